@@ -1,1 +1,30 @@
-//! .
+//! What crosses the wire: the gRPC interface and the formats inside it.
+//!
+//! * [`pb`]: messages, clients and servers generated from `tasuki/v1/*.proto`.
+//! * [`parcel`]: the ASiC-E container that a sender signs; [`container`] is its ZIP, [`manifest`] its
+//!   `ASiCManifest.xml`.
+//! * [`event`], [`statement`]: canonical text of what happened and of what a party declares;
+//!   [`canonical`] is the text form that both share.
+//! * [`feed`]: the commitments that make a withheld event visible.
+//! * [`log`]: checkpoints and proofs of the transparency log; [`evidence`]: event + proof + checkpoint.
+//! * [`reason`]: every stable reason word with its explanation; [`limits`]: every bound with its reason.
+
+pub mod canonical;
+pub mod event;
+pub mod evidence;
+pub mod feed;
+pub mod ids;
+pub mod limits;
+pub mod log;
+pub mod reason;
+pub mod statement;
+pub mod time;
+
+/// Messages, clients and servers generated from `tasuki/v1/*.proto`.
+#[expect(missing_docs, clippy::pedantic, clippy::allow_attributes_without_reason, reason = "generated code")]
+pub mod pb {
+    tonic::include_proto!("tasuki.v1");
+
+    /// Encoded `FileDescriptorSet` of the package, for gRPC reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+}

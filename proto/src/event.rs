@@ -1,0 +1,210 @@
+//! Events: what happened to a parcel, an office, a key or the log itself, as canonical text.
+//!
+//! ```text
+//! tasuki-event/v1
+//! digest: sha256:5d2c…
+//! epoch: 1
+//! feed: 0a41…
+//! feed: c09d…
+//! file: UPPLAN 202602 20260125103000 2444
+//! kind: parcel.delivered
+//! parcel: 0193a3f0-8a1b-7c2d-8e3f-000000000000
+//! recipient: 9971100012
+//! salt: 3f0e…
+//! sealed: sha256:77aa…
+//! sender: 1371215102
+//! signer: sha256:91ee…
+//! time: 2026-11-21T11:38:34.000123Z
+//! transmitter: office:1371215102
+//! ```
+//!
+//! The text's bytes are the leaf: SHA-256(0x00 ‖ text), RFC 6962 section 2.1. `salt` is 16 random bytes, so
+//! that a leaf hash tells nothing to who can guess the rest. One `feed` line per party, see [`crate::feed`].
+//! Keys that a reader does not know are kept and ignored.
+
+use ring::digest;
+use tasuki_careplan::office::OfficeNumber;
+
+use crate::canonical::{Lines, TextError, digest_text, hex, parse_digest, parse_hex};
+use crate::ids::{ParcelId, ParcelKey};
+use crate::time;
+
+const FORM: &str = "tasuki-event/v1";
+const REPEATING: [&str; 3] = ["crl", "feed", "file"];
+
+/// Kinds of events. Words are added, never renamed.
+pub mod kind {
+    /// A parcel is in its receiver's mailbox. The relay's word.
+    pub const PARCEL_DELIVERED: &str = "parcel.delivered";
+    /// A parcel was released to its receiver. The relay's word.
+    pub const PARCEL_FETCHED: &str = "parcel.fetched";
+    /// The receiver signed that it verified and stored the parcel.
+    pub const PARCEL_ACKNOWLEDGED: &str = "parcel.acknowledged";
+    /// An office entered the directory, or its entry changed.
+    pub const OFFICE_CHANGED: &str = "office.changed";
+    /// An office was suspended.
+    pub const OFFICE_SUSPENDED: &str = "office.suspended";
+    /// A suspended office was let in again.
+    pub const OFFICE_RESUMED: &str = "office.resumed";
+    /// A key that parcels for this office are sealed to was registered.
+    pub const KEY_REGISTERED: &str = "key.registered";
+    /// The trial CA issued a certificate.
+    pub const CERTIFICATE_ISSUED: &str = "certificate.issued";
+    /// The trial CA revoked a certificate.
+    pub const CERTIFICATE_REVOKED: &str = "certificate.revoked";
+    /// The operator let stale revocation data pass for a limited time.
+    pub const REVOCATION_OVERRIDE: &str = "revocation.override";
+    /// A log of this epoch began; if it is not the first, the event names the range that was lost.
+    pub const LOG_STARTED: &str = "log.started";
+}
+
+/// One event. Construct with [`Event::new`], read with [`Event::parse`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// One of [`kind`], or a word of a later version.
+    pub kind: String,
+    /// Which log it stands in, from 1.
+    pub epoch: u64,
+    /// When, by the relay's clock, never before the event ahead of it. Unix microseconds.
+    pub time_us: i64,
+    /// Random bytes that make the leaf hash unguessable.
+    pub salt: [u8; 16],
+    /// Everything else, without `feed` lines.
+    pub lines: Lines,
+    /// Commitments to the feeds of the event's parties, ascending, so that their order tells nothing.
+    pub feeds: Vec<[u8; 32]>,
+}
+
+impl Event {
+    /// An event with only what every event has.
+    pub fn new(kind: &str, epoch: u64, time_us: i64, salt: [u8; 16]) -> Self {
+        Self { kind: kind.to_owned(), epoch, time_us, salt, lines: Lines::new(), feeds: Vec::new() }
+    }
+
+    /// Adds the lines that name a parcel.
+    pub fn set_parcel(&mut self, key: &ParcelKey, recipient: OfficeNumber, digest: &[u8; 32]) {
+        self.lines.add("parcel", &key.id.to_string());
+        self.lines.add("sender", key.sender.as_str());
+        self.lines.add("recipient", recipient.as_str());
+        self.lines.add("digest", &digest_text(digest));
+    }
+
+    /// The parcel that the event is about, if it is about one.
+    pub fn parcel(&self) -> Option<ParcelKey> {
+        let id: ParcelId = self.lines.get("parcel")?.parse().ok()?;
+        Some(ParcelKey { sender: self.office("sender")?, id })
+    }
+
+    /// An office number under this key.
+    pub fn office(&self, key: &str) -> Option<OfficeNumber> {
+        self.lines.get(key)?.parse().ok()
+    }
+
+    /// A digest under this key.
+    pub fn digest(&self, key: &str) -> Option<[u8; 32]> {
+        parse_digest(self.lines.get(key)?)
+    }
+
+    /// The canonical text: the leaf's bytes.
+    pub fn print(&self) -> String {
+        let mut lines = self.lines.clone();
+        lines.add("epoch", &self.epoch.to_string());
+        lines.add("kind", &self.kind);
+        lines.add("time", &time::format_us(self.time_us));
+        lines.add("salt", &hex(&self.salt));
+        for feed in &self.feeds {
+            lines.add("feed", &hex(feed));
+        }
+        lines.print(FORM)
+    }
+
+    /// Reads a canonical text.
+    ///
+    /// # Errors
+    /// If it is not exactly what [`Event::print`] would print.
+    pub fn parse(bytes: &[u8]) -> Result<Self, TextError> {
+        let mut all = Lines::read(bytes, FORM, &REPEATING)?;
+        let feeds = all.all("feed").map(|f| parse_hex(f).ok_or(TextError::Value("feed")));
+        let feeds = feeds.collect::<Result<Vec<_>, _>>()?;
+        let event = Self {
+            kind: all.need("kind")?.to_owned(),
+            epoch: all.parse("epoch")?,
+            time_us: time::parse_us(all.need("time")?).ok_or(TextError::Value("time"))?,
+            salt: parse_hex(all.need("salt")?).ok_or(TextError::Value("salt"))?,
+            lines: {
+                all.retain(|key| !matches!(key, "kind" | "epoch" | "time" | "salt" | "feed"));
+                all
+            },
+            feeds,
+        };
+        // A leading zero or a plus sign in a number would be a second spelling of the same event.
+        (event.print().as_bytes() == bytes).then_some(event).ok_or(TextError::Value("epoch"))
+    }
+}
+
+/// Leaf hash of an event's canonical text (RFC 6962, section 2.1).
+pub fn leaf_hash(text: &[u8]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(&[0]);
+    context.update(text);
+    sha256_array(context.finish().as_ref())
+}
+
+/// SHA-256 of some bytes.
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    sha256_array(digest::digest(&digest::SHA256, bytes).as_ref())
+}
+
+fn sha256_array(digest: &[u8]) -> [u8; 32] {
+    digest.try_into().expect("SHA-256 has 32 bytes")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Event {
+        let key = ParcelKey {
+            sender: "1371215102".parse().unwrap(),
+            id: "0193a3f0-8a1b-7c2d-8e3f-000000000000".parse().unwrap(),
+        };
+        let mut event = Event::new(kind::PARCEL_DELIVERED, 1, 1_795_261_114_000_123, [0x3f; 16]);
+        event.set_parcel(&key, "9971100012".parse().unwrap(), &[0x5d; 32]);
+        event.lines.add("file", "UPPLAN 202602 20260125103000 2444");
+        event.lines.add("file", "ATTACHMENT - - 512");
+        event.feeds = vec![[0x0a; 32], [0xc0; 32]];
+        event
+    }
+
+    #[test]
+    fn the_golden_text_reads_and_prints() {
+        let golden = include_str!("../tests/golden/event.txt");
+        assert_eq!(sample().print(), golden);
+        assert_eq!(Event::parse(golden.as_bytes()), Ok(sample()));
+        assert_eq!(
+            hex(&leaf_hash(golden.as_bytes())),
+            include_str!("../tests/golden/event.leaf-hash.txt").trim_end()
+        );
+    }
+
+    #[test]
+    fn numbers_have_one_spelling() {
+        let text = sample().print().replace("epoch: 1\n", "epoch: 01\n");
+        assert_eq!(Event::parse(text.as_bytes()), Err(TextError::Value("epoch")));
+        let text =
+            sample().print().replace("time: 2026-11-21T11:38:34.000123Z", "time: 2026-11-21T11:38:34Z");
+        assert_eq!(Event::parse(text.as_bytes()), Err(TextError::Value("time")));
+    }
+
+    #[test]
+    fn what_every_event_has_can_not_be_missing() {
+        for key in ["epoch", "kind", "salt", "time"] {
+            let text: String = sample()
+                .print()
+                .split_inclusive('\n')
+                .filter(|l| !l.starts_with(&format!("{key}: ")))
+                .collect();
+            assert!(matches!(Event::parse(text.as_bytes()), Err(TextError::Missing(k)) if k == key), "{key}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Every bound of the interface in one place, each with its reason.
+
+/// Bytes of one container. The largest thing an office sends is a scanned document; mail systems of
+/// hospitals commonly stop at 20–30 MiB, so nobody has files that need more.
+pub const MAX_CONTAINER_BYTES: usize = 32 * 1024 * 1024;
+
+/// Bytes of one file before compression. A file is opened in memory, on both sides.
+pub const MAX_FILE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Bytes of all files of a parcel before compression. CSV compresses about 8 : 1, so this does not stop a
+/// full container of real files, and it stops a bomb before it costs memory.
+pub const MAX_INFLATED_BYTES: usize = 128 * 1024 * 1024;
+
+/// Files in one parcel. A month's slips for one office are 3 files, a preventive-care unit with one image
+/// for each of 100 users about 100; ten times that is room enough.
+pub const MAX_FILES: usize = 1_000;
+
+/// Characters of a note (送付状). Two sheets of A4.
+pub const MAX_NOTE_CHARS: usize = 2_000;
+
+/// Bytes of `parcel.json`: the note, and about 300 bytes for each of [`MAX_FILES`].
+pub const MAX_HEADER_BYTES: usize = 512 * 1024;
+
+/// Bytes of a path inside a parcel, UTF-8. Windows shows about 255 characters of a name.
+pub const MAX_PATH_BYTES: usize = 512;
+
+/// Bytes of a signature with its chain. An RSA-4096 chain of four certificates stays below 10 KiB.
+pub const MAX_SIGNATURE_BYTES: usize = 64 * 1024;
+
+/// Bytes of one chunk. Large enough that a message's cost does not count, small enough for fairness.
+pub const MAX_CHUNK_BYTES: usize = 1024 * 1024;
+
+/// Bytes of one gRPC message that the relay decodes: a chunk and its frame, or a batch of statements.
+pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Parcels in one Fetch call, statements in one Acknowledge call: one batch of the committer.
+pub const MAX_ITEMS: usize = 256;
+
+/// Entries in one batch of a feed, rows in one page of a list.
+pub const MAX_PAGE: u32 = 500;
+
+/// Milliseconds that a long poll waits. Below the 60–100 s after which proxies cut idle connections.
+pub const MAX_WAIT_MS: u32 = 60_000;
+
+/// How far a sender's clock may be ahead of the relay's, in microseconds: PCs without time service drift
+/// by minutes. Behind, there is no bound: a parcel may wait in an outbox.
+pub const MAX_CLOCK_AHEAD_US: i64 = 15 * 60 * 1_000_000;

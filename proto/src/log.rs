@@ -1,0 +1,283 @@
+//! The transparency log's outside: keys, checkpoints and proofs (C2SP tlog-checkpoint, signed-note; RFC 6962).
+//!
+//! One Ed25519 key signs for all epochs. The log of epoch N has the origin `<name>/e<N>`, which is also the
+//! name of its verifier key, as C2SP asks.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::rand::SecureRandom;
+use ring::signature::{Ed25519KeyPair, KeyPair as _};
+use signed_note::{Note, StandardSigner, StandardVerifier, VerifierList};
+pub use tlog_tiles::Hash;
+use tlog_tiles::{check_record, check_tree};
+
+/// A checkpoint, a key or a proof is not what it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogError {
+    /// A key's text can't be read.
+    #[error("the log key is malformed")]
+    Key,
+    /// The checkpoint is not a signed note with a tree head.
+    #[error("the checkpoint is malformed")]
+    Malformed,
+    /// No valid signature of the pinned key.
+    #[error("the checkpoint is not signed by the log's key")]
+    Signature,
+    /// The checkpoint belongs to another log.
+    #[error("the checkpoint is of another log")]
+    Origin,
+    /// An inclusion proof does not lead to the checkpoint's root.
+    #[error("the event is not proven to stand in the log")]
+    Inclusion,
+    /// A consistency proof does not connect two checkpoints.
+    #[error("two checkpoints of the log contradict each other")]
+    Consistency,
+}
+
+/// The relay's key for its log. Its text is a secret; `Debug` does not show it.
+pub struct LogSigner {
+    name: String,
+    seed: [u8; 32],
+    public: [u8; 32],
+}
+
+impl std::fmt::Debug for LogSigner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LogSigner").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl LogSigner {
+    /// A new key for a log of this name: not empty, no white space, no `+`.
+    ///
+    /// # Errors
+    /// [`LogError::Key`] for a bad name, or when the system gives no randomness.
+    pub fn generate(name: &str, rng: &dyn SecureRandom) -> Result<Self, LogError> {
+        let mut seed = [0; 32];
+        rng.fill(&mut seed).map_err(|_| LogError::Key)?;
+        Self::from_seed(name, seed)
+    }
+
+    fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, LogError> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| LogError::Key)?;
+        let public = pair.public_key().as_ref().try_into().map_err(|_| LogError::Key)?;
+        let signer = Self { name: name.to_owned(), seed, public };
+        signer.note_signer(1)?;
+        Ok(signer)
+    }
+
+    /// Reads what [`LogSigner::to_secret_text`] wrote.
+    ///
+    /// # Errors
+    /// [`LogError::Key`].
+    pub fn from_secret_text(text: &str) -> Result<Self, LogError> {
+        let (name, seed) = text.trim_end().split_once('+').ok_or(LogError::Key)?;
+        let seed = STANDARD.decode(seed).map_err(|_| LogError::Key)?;
+        Self::from_seed(name, seed.try_into().map_err(|_| LogError::Key)?)
+    }
+
+    /// `name+base64(seed)`, to be kept in an owner-only file.
+    pub fn to_secret_text(&self) -> String {
+        format!("{}+{}\n", self.name, STANDARD.encode(self.seed))
+    }
+
+    /// The public half.
+    pub fn verifier(&self) -> LogVerifier {
+        LogVerifier { name: self.name.clone(), public: self.public }
+    }
+
+    fn note_signer(&self, epoch: u64) -> Result<StandardSigner, LogError> {
+        let name = origin(&self.name, epoch);
+        let id = signed_note::key_id(&name, &tagged(&self.public));
+        let key = STANDARD.encode(tagged(&self.seed));
+        StandardSigner::new(&format!("PRIVATE+KEY+{name}+{id:08x}+{key}")).map_err(|_| LogError::Key)
+    }
+
+    /// Signs a tree head.
+    ///
+    /// # Errors
+    /// [`LogError::Malformed`] can't occur for a key that was constructed; it is handed on all the same.
+    pub fn sign(&self, epoch: u64, size: u64, root: Hash) -> Result<Vec<u8>, LogError> {
+        let head = tlog_tiles::Checkpoint::new(&origin(&self.name, epoch), size, root, "")
+            .map_err(|_| LogError::Malformed)?;
+        let mut note = Note::new(&head.to_bytes(), &[]).map_err(|_| LogError::Malformed)?;
+        note.add_sigs(&[&self.note_signer(epoch)?]).map_err(|_| LogError::Malformed)?;
+        Ok(note.to_bytes())
+    }
+}
+
+/// The log's public key, which members pin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogVerifier {
+    name: String,
+    public: [u8; 32],
+}
+
+impl LogVerifier {
+    /// The log's name without its epoch.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Reads a C2SP verifier key `<name>/e<epoch>+<id>+<base64>` of any epoch.
+    ///
+    /// # Errors
+    /// [`LogError::Key`].
+    pub fn from_vkey(text: &str) -> Result<Self, LogError> {
+        let text = text.trim();
+        StandardVerifier::new(text).map_err(|_| LogError::Key)?;
+        let mut parts = text.splitn(3, '+');
+        let (origin, _, key) = (parts.next(), parts.next(), parts.next());
+        let (name, epoch) = origin.and_then(|o| o.rsplit_once("/e")).ok_or(LogError::Key)?;
+        epoch.parse::<u64>().map_err(|_| LogError::Key)?;
+        let key = key.and_then(|k| STANDARD.decode(k).ok()).ok_or(LogError::Key)?;
+        let public = key.get(1..).and_then(|k| k.try_into().ok()).ok_or(LogError::Key)?;
+        Ok(Self { name: name.to_owned(), public })
+    }
+
+    /// The C2SP verifier key of one epoch.
+    pub fn vkey(&self, epoch: u64) -> String {
+        let name = origin(&self.name, epoch);
+        let key = tagged(&self.public);
+        format!("{name}+{:08x}+{}", signed_note::key_id(&name, &key), STANDARD.encode(key))
+    }
+
+    /// Checks a signed note and reads its tree head.
+    ///
+    /// # Errors
+    /// [`LogError::Malformed`], [`LogError::Origin`], [`LogError::Signature`].
+    pub fn open(&self, note: &[u8]) -> Result<Checkpoint, LogError> {
+        let parsed = Note::from_bytes(note).map_err(|_| LogError::Malformed)?;
+        let head = tlog_tiles::Checkpoint::from_bytes(parsed.text()).map_err(|_| LogError::Malformed)?;
+        let epoch = head.origin().strip_prefix(self.name.as_str()).and_then(|r| r.strip_prefix("/e"));
+        let epoch = epoch.and_then(|e| e.parse().ok()).ok_or(LogError::Origin)?;
+        if head.origin() != origin(&self.name, epoch) {
+            return Err(LogError::Origin);
+        }
+        let verifier = StandardVerifier::new(&self.vkey(epoch)).map_err(|_| LogError::Key)?;
+        parsed.verify(&VerifierList::new(vec![Box::new(verifier)])).map_err(|_| LogError::Signature)?;
+        Ok(Checkpoint { epoch, size: head.size(), root: *head.hash(), note: note.to_vec() })
+    }
+}
+
+/// A tree head whose signature was checked.
+#[derive(Clone, PartialEq)]
+pub struct Checkpoint {
+    /// Which log.
+    pub epoch: u64,
+    /// Number of leaves.
+    pub size: u64,
+    /// Root hash.
+    pub root: Hash,
+    /// The signed note.
+    pub note: Vec<u8>,
+}
+
+impl std::fmt::Debug for Checkpoint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Checkpoint(epoch {}, size {}, root {})", self.epoch, self.size, self.root)
+    }
+}
+
+impl Checkpoint {
+    /// Checks that a leaf stands at an index of this tree.
+    ///
+    /// # Errors
+    /// [`LogError::Inclusion`].
+    pub fn check_inclusion(&self, index: u64, leaf: [u8; 32], proof: &[Hash]) -> Result<(), LogError> {
+        if index >= self.size {
+            return Err(LogError::Inclusion);
+        }
+        check_record(&proof.to_vec(), self.size, self.root, index, Hash(leaf))
+            .map_err(|_| LogError::Inclusion)
+    }
+
+    /// Checks that this tree grew out of an `older` one of the same epoch.
+    ///
+    /// # Errors
+    /// [`LogError::Consistency`].
+    pub fn check_consistency(&self, older: &Self, proof: &[Hash]) -> Result<(), LogError> {
+        let grown = match (older.size, self.size) {
+            _ if older.epoch != self.epoch => false,
+            (old, new) if old > new => false,
+            (old, new) if old == new => older.root == self.root,
+            (0, _) => true,
+            (old, new) => check_tree(&proof.to_vec(), new, self.root, old, older.root).is_ok(),
+        };
+        grown.then_some(()).ok_or(LogError::Consistency)
+    }
+}
+
+/// Reads the hashes of a proof from its wire form.
+///
+/// # Errors
+/// [`LogError::Inclusion`] if one is not 32 bytes, or there are more than 64.
+pub fn proof_hashes<B: AsRef<[u8]>>(hashes: &[B]) -> Result<Vec<Hash>, LogError> {
+    if hashes.len() > 64 {
+        return Err(LogError::Inclusion);
+    }
+    hashes.iter().map(|h| h.as_ref().try_into().map(Hash).map_err(|_| LogError::Inclusion)).collect()
+}
+
+/// Origin line of one epoch's log.
+pub fn origin(name: &str, epoch: u64) -> String {
+    format!("{name}/e{epoch}")
+}
+
+/// Prefixes a key with its algorithm byte (C2SP signed-note: 1 = Ed25519).
+fn tagged(key: &[u8; 32]) -> [u8; 33] {
+    let mut bytes = [1; 33];
+    bytes[1..].copy_from_slice(key);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signer() -> LogSigner {
+        LogSigner::generate("relay.example/log", &ring::rand::SystemRandom::new()).unwrap()
+    }
+
+    #[test]
+    fn keys_survive_their_texts() {
+        let signer = signer();
+        let again = LogSigner::from_secret_text(&signer.to_secret_text()).unwrap();
+        assert_eq!(again.verifier(), signer.verifier());
+        assert_eq!(LogVerifier::from_vkey(&signer.verifier().vkey(3)), Ok(signer.verifier()));
+        assert_eq!(LogVerifier::from_vkey("nonsense"), Err(LogError::Key));
+        assert!(!format!("{signer:?}").contains(&STANDARD.encode(signer.seed)));
+    }
+
+    #[test]
+    fn a_checkpoint_opens_with_its_own_key_only() {
+        let signer = signer();
+        let note = signer.sign(2, 5, Hash([7; 32])).unwrap();
+        let checkpoint = signer.verifier().open(&note).unwrap();
+        assert_eq!((checkpoint.epoch, checkpoint.size), (2, 5));
+        assert_eq!(checkpoint.root, Hash([7; 32]));
+
+        let other = LogSigner::generate("relay.example/log", &ring::rand::SystemRandom::new()).unwrap();
+        assert_eq!(other.verifier().open(&note), Err(LogError::Signature));
+        let elsewhere = LogSigner::generate("other.example/log", &ring::rand::SystemRandom::new()).unwrap();
+        assert_eq!(elsewhere.verifier().open(&note), Err(LogError::Origin));
+        let changed = String::from_utf8(note).unwrap().replacen("\n5\n", "\n6\n", 1);
+        assert_eq!(signer.verifier().open(changed.as_bytes()), Err(LogError::Signature));
+    }
+
+    #[test]
+    fn proofs_are_checked_both_ways() {
+        let left = crate::event::leaf_hash(b"a");
+        let right = crate::event::leaf_hash(b"b");
+        let root = tlog_tiles::node_hash(Hash(left), Hash(right));
+        let one = Checkpoint { epoch: 1, size: 1, root: Hash(left), note: vec![] };
+        let two = Checkpoint { epoch: 1, size: 2, root, note: vec![] };
+        assert_eq!(two.check_inclusion(0, left, &[Hash(right)]), Ok(()));
+        assert_eq!(two.check_inclusion(1, left, &[Hash(right)]), Err(LogError::Inclusion));
+        assert_eq!(two.check_inclusion(2, left, &[Hash(right)]), Err(LogError::Inclusion));
+        assert_eq!(two.check_consistency(&one, &[Hash(right)]), Ok(()));
+        assert_eq!(two.check_consistency(&one, &[Hash(left)]), Err(LogError::Consistency));
+        assert_eq!(one.check_consistency(&two, &[]), Err(LogError::Consistency));
+        assert_eq!(two.check_consistency(&two, &[]), Ok(()));
+    }
+}

@@ -1,0 +1,325 @@
+//! Every stable reason word, with what it means and what to do, in Japanese and English.
+//!
+//! Programs act on the word; people read the explanation. Words are added, never renamed. The words of
+//! certificates, signatures and containers are those of their error enums' `code()`.
+
+/// Domain of `google.rpc.ErrorInfo`.
+pub const DOMAIN: &str = "tasuki";
+
+/// The sending office is not in the directory.
+pub const SENDER_UNKNOWN: &str = "SENDER_UNKNOWN";
+/// The sending office is suspended.
+pub const SENDER_SUSPENDED: &str = "SENDER_SUSPENDED";
+/// `parcel.json` names another sender than the signer's office.
+pub const SENDER_MISMATCH: &str = "SENDER_MISMATCH";
+/// The signer has no right to sign for the sending office.
+pub const SIGNER_NOT_ALLOWED: &str = "SIGNER_NOT_ALLOWED";
+/// The TLS peer has no right to transmit for this office.
+pub const TRANSMITTER_NOT_ALLOWED: &str = "TRANSMITTER_NOT_ALLOWED";
+/// The receiving office is not in the directory.
+pub const RECIPIENT_UNKNOWN: &str = "RECIPIENT_UNKNOWN";
+/// The receiving office is suspended.
+pub const RECIPIENT_SUSPENDED: &str = "RECIPIENT_SUSPENDED";
+/// No key of the receiving office is registered.
+pub const RECIPIENT_NO_KEY: &str = "RECIPIENT_NO_KEY";
+/// Names, `parcel.json` and signature disagree about the receiver.
+pub const RECIPIENT_MISMATCH: &str = "RECIPIENT_MISMATCH";
+/// Sender and receiver are the same office.
+pub const RECIPIENT_IS_SENDER: &str = "RECIPIENT_IS_SENDER";
+/// `parcel.json` is missing, malformed, or does not fit the container.
+pub const HEADER_MALFORMED: &str = "HEADER_MALFORMED";
+/// A bound of the header was passed.
+pub const NOTE_TOO_LONG: &str = "NOTE_TOO_LONG";
+/// The parcel holds no file and no note.
+pub const PARCEL_EMPTY: &str = "PARCEL_EMPTY";
+/// The container is larger than the relay takes, or than was announced.
+pub const PARCEL_TOO_LARGE: &str = "PARCEL_TOO_LARGE";
+/// `created_at` is too far in the future.
+pub const CREATED_IN_FUTURE: &str = "CREATED_IN_FUTURE";
+/// The id was used for other bytes.
+pub const PARCEL_ID_REUSED: &str = "PARCEL_ID_REUSED";
+/// A standard file has errors.
+pub const FILES_REJECTED: &str = "FILES_REJECTED";
+/// The stream ended inside the parcel.
+pub const STREAM_CUT: &str = "STREAM_CUT";
+/// The stream sent nothing for too long.
+pub const STREAM_TOO_SLOW: &str = "STREAM_TOO_SLOW";
+/// A message breaks the rules of the call.
+pub const REQUEST_MALFORMED: &str = "REQUEST_MALFORMED";
+/// No such parcel for this caller.
+pub const PARCEL_NOT_FOUND: &str = "PARCEL_NOT_FOUND";
+/// Two senders chose this id.
+pub const PARCEL_AMBIGUOUS: &str = "PARCEL_AMBIGUOUS";
+/// The offset lies behind the end.
+pub const OFFSET_OUT_OF_RANGE: &str = "OFFSET_OUT_OF_RANGE";
+/// The parcel's content is no longer kept.
+pub const CONTENT_GONE: &str = "CONTENT_GONE";
+/// The parcel was not fetched yet.
+pub const NOT_FETCHED: &str = "NOT_FETCHED";
+/// The statement's digest is not the parcel's.
+pub const DIGEST_MISMATCH: &str = "DIGEST_MISMATCH";
+/// The statement can't be read.
+pub const STATEMENT_MALFORMED: &str = "STATEMENT_MALFORMED";
+/// The statement's signer is not the office it speaks for.
+pub const STATEMENT_SIGNER: &str = "STATEMENT_SIGNER";
+/// The parcel's state does not allow this.
+pub const STATE_CONFLICT: &str = "STATE_CONFLICT";
+/// The cursor lies behind the end of the feed.
+pub const CURSOR_IN_FUTURE: &str = "CURSOR_IN_FUTURE";
+/// No such office in the directory.
+pub const OFFICE_NOT_FOUND: &str = "OFFICE_NOT_FOUND";
+/// The caller's certificate names no office of this directory.
+pub const CALLER_UNKNOWN: &str = "CALLER_UNKNOWN";
+/// The caller's office is suspended.
+pub const CALLER_SUSPENDED: &str = "CALLER_SUSPENDED";
+/// The caller may not see or do this.
+pub const NOT_ALLOWED: &str = "NOT_ALLOWED";
+/// The caller has too many calls open.
+pub const TOO_MANY_STREAMS: &str = "TOO_MANY_STREAMS";
+/// The relay has no room right now.
+pub const OVERLOADED: &str = "OVERLOADED";
+/// The relay is going down.
+pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
+/// The relay can't write.
+pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
+/// No such epoch, size or tile.
+pub const LOG_RANGE: &str = "LOG_RANGE";
+/// A sealing key is not P-256, or malformed.
+pub const KEY_MALFORMED: &str = "KEY_MALFORMED";
+
+/// What a word means and what to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The word.
+    pub code: &'static str,
+    /// In Japanese.
+    pub ja: &'static str,
+    /// In English.
+    pub en: &'static str,
+}
+
+/// The explanation of a word; an unknown word (of a newer relay) gets one that says so.
+pub fn explain(code: &str) -> Explanation {
+    TABLE.iter().copied().find(|e| e.code == code).unwrap_or(Explanation {
+        code: "UNKNOWN_REASON",
+        ja: "この版では説明できない理由コードです。ソフトウェアを更新してください。",
+        en: "This version has no explanation for the reason code; update the software.",
+    })
+}
+
+const fn row(code: &'static str, ja: &'static str, en: &'static str) -> Explanation {
+    Explanation { code, ja, en }
+}
+
+/// All words, sorted by what they concern.
+pub const TABLE: &[Explanation] = &[
+    row(
+        SENDER_UNKNOWN,
+        "送信元事業所が登録されていません。運用主体に登録を依頼してください。",
+        "The sending office is not in the directory; ask the operator to register it.",
+    ),
+    row(
+        SENDER_SUSPENDED,
+        "送信元事業所は利用停止中です。運用主体に問い合わせてください。",
+        "The sending office is suspended; ask the operator.",
+    ),
+    row(
+        SENDER_MISMATCH,
+        "署名した事業所と送信元事業所が一致しません。送信元の証明書で署名し直してください。",
+        "The signer's office is not the parcel's sender; sign with the sender's certificate.",
+    ),
+    row(
+        SIGNER_NOT_ALLOWED,
+        "署名者はこの事業所のために署名できません。委任または端末の承認を確認してください。",
+        "The signer may not sign for this office; check the delegation or the terminal's approval.",
+    ),
+    row(
+        TRANSMITTER_NOT_ALLOWED,
+        "接続した証明書はこの事業所のために送信できません。",
+        "The connecting certificate may not transmit for this office.",
+    ),
+    row(
+        RECIPIENT_UNKNOWN,
+        "宛先事業所が登録されていません。事業所番号を確認してください。",
+        "The receiving office is not in the directory; check its number.",
+    ),
+    row(
+        RECIPIENT_SUSPENDED,
+        "宛先事業所は利用停止中です。他の方法で連絡してください。",
+        "The receiving office is suspended; reach it another way.",
+    ),
+    row(
+        RECIPIENT_NO_KEY,
+        "宛先事業所の鍵がまだ登録されていません。宛先が一度接続すると登録されます。",
+        "The receiving office has no key yet; one is registered when it first connects.",
+    ),
+    row(
+        RECIPIENT_MISMATCH,
+        "ファイル名と送付情報の宛先が一致しません。宛先ごとに分けて送り直してください。",
+        "File names and parcel.json name different receivers; send one parcel per receiver.",
+    ),
+    row(
+        RECIPIENT_IS_SENDER,
+        "送信元と宛先が同じ事業所です。宛先を確認してください。",
+        "Sender and receiver are the same office; check the receiver.",
+    ),
+    row(
+        HEADER_MALFORMED,
+        "送付情報(parcel.json)が正しくありません。送信ソフトの提供元に連絡してください。",
+        "parcel.json is missing or malformed; tell the vendor of the sending software.",
+    ),
+    row(
+        NOTE_TOO_LONG,
+        "送付状が長すぎます(2,000文字まで)。短くしてください。",
+        "The note is longer than 2,000 characters; shorten it.",
+    ),
+    row(
+        PARCEL_EMPTY,
+        "ファイルも送付状もありません。送るものを指定してください。",
+        "The parcel holds no file and no note; name something to send.",
+    ),
+    row(
+        PARCEL_TOO_LARGE,
+        "電文が大きすぎます(32 MiBまで)。分けて送ってください。",
+        "The parcel is larger than 32 MiB; send it in parts.",
+    ),
+    row(
+        CREATED_IN_FUTURE,
+        "作成日時が未来です。パソコンの時計を合わせてください。",
+        "The parcel was made in the future; set the computer's clock.",
+    ),
+    row(
+        PARCEL_ID_REUSED,
+        "同じ電文IDで別の内容が送られました。新しい電文として送ってください(--again)。",
+        "This parcel id was used for other content; send it as a new parcel (--again).",
+    ),
+    row(
+        FILES_REJECTED,
+        "標準仕様に合わないファイルがあります。指摘を直して送り直してください。",
+        "A file does not follow the standard; mend what the findings say and send again.",
+    ),
+    row(
+        STREAM_CUT,
+        "送信が途中で切れました。もう一度送ると再開します。",
+        "The transmission was cut; send again to resume.",
+    ),
+    row(
+        STREAM_TOO_SLOW,
+        "送信が長時間止まりました。もう一度送ると再開します。",
+        "The transmission stood still for too long; send again to resume.",
+    ),
+    row(
+        REQUEST_MALFORMED,
+        "要求の形式が正しくありません。ソフトの提供元に連絡してください。",
+        "The request breaks the rules of the interface; tell the software's vendor.",
+    ),
+    row(
+        PARCEL_NOT_FOUND,
+        "この電文は見つかりません。電文IDを確認してください。",
+        "There is no such parcel; check its id.",
+    ),
+    row(
+        PARCEL_AMBIGUOUS,
+        "同じ電文IDが複数あります。送信元事業所番号も指定してください。",
+        "Several senders chose this id; name the sender as well.",
+    ),
+    row(
+        OFFSET_OUT_OF_RANGE,
+        "再開位置が正しくありません。最初から受信してください。",
+        "The resume offset lies behind the end; fetch from the start.",
+    ),
+    row(
+        CONTENT_GONE,
+        "保存期間が過ぎ、電文の内容は削除されました。送信元に再送を依頼してください。",
+        "The content's retention has ended; ask the sender to send it again.",
+    ),
+    row(
+        NOT_FETCHED,
+        "まだ受信していない電文です。受信してから受領を送ってください。",
+        "The parcel was not fetched yet; fetch it before acknowledging.",
+    ),
+    row(
+        DIGEST_MISMATCH,
+        "電文のダイジェストが一致しません。受信し直してください。",
+        "The digest is not the parcel's; fetch the parcel again.",
+    ),
+    row(
+        STATEMENT_MALFORMED,
+        "署名付き通知の形式が正しくありません。ソフトの提供元に連絡してください。",
+        "The signed statement can't be read; tell the software's vendor.",
+    ),
+    row(
+        STATEMENT_SIGNER,
+        "通知の署名者が当事者の事業所ではありません。",
+        "The statement is not signed by the office that it speaks for.",
+    ),
+    row(
+        STATE_CONFLICT,
+        "電文の現在の状態では行えません。状態を確認してください。",
+        "The parcel's state does not allow this; look at its state.",
+    ),
+    row(
+        CURSOR_IN_FUTURE,
+        "通知の読み取り位置が先に進みすぎています。保存した位置を確認してください。",
+        "The cursor lies behind the end of the feed; check the stored cursor.",
+    ),
+    row(
+        OFFICE_NOT_FOUND,
+        "この事業所番号は登録されていません。番号を確認してください。",
+        "No office of this number is in the directory; check the number.",
+    ),
+    row(
+        CALLER_UNKNOWN,
+        "接続した証明書の事業所は登録されていません。運用主体に登録を依頼してください。",
+        "The office of this certificate is not in the directory; ask the operator to register it.",
+    ),
+    row(
+        CALLER_SUSPENDED,
+        "この事業所は利用停止中です。運用主体に問い合わせてください。",
+        "This office is suspended; ask the operator.",
+    ),
+    row(NOT_ALLOWED, "この操作は許可されていません。", "This certificate may not do that."),
+    row(
+        TOO_MANY_STREAMS,
+        "同時接続が多すぎます。少し待ってからやり直してください。",
+        "Too many calls are open for this office; wait and try again.",
+    ),
+    row(
+        OVERLOADED,
+        "混み合っています。少し待ってからやり直してください。",
+        "The relay is busy; wait and try again.",
+    ),
+    row(
+        SHUTTING_DOWN,
+        "中継サーバーが停止処理中です。少し待ってからやり直してください。",
+        "The relay is going down; try again shortly.",
+    ),
+    row(
+        STORE_UNAVAILABLE,
+        "中継サーバーが書き込めません。少し待ってからやり直してください。",
+        "The relay can't write right now; try again shortly.",
+    ),
+    row(LOG_RANGE, "記録の範囲外です。", "No such epoch, size or tile of the log."),
+    row(KEY_MALFORMED, "暗号鍵の形式が正しくありません(P-256のみ)。", "The sealing key is not a P-256 key."),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_unique_and_explained_in_both_languages() {
+        let mut seen = std::collections::BTreeSet::new();
+        for e in TABLE {
+            assert!(seen.insert(e.code), "{} stands twice", e.code);
+            assert!(
+                e.code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'),
+                "{}",
+                e.code
+            );
+            assert!(e.ja.ends_with('。') && e.en.ends_with('.'), "{}", e.code);
+            assert_eq!(explain(e.code), *e);
+        }
+        assert_eq!(explain("NO_SUCH_WORD").code, "UNKNOWN_REASON");
+    }
+}
