@@ -10,12 +10,14 @@
 //! * [`reason`]: every stable reason word with its explanation; [`limits`]: every bound with its reason.
 
 pub mod canonical;
+pub mod container;
 pub mod event;
 pub mod evidence;
 pub mod feed;
 pub mod ids;
 pub mod limits;
 pub mod log;
+pub mod manifest;
 pub mod reason;
 pub mod statement;
 pub mod time;
