@@ -5,12 +5,35 @@
 //! | why a certificate was refused | [`error`] |
 //! | where the office number stands in a certificate | [`profile`] |
 //! | trust anchors, intermediates and CRLs; verifying a certificate | [`trust`] |
+//! | an office's key with its certificates, from PKCS#12 or PEM | [`identity`] |
+//! | a P-256 key for receiving where the certificate may not encrypt | [`sealing_key`] |
+//! | signing (CAdES baseline B-B) | [`cms_sign`] |
+//! | verifying a signature, known signers, why one was refused | [`cms_verify`], [`signature_error`] |
+//! | whom a parcel is sealed to; sealing; opening | [`recipient`], [`seal`], [`open`] |
+//! | the cryptographic operations all of this is made of | [`primitives`] |
 //!
 //! *Architecture invariant:* nothing else in the workspace touches OpenSSL or parses X.509, and this crate knows no
 //! other crate of the workspace. Time is always a parameter, in Unix microseconds.
 
+mod certificate_ids;
+pub mod cms_sign;
+pub mod cms_verify;
+mod cms_verify_attributes;
+mod cms_verify_walk;
+mod der_walk;
+mod der_write;
 pub mod error;
+pub mod identity;
+mod oids;
+pub mod open;
+mod open_walk;
 mod pattern;
+pub mod primitives;
 pub mod profile;
+pub mod recipient;
+pub mod seal;
+pub mod sealing_key;
+pub mod signature_error;
+mod signer_cache;
 mod source;
 pub mod trust;
