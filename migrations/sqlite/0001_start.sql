@@ -116,6 +116,7 @@ CREATE TABLE feeds (
     previous BLOB NOT NULL,
     PRIMARY KEY (office, epoch, number)
 ) WITHOUT ROWID;
+CREATE INDEX feeds_by_leaf ON feeds (pos);
 
 -- Settings that administrative commands change while the relay runs.
 CREATE TABLE settings (

@@ -18,6 +18,7 @@ pub mod ids;
 pub mod limits;
 pub mod log;
 pub mod manifest;
+pub mod parcel;
 pub mod reason;
 pub mod statement;
 pub mod time;

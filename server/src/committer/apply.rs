@@ -1,0 +1,291 @@
+//! What each change does to rows and log, inside the batch's transaction.
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::canonical::digest_text;
+use tasuki_proto::event::{kind, sha256};
+use tasuki_proto::ids::ParcelKey;
+
+use super::batch::GiveUp;
+use super::change::{Acknowledgement, Change, Delivery, Refused};
+use super::events::{self, FeedEnds, NoRandomness, Scribe};
+use crate::store::archive::StatementRow;
+use crate::store::head::Head;
+use crate::store::leaves::Position;
+use crate::store::offices::{KeyRow, OfficeRow, OfficeState};
+use crate::store::parcels::{ParcelRow, State};
+use crate::store::{Store, Tx};
+
+/// A batch while it is being worked out.
+#[derive(Debug)]
+pub(super) struct Draft<'w> {
+    pub(super) store: &'w Store,
+    pub(super) scribe: Scribe<'w>,
+    pub(super) ends: &'w mut FeedEnds,
+    pub(super) head: &'w mut Head,
+    /// Parcels to insert.
+    pub(super) parcels: Vec<ParcelRow>,
+    /// Their sealed contents: place of the job, parcel, bytes.
+    pub(super) contents: Vec<(usize, i64, Vec<u8>)>,
+}
+
+/// What a batch wrote.
+#[derive(Debug)]
+pub(super) struct Written {
+    /// Leaf hashes in order.
+    pub(super) hashes: Vec<[u8; 32]>,
+    /// Offices whose feeds grew, possibly several times.
+    pub(super) concerned: Vec<OfficeNumber>,
+}
+
+/// What became of a change; [`super::change::Done`] without the checkpoint, which does not exist yet.
+#[derive(Debug, Default)]
+pub(super) struct Applied {
+    pub(super) parcel: Option<ParcelRow>,
+    pub(super) position: Option<Position>,
+    pub(super) repeated: bool,
+}
+
+type Answer = Result<Result<Applied, Refused>, GiveUp>;
+
+impl From<NoRandomness> for GiveUp {
+    fn from(_: NoRandomness) -> Self {
+        Self::NotNow("the system gives no random bytes")
+    }
+}
+
+impl Draft<'_> {
+    /// Brings the ends of the feeds that these changes will move into memory.
+    pub(super) async fn load_ends(
+        &mut self,
+        tx: &mut Tx,
+        changes: impl Iterator<Item = &Change>,
+    ) -> Result<(), GiveUp> {
+        let mut offices: Vec<OfficeNumber> = Vec::new();
+        for change in changes {
+            match change {
+                Change::Deliver(d) => offices.extend([d.key.sender, d.recipient]),
+                Change::Fetch { key, office, .. } => offices.extend([key.sender, *office]),
+                Change::Acknowledge(a) => offices.extend([a.key.sender, a.office]),
+                Change::PutOffices(rows) => offices.extend(rows.iter().map(|o| o.number)),
+                Change::SetOfficeState { office, .. } => offices.push(*office),
+                Change::RegisterKey(key) => offices.push(key.office),
+                Change::Audit { office, .. } => offices.extend(*office),
+            }
+        }
+        Ok(self.ends.load(self.store, tx, self.scribe.epoch, offices).await?)
+    }
+
+    /// Applies one change. `place` is its job's place in the batch.
+    pub(super) async fn apply(&mut self, tx: &mut Tx, place: usize, change: &mut Change) -> Answer {
+        match change {
+            Change::Deliver(delivery) => self.deliver(tx, place, delivery).await,
+            Change::Fetch { key, office, by } => self.fetch(tx, key, *office, by).await,
+            Change::Acknowledge(word) => self.acknowledge(tx, word).await,
+            Change::PutOffices(offices) => self.put_offices(tx, offices).await,
+            Change::SetOfficeState { office, state, reason } => {
+                self.set_office_state(tx, *office, *state, reason).await
+            }
+            Change::RegisterKey(key) => self.register_key(tx, key).await,
+            Change::Audit { kind, lines, office, setting } => {
+                if let Some((name, value)) = setting {
+                    self.store.put_setting(tx, name, value).await?;
+                    self.head.directory += 1;
+                }
+                let position = self.scribe.write(kind, 0, office.as_slice(), self.ends, |event| {
+                    for (key, value) in lines {
+                        event.lines.add(key, value);
+                    }
+                })?;
+                Ok(Ok(Applied { position: Some(position), ..Applied::default() }))
+            }
+        }
+    }
+
+    async fn deliver(&mut self, tx: &mut Tx, place: usize, delivery: &mut Delivery) -> Answer {
+        if delivery.directory != self.head.directory {
+            // Offices changed since the parcel was checked: look again, under the lock.
+            for (office, refused) in
+                [(delivery.key.sender, Refused::Sender), (delivery.recipient, Refused::Recipient)]
+            {
+                let row = self.store.office_in(tx, office).await?;
+                if row.is_none_or(|o| o.state != OfficeState::Active) {
+                    return Ok(Err(refused));
+                }
+            }
+        }
+        for item in delivery.archive.iter() {
+            self.store.archive(tx, item).await?;
+        }
+        let seq = self.head.next_seq;
+        self.head.next_seq += 1;
+        let parties = [delivery.key.sender, delivery.recipient];
+        let position = self.scribe.write(kind::PARCEL_DELIVERED, seq, &parties, self.ends, |event| {
+            events::delivered(event, delivery);
+        })?;
+        let row = ParcelRow {
+            seq,
+            key: delivery.key,
+            recipient: delivery.recipient,
+            state: State::Delivered,
+            digest: delivery.digest,
+            sealed_digest: delivery.sealed_digest,
+            container_size: delivery.container_size,
+            sealed_size: delivery.sealed.len() as u64,
+            files: delivery.files.clone(),
+            signer: delivery.signer,
+            accepted_us: self.scribe.time_us,
+            fetched_us: 0,
+            acknowledged_us: 0,
+            position,
+        };
+        self.contents.push((place, seq, std::mem::take(&mut delivery.sealed)));
+        self.parcels.push(row.clone());
+        Ok(Ok(Applied { parcel: Some(row), position: Some(position), repeated: false }))
+    }
+
+    async fn fetch(&mut self, tx: &mut Tx, key: &ParcelKey, office: OfficeNumber, by: &str) -> Answer {
+        let Some(mut row) = self.store.parcel_in(tx, key).await?.filter(|p| p.recipient == office) else {
+            return Ok(Err(Refused::NotFound));
+        };
+        if row.state != State::Delivered {
+            let position = Some(row.position);
+            return Ok(Ok(Applied { parcel: Some(row), position, repeated: true }));
+        }
+        let time_us = self.scribe.time_us;
+        if !self.store.move_parcel(tx, row.seq, State::Delivered, State::Fetched, time_us).await? {
+            return Ok(Err(Refused::Conflict));
+        }
+        let parties = [key.sender, office];
+        let position = self.scribe.write(kind::PARCEL_FETCHED, row.seq, &parties, self.ends, |event| {
+            events::fetched(event, &row, by);
+        })?;
+        row.state = State::Fetched;
+        row.fetched_us = time_us;
+        Ok(Ok(Applied { parcel: Some(row), position: Some(position), repeated: false }))
+    }
+
+    async fn acknowledge(&mut self, tx: &mut Tx, word: &mut Acknowledgement) -> Answer {
+        let found = self.store.parcel_in(tx, &word.key).await?;
+        let Some(mut row) = found.filter(|p| p.recipient == word.office) else {
+            return Ok(Err(Refused::NotFound));
+        };
+        if row.digest != word.digest {
+            return Ok(Err(Refused::Digest));
+        }
+        match row.state {
+            State::Delivered => return Ok(Err(Refused::NotFetched)),
+            State::Acknowledged => {
+                return Ok(Ok(Applied { parcel: Some(row), position: None, repeated: true }));
+            }
+            State::Fetched => {}
+        }
+        let time_us = self.scribe.time_us;
+        if !self.store.move_parcel(tx, row.seq, State::Fetched, State::Acknowledged, time_us).await? {
+            return Ok(Err(Refused::Conflict));
+        }
+        for item in word.archive.iter() {
+            self.store.archive(tx, item).await?;
+        }
+        let digest = sha256(&word.cms);
+        let cms = std::mem::take(&mut word.cms);
+        let statement = StatementRow { digest, seq: row.seq, kind: "acknowledge", cms };
+        self.store.insert_statement(tx, &statement).await?;
+        let parties = [word.key.sender, word.office];
+        let position =
+            self.scribe.write(kind::PARCEL_ACKNOWLEDGED, row.seq, &parties, self.ends, |event| {
+                events::acknowledged(event, &row, word, &digest);
+            })?;
+        row.state = State::Acknowledged;
+        row.acknowledged_us = time_us;
+        Ok(Ok(Applied { parcel: Some(row), position: Some(position), repeated: false }))
+    }
+
+    async fn put_offices(&mut self, tx: &mut Tx, offices: &[OfficeRow]) -> Answer {
+        let mut changed = Vec::new();
+        for office in offices {
+            let known = self.store.office_in(tx, office.number).await?;
+            let same = known.is_some_and(|known| OfficeRow { state: office.state, ..known } == *office);
+            if !same {
+                changed.push(office.clone());
+            }
+        }
+        if changed.is_empty() {
+            return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
+        }
+        self.store.put_offices(tx, &changed, self.scribe.time_us).await?;
+        self.head.directory += 1;
+        let mut position = None;
+        for office in &changed {
+            let written =
+                self.scribe.write(kind::OFFICE_CHANGED, 0, &[office.number], self.ends, |event| {
+                    event.lines.add("office", office.number.as_str());
+                    event.lines.add("name", &office.name);
+                    event.lines.add("kana", &office.kana);
+                    event.lines.add("services", &office.services.join(" "));
+                    event.lines.add("standard-ready", if office.standard_ready { "yes" } else { "no" });
+                })?;
+            position = Some(written);
+        }
+        Ok(Ok(Applied { position, ..Applied::default() }))
+    }
+
+    async fn set_office_state(
+        &mut self,
+        tx: &mut Tx,
+        office: OfficeNumber,
+        state: OfficeState,
+        reason: &str,
+    ) -> Answer {
+        if self.store.office_in(tx, office).await?.is_none() {
+            return Ok(Err(Refused::Office));
+        }
+        if !self.store.set_office_state(tx, office, state, self.scribe.time_us).await? {
+            return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
+        }
+        self.head.directory += 1;
+        let kind = match state {
+            OfficeState::Active => kind::OFFICE_RESUMED,
+            OfficeState::Suspended => kind::OFFICE_SUSPENDED,
+        };
+        let position = self.scribe.write(kind, 0, &[office], self.ends, |event| {
+            event.lines.add("office", office.as_str());
+            event.lines.add("reason", reason);
+        })?;
+        Ok(Ok(Applied { position: Some(position), ..Applied::default() }))
+    }
+
+    async fn register_key(&mut self, tx: &mut Tx, key: &KeyRow) -> Answer {
+        if self.store.office_in(tx, key.office).await?.is_none() {
+            return Ok(Err(Refused::Office));
+        }
+        if !self.store.insert_key(tx, key, self.scribe.time_us).await? {
+            return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
+        }
+        self.head.directory += 1;
+        let position = self.scribe.write(kind::KEY_REGISTERED, 0, &[key.office], self.ends, |event| {
+            event.lines.add("office", key.office.as_str());
+            event.lines.add("key", &digest_text(&key.fingerprint));
+            event.lines.add("key-kind", key.kind.as_str());
+            if !key.approval.is_empty() {
+                event.lines.add("statement", &digest_text(&sha256(&key.approval)));
+            }
+        })?;
+        Ok(Ok(Applied { position: Some(position), ..Applied::default() }))
+    }
+
+    /// Inserts the batch's parcels. False: one of them exists already, so nothing of the batch may stand.
+    pub(super) async fn insert_parcels(&mut self, tx: &mut Tx) -> Result<bool, GiveUp> {
+        let inserted = self.store.insert_parcels(tx, &self.parcels).await?;
+        Ok(inserted.len() == self.parcels.len())
+    }
+
+    /// Inserts contents, leaves and feed rows.
+    pub(super) async fn write(self, tx: &mut Tx) -> Result<Written, GiveUp> {
+        let contents = self.contents.into_iter().map(|(_, seq, sealed)| (seq, sealed)).collect();
+        self.store.insert_contents(tx, contents).await?;
+        self.store.insert_leaves(tx, &self.scribe.leaves).await?;
+        self.store.insert_feed_rows(tx, &self.scribe.feed_rows).await?;
+        let concerned = self.scribe.feed_rows.iter().map(|row| row.opening.party).collect();
+        Ok(Written { hashes: self.scribe.hashes, concerned })
+    }
+}

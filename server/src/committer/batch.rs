@@ -1,0 +1,293 @@
+//! One batch: take the head, apply changes, write events, move the head, commit, keep, publish, answer.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use ring::rand::SystemRandom;
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::log::{Checkpoint, LogSigner};
+
+use super::apply::{Applied, Draft};
+use super::change::{Change, Done, Refused};
+use super::events::{FeedEnds, Scribe};
+use super::{Fatal, Job};
+use crate::evidence::ledger::Ledger;
+use crate::evidence::tree::{Missing, Tree};
+use crate::evidence::witness::Witness;
+use crate::store::head::Head;
+use crate::store::{Store, StoreError, Tx};
+
+/// How far the last event's time may lie ahead of the clock: beyond, one of the two is wrong, and events
+/// would carry times that nobody should believe. Wide enough for the drift of several relays.
+const MAX_SKEW_US: i64 = 60 * 1_000_000;
+
+/// Everything that a commit needs. Owned by the committer's task.
+#[derive(Debug)]
+pub(super) struct Writer {
+    pub(super) store: Store,
+    pub(super) signer: LogSigner,
+    pub(super) witness: Witness,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) rng: SystemRandom,
+    pub(super) ends: FeedEnds,
+    /// The head as this writer last saw it.
+    pub(super) seen: Head,
+    /// An abandoned transaction left traces in memory: load tree and feed ends anew.
+    pub(super) stale: bool,
+}
+
+/// Why a transaction was given up. Nothing of it took effect.
+#[derive(Debug)]
+pub(super) enum GiveUp {
+    /// The database failed before the commit.
+    Store(StoreError),
+    /// A delivery's id exists already: sort such out and try the others again.
+    Repetition,
+    /// Head and clock are too far apart, or no randomness.
+    NotNow(&'static str),
+    /// The head does not fit the log that this relay knows.
+    Fatal(Fatal),
+}
+
+impl From<StoreError> for GiveUp {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Writer {
+    /// Commits a batch and answers its jobs. Returns jobs that must wait for the next batch.
+    pub(super) async fn commit(&mut self, mut jobs: Vec<Job>, now_us: i64) -> Result<Vec<Job>, Fatal> {
+        let held_over = set_repetitions_aside(&mut jobs);
+        loop {
+            let outcome = self.attempt(&mut jobs, now_us).await;
+            match outcome {
+                Ok(answers) => {
+                    for (job, answer) in jobs.into_iter().zip(answers) {
+                        // Who went away has its answer in the database.
+                        let _gone = job.reply.send(answer);
+                    }
+                    return Ok(held_over);
+                }
+                Err(GiveUp::Repetition) => {
+                    self.forget();
+                    jobs = self.answer_repetitions(jobs).await;
+                    if jobs.is_empty() {
+                        return Ok(held_over);
+                    }
+                }
+                Err(GiveUp::NotNow(why)) => {
+                    tracing::error!(reason = why, "refusing to write");
+                    self.forget();
+                    refuse_all(jobs);
+                    return Ok(held_over);
+                }
+                Err(GiveUp::Store(error)) if error.is_transient() => {
+                    tracing::warn!(%error, "a batch was given up");
+                    self.forget();
+                    refuse_all(jobs);
+                    return Ok(held_over);
+                }
+                Err(GiveUp::Store(error)) => {
+                    refuse_all(jobs);
+                    return Err(error.into());
+                }
+                Err(GiveUp::Fatal(fatal)) => {
+                    refuse_all(jobs);
+                    return Err(fatal);
+                }
+            }
+        }
+    }
+
+    async fn attempt(&mut self, jobs: &mut [Job], now_us: i64) -> Result<Vec<Result<Done, Refused>>, GiveUp> {
+        let mut tx = self.store.begin().await?;
+        let head = self.take_head(&mut tx).await?;
+        let time_us = now_us.max(head.time_us);
+        if time_us - now_us > MAX_SKEW_US {
+            return Err(GiveUp::NotNow("the last event lies in the future: check the clock"));
+        }
+        let mut next = Head { time_us, ..head };
+        let mut draft = Draft {
+            store: &self.store,
+            scribe: Scribe::new(next.epoch, next.size, time_us, &self.rng),
+            ends: &mut self.ends,
+            head: &mut next,
+            parcels: Vec::new(),
+            contents: Vec::new(),
+        };
+        let mut answers = Vec::with_capacity(jobs.len());
+        draft.load_ends(&mut tx, jobs.iter().map(|job| &job.change)).await?;
+        for (place, job) in jobs.iter_mut().enumerate() {
+            answers.push(draft.apply(&mut tx, place, &mut job.change).await?);
+        }
+        if !draft.insert_parcels(&mut tx).await? {
+            give_back(jobs, draft.contents);
+            return Err(GiveUp::Repetition);
+        }
+        let written = draft.write(&mut tx).await?;
+        let changed = !written.hashes.is_empty() || next.directory != self.seen.directory;
+        if !changed {
+            tx.rollback().await.map_err(StoreError::from)?;
+            return Ok(finish(answers, &self.ledger.checkpoint()));
+        }
+        let checkpoint = self.seal(&mut tx, &mut next, &written.hashes).await?;
+        let concerned: HashSet<OfficeNumber> = written.concerned.into_iter().collect();
+        if let Err(error) = tx.commit().await {
+            self.settle(&next, error.into()).await?;
+        }
+        self.witness.keep(&checkpoint).map_err(|e| GiveUp::Fatal(e.into()))?;
+        self.seen = next;
+        self.ledger.publish(Arc::clone(&checkpoint), concerned);
+        Ok(finish(answers, &checkpoint))
+    }
+
+    /// Reads the head under its lock and brings tree and feed ends to it, if another process moved it.
+    pub(super) async fn take_head(&mut self, tx: &mut Tx) -> Result<Head, GiveUp> {
+        let head = self.store.take_head(tx).await?;
+        if !self.stale && head == self.seen {
+            return Ok(head);
+        }
+        self.ends.clear();
+        let tree = Tree::load(&self.store, tx, head.epoch, head.size).await?;
+        *self.ledger.tree() = tree;
+        self.check_against_witness(&head).map_err(GiveUp::Fatal)?;
+        self.seen = head.clone();
+        self.stale = false;
+        Ok(head)
+    }
+
+    /// A head that another process moved must continue what this relay has signed.
+    fn check_against_witness(&self, head: &Head) -> Result<(), Fatal> {
+        let Some(last) = self.witness.last().filter(|last| last.epoch == head.epoch) else { return Ok(()) };
+        let checkpoint = self.signer.verifier().open(&head.note)?;
+        if last.size > checkpoint.size {
+            return Err(tasuki_proto::log::LogError::Consistency.into());
+        }
+        match self.ledger.tree().root(last.size) {
+            Ok(root) if root == last.root => Ok(()),
+            Ok(_) => Err(tasuki_proto::log::LogError::Consistency.into()),
+            // Further back than the tiles in memory: `log verify` compares those.
+            Err(Missing::Tile(_)) => Ok(()),
+            Err(Missing::Range) => Err(tasuki_proto::log::LogError::Consistency.into()),
+        }
+    }
+
+    /// Moves tree and head over the batch's leaves and signs the checkpoint.
+    pub(super) async fn seal(
+        &mut self,
+        tx: &mut Tx,
+        next: &mut Head,
+        hashes: &[[u8; 32]],
+    ) -> Result<Arc<Checkpoint>, GiveUp> {
+        let (root, changed) = {
+            let mut tree = self.ledger.tree();
+            for hash in hashes {
+                tree.append(*hash);
+            }
+            next.size += hashes.len() as u64;
+            (tree.root(next.size), tree.take_changed())
+        };
+        let root = root.map_err(|_| {
+            GiveUp::Store(StoreError::Corrupt {
+                table: "tiles",
+                column: "hashes",
+                row: "right edge".to_owned(),
+            })
+        })?;
+        for (name, bytes) in changed {
+            self.store.put_tile(tx, name, bytes).await?;
+        }
+        let fatal = |e: tasuki_proto::log::LogError| GiveUp::Fatal(e.into());
+        next.note = self.signer.sign(next.epoch, next.size, root).map_err(fatal)?;
+        // Where only a counter moved, the checkpoint of this size exists already.
+        if !hashes.is_empty() {
+            self.store.insert_checkpoint(tx, next.epoch, next.size, &next.note).await?;
+        }
+        self.store.put_head(tx, next).await?;
+        let note = next.note.clone();
+        Ok(Arc::new(Checkpoint { epoch: next.epoch, size: next.size, root, note }))
+    }
+
+    /// Remembers that memory holds traces of an abandoned transaction. Readers are not disturbed: they ask
+    /// for published sizes only.
+    pub(super) fn forget(&mut self) {
+        self.stale = true;
+    }
+
+    /// Looks whether another process moved the head, and publishes what it wrote.
+    pub(super) async fn notice_others(&mut self) -> Result<(), Fatal> {
+        let head = match self.store.head().await {
+            Ok(head) => head,
+            Err(error) => {
+                tracing::warn!(%error, "the head can't be read");
+                return Ok(());
+            }
+        };
+        if head == self.seen || head.epoch == 0 {
+            return Ok(());
+        }
+        let mut tx = match self.store.begin().await {
+            Ok(tx) => tx,
+            Err(error) if error.is_transient() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        match self.take_head(&mut tx).await {
+            Ok(head) => {
+                tx.rollback().await.map_err(StoreError::from)?;
+                let checkpoint = self.signer.verifier().open(&head.note)?;
+                self.witness.keep(&checkpoint)?;
+                self.ledger.publish(Arc::new(checkpoint), []);
+                self.ledger.ring_all();
+                Ok(())
+            }
+            Err(GiveUp::Fatal(fatal)) => Err(fatal),
+            Err(GiveUp::Store(error)) if !error.is_transient() => Err(error.into()),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+/// Two deliveries of one name in a batch: the second waits, so that it meets the first in the database.
+fn set_repetitions_aside(jobs: &mut Vec<Job>) -> Vec<Job> {
+    let mut names = HashSet::new();
+    let mut aside = Vec::new();
+    let mut kept = Vec::with_capacity(jobs.len());
+    for job in jobs.drain(..) {
+        let first = match &job.change {
+            Change::Deliver(delivery) => names.insert(delivery.key),
+            _ => true,
+        };
+        if first { kept.push(job) } else { aside.push(job) }
+    }
+    *jobs = kept;
+    aside
+}
+
+/// Puts sealed contents back into their deliveries, for the next attempt.
+fn give_back(jobs: &mut [Job], contents: Vec<(usize, i64, Vec<u8>)>) {
+    for (place, _, sealed) in contents {
+        if let Some(Job { change: Change::Deliver(delivery), .. }) = jobs.get_mut(place) {
+            delivery.sealed = sealed;
+        }
+    }
+}
+
+fn refuse_all(jobs: Vec<Job>) {
+    for job in jobs {
+        let _gone = job.reply.send(Err(Refused::Unavailable));
+    }
+}
+
+fn finish(
+    answers: Vec<Result<Applied, Refused>>,
+    checkpoint: &Arc<Checkpoint>,
+) -> Vec<Result<Done, Refused>> {
+    let done = |applied: Applied| Done {
+        parcel: applied.parcel,
+        position: applied.position,
+        repeated: applied.repeated,
+        checkpoint: Arc::clone(checkpoint),
+    };
+    answers.into_iter().map(|answer| answer.map(done)).collect()
+}

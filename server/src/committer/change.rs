@@ -1,0 +1,174 @@
+//! What can be asked of the committer, and what it answers.
+
+use std::sync::Arc;
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::log::Checkpoint;
+use tasuki_proto::reason;
+
+use crate::store::archive::Archived;
+use crate::store::leaves::Position;
+use crate::store::offices::{KeyRow, OfficeRow, OfficeState};
+use crate::store::parcels::{FileRow, ParcelRow};
+
+/// A change of state. Each is applied whole, with its event, or not at all.
+#[derive(Debug)]
+pub enum Change {
+    /// A verified, sealed parcel for its receiver's mailbox.
+    Deliver(Box<Delivery>),
+    /// Release to the receiver.
+    Fetch {
+        /// Which parcel.
+        key: ParcelKey,
+        /// The receiving office that asks, itself or through whom it lets.
+        office: OfficeNumber,
+        /// Who fetches, as events name it; see `tasuki_proto::ids::identity_text`.
+        by: String,
+    },
+    /// The receiver's signed word that it holds the parcel.
+    Acknowledge(Box<Acknowledgement>),
+    /// Offices for the directory, new or changed.
+    PutOffices(Vec<OfficeRow>),
+    /// An office's standing.
+    SetOfficeState {
+        /// Which office.
+        office: OfficeNumber,
+        /// How it stands from now on.
+        state: OfficeState,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// A key that parcels for an office are sealed to from now on.
+    RegisterKey(Box<KeyRow>),
+    /// An event of the operator's own, for auditors: kind and lines. It may concern one office.
+    Audit {
+        /// Kind of the event.
+        kind: &'static str,
+        /// Its lines.
+        lines: Vec<(&'static str, String)>,
+        /// The office that sees it in its feed.
+        office: Option<OfficeNumber>,
+        /// A setting that changes with it: name and value.
+        setting: Option<(&'static str, String)>,
+    },
+}
+
+/// A parcel that passed every check and is sealed.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Sender and id.
+    pub key: ParcelKey,
+    /// The receiving office.
+    pub recipient: OfficeNumber,
+    /// SHA-256 of the container.
+    pub digest: [u8; 32],
+    /// Bytes of the container.
+    pub container_size: u64,
+    /// The sealed parcel: CMS `AuthEnvelopedData` (DER).
+    pub sealed: Vec<u8>,
+    /// SHA-256 of `sealed`.
+    pub sealed_digest: [u8; 32],
+    /// Its files.
+    pub files: Vec<FileRow>,
+    /// SHA-256 of the signer's certificate.
+    pub signer: [u8; 32],
+    /// Who transmitted it, as events name it.
+    pub transmitter: String,
+    /// SHA-256 of the CRLs that the signer's chain was checked against.
+    pub crls: Vec<[u8; 32]>,
+    /// Certificates and CRLs that may not be archived yet; empty if the signer is known.
+    pub archive: Arc<Vec<Archived>>,
+    /// `Head::directory` when the receiver's standing and keys were read.
+    pub directory: i64,
+}
+
+/// A receiver's acknowledgement whose signature was verified.
+#[derive(Debug)]
+pub struct Acknowledgement {
+    /// Which parcel.
+    pub key: ParcelKey,
+    /// The receiving office that signed.
+    pub office: OfficeNumber,
+    /// The digest that it states.
+    pub digest: [u8; 32],
+    /// The statement (CMS).
+    pub cms: Vec<u8>,
+    /// Who signed, as events name it, and the certificate's SHA-256.
+    pub by: String,
+    /// SHA-256 of the signer's certificate.
+    pub signer: [u8; 32],
+    /// Certificates and CRLs that may not be archived yet.
+    pub archive: Arc<Vec<Archived>>,
+}
+
+/// A change was made, durably, or had been made before.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// The parcel as it stands now, where the change is about one.
+    pub parcel: Option<ParcelRow>,
+    /// Its event. For a repetition: the event of the first time, as far as the parcel's row tells it.
+    pub position: Option<Position>,
+    /// True: nothing changed, because it had been done before.
+    pub repeated: bool,
+    /// A checkpoint that covers `position`.
+    pub checkpoint: Arc<Checkpoint>,
+}
+
+/// A change was not made; nothing else was either.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The id was used for other bytes.
+    #[error("the parcel id was used for other bytes")]
+    IdReused,
+    /// The sender is no longer in the directory, or suspended.
+    #[error("the sender does not take part any more")]
+    Sender,
+    /// The receiver is no longer in the directory, or suspended.
+    #[error("the receiver does not take part any more")]
+    Recipient,
+    /// No such parcel for this office.
+    #[error("no such parcel for this office")]
+    NotFound,
+    /// It was not fetched yet.
+    #[error("the parcel was not fetched yet")]
+    NotFetched,
+    /// The statement's digest is not the parcel's.
+    #[error("the digest is not the parcel's")]
+    Digest,
+    /// The parcel's state does not allow it.
+    #[error("the parcel's state does not allow it")]
+    Conflict,
+    /// No such office.
+    #[error("no such office")]
+    Office,
+    /// The database can't write, or the clock can't be trusted. Trying again later is safe.
+    #[error("the relay can't write now")]
+    Unavailable,
+    /// The relay is going down. Trying again is safe.
+    #[error("the relay is going down")]
+    ShuttingDown,
+}
+
+impl Refused {
+    /// Stable reason word.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::IdReused => reason::PARCEL_ID_REUSED,
+            Self::Sender => reason::SENDER_SUSPENDED,
+            Self::Recipient => reason::RECIPIENT_SUSPENDED,
+            Self::NotFound => reason::PARCEL_NOT_FOUND,
+            Self::NotFetched => reason::NOT_FETCHED,
+            Self::Digest => reason::DIGEST_MISMATCH,
+            Self::Conflict => reason::STATE_CONFLICT,
+            Self::Office => reason::OFFICE_NOT_FOUND,
+            Self::Unavailable => reason::STORE_UNAVAILABLE,
+            Self::ShuttingDown => reason::SHUTTING_DOWN,
+        }
+    }
+
+    /// The same request may succeed later.
+    pub fn retry(self) -> bool {
+        matches!(self, Self::Unavailable | Self::ShuttingDown)
+    }
+}

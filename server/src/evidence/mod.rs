@@ -1,0 +1,5 @@
+//! The log from the inside: its tree of hashes, proofs over it, and the witness outside the database.
+
+pub mod ledger;
+pub mod tree;
+pub mod witness;

@@ -1,0 +1,289 @@
+//! The directory: offices and the keys that parcels for them are sealed to.
+
+use sqlx::Row as _;
+use sqlx::any::AnyRow;
+use tasuki_careplan::office::OfficeNumber;
+
+use super::rows::{digest, insert_sql, parsed, pieces};
+use super::{Store, StoreError, Tx};
+
+/// An office's standing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OfficeState {
+    /// Takes part.
+    Active,
+    /// Neither sends nor receives.
+    Suspended,
+}
+
+impl OfficeState {
+    /// As the database spells it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+impl std::str::FromStr for OfficeState {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Active, Self::Suspended].into_iter().find(|s| s.as_str() == text).ok_or(())
+    }
+}
+
+/// One office.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfficeRow {
+    /// 10 digits.
+    pub number: OfficeNumber,
+    /// Its name.
+    pub name: String,
+    /// The name's reading.
+    pub kana: String,
+    /// Two-character service kinds.
+    pub services: Vec<String>,
+    /// Its software reads the standard's files.
+    pub standard_ready: bool,
+    /// Its standing.
+    pub state: OfficeState,
+}
+
+/// What kind of key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// The billing certificate's.
+    Certificate,
+    /// A sealing key approved by a statement.
+    Sealing,
+}
+
+impl KeyKind {
+    /// As the database and events spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Sealing => "sealing",
+        }
+    }
+}
+
+impl std::str::FromStr for KeyKind {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        [Self::Certificate, Self::Sealing].into_iter().find(|s| s.as_str() == text).ok_or(())
+    }
+}
+
+/// A key that parcels for an office are sealed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRow {
+    /// Whose.
+    pub office: OfficeNumber,
+    /// What `key` is.
+    pub kind: KeyKind,
+    /// Certificate, or `SubjectPublicKeyInfo`: DER.
+    pub key: Vec<u8>,
+    /// SHA-256 of `key`.
+    pub fingerprint: [u8; 32],
+    /// The statement (CMS) that approved a sealing key; empty for a certificate.
+    pub approval: Vec<u8>,
+    /// End of validity, Unix microseconds; `i64::MAX`: none of its own.
+    pub not_after_us: i64,
+}
+
+/// Offices on one page, with a token for the next.
+pub type OfficePage = (Vec<OfficeRow>, Option<OfficeNumber>);
+
+const OFFICE: &str = "number, name, kana, services, standard_ready, state";
+
+fn office(row: &AnyRow) -> Result<OfficeRow, StoreError> {
+    let number: OfficeNumber = parsed(row, "offices", "number", &"")?;
+    let services: String = row.try_get("services")?;
+    let ready: i64 = row.try_get("standard_ready")?;
+    Ok(OfficeRow {
+        number,
+        name: row.try_get("name")?,
+        kana: row.try_get("kana")?,
+        services: services.split(' ').filter(|s| !s.is_empty()).map(str::to_owned).collect(),
+        standard_ready: ready != 0,
+        state: parsed(row, "offices", "state", &number)?,
+    })
+}
+
+fn key(row: &AnyRow) -> Result<KeyRow, StoreError> {
+    let office: OfficeNumber = parsed(row, "office_keys", "office", &"")?;
+    Ok(KeyRow {
+        office,
+        kind: parsed(row, "office_keys", "kind", &office)?,
+        key: row.try_get("key")?,
+        fingerprint: digest(row, "fingerprint")?,
+        approval: row.try_get("approval")?,
+        not_after_us: row.try_get("not_after_us")?,
+    })
+}
+
+impl Store {
+    /// Writes offices, over what stood there. Suspension is not lifted by it.
+    pub(crate) async fn put_offices(
+        &self,
+        tx: &mut Tx,
+        offices: &[OfficeRow],
+        at_us: i64,
+    ) -> Result<(), StoreError> {
+        for piece in pieces(offices) {
+            let sql = insert_sql(
+                "INSERT INTO offices (number, name, kana, services, standard_ready, state, search_key, changed_us)",
+                8,
+                piece.len(),
+                " ON CONFLICT (number) DO UPDATE SET name = excluded.name, kana = excluded.kana, \
+                 services = excluded.services, standard_ready = excluded.standard_ready, \
+                 search_key = excluded.search_key, changed_us = excluded.changed_us",
+            );
+            let mut query = sqlx::query(sql);
+            for o in piece {
+                query = query
+                    .bind(o.number.to_string())
+                    .bind(o.name.clone())
+                    .bind(o.kana.clone())
+                    .bind(o.services.join(" "))
+                    .bind(i64::from(o.standard_ready))
+                    .bind(o.state.as_str())
+                    .bind(search_key(&format!("{} {} {}", o.number, o.name, o.kana)))
+                    .bind(at_us);
+            }
+            query.execute(&mut **tx).await?;
+        }
+        Ok(())
+    }
+
+    /// Changes an office's standing. False: it is not in the directory, or stands so already.
+    pub(crate) async fn set_office_state(
+        &self,
+        tx: &mut Tx,
+        number: OfficeNumber,
+        state: OfficeState,
+        at_us: i64,
+    ) -> Result<bool, StoreError> {
+        let done =
+            sqlx::query("UPDATE offices SET state = $1, changed_us = $2 WHERE number = $3 AND state <> $1")
+                .bind(state.as_str())
+                .bind(at_us)
+                .bind(number.to_string())
+                .execute(&mut **tx)
+                .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Registers a key. False: it was registered already.
+    pub(crate) async fn insert_key(&self, tx: &mut Tx, row: &KeyRow, at_us: i64) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "INSERT INTO office_keys (office, fingerprint, kind, key, approval, not_after_us, registered_us) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (office, fingerprint) DO NOTHING",
+        )
+        .bind(row.office.to_string())
+        .bind(row.fingerprint.to_vec())
+        .bind(row.kind.as_str())
+        .bind(row.key.clone())
+        .bind(row.approval.clone())
+        .bind(row.not_after_us)
+        .bind(at_us)
+        .execute(&mut **tx)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// One office.
+    pub async fn office(&self, number: OfficeNumber) -> Result<Option<OfficeRow>, StoreError> {
+        let sql = format!("SELECT {OFFICE} FROM offices WHERE number = $1");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(number.to_string());
+        query.fetch_optional(self.read()).await?.as_ref().map(office).transpose()
+    }
+
+    pub(crate) async fn office_in(
+        &self,
+        tx: &mut Tx,
+        number: OfficeNumber,
+    ) -> Result<Option<OfficeRow>, StoreError> {
+        let sql = format!("SELECT {OFFICE} FROM offices WHERE number = $1");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(number.to_string());
+        query.fetch_optional(&mut **tx).await?.as_ref().map(office).transpose()
+    }
+
+    /// An office's keys. It has few: one a certificate in its validity, one sealing key.
+    pub async fn office_keys(&self, number: OfficeNumber) -> Result<Vec<KeyRow>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT office, fingerprint, kind, key, approval, not_after_us FROM office_keys \
+             WHERE office = $1 ORDER BY registered_us, fingerprint LIMIT 100",
+        )
+        .bind(number.to_string())
+        .fetch_all(self.read())
+        .await?;
+        rows.iter().map(key).collect()
+    }
+
+    /// Offices whose number, name or reading contains every word, in order of their numbers.
+    pub async fn search_offices(
+        &self,
+        words: &str,
+        after: Option<OfficeNumber>,
+        limit: u32,
+    ) -> Result<OfficePage, StoreError> {
+        let folded = search_key(words);
+        // More words than this can't narrow anything down.
+        let words: Vec<&str> = folded.split(' ').filter(|w| !w.is_empty()).take(16).collect();
+        let mut sql = format!("SELECT {OFFICE} FROM offices WHERE number > $1");
+        for i in 0..words.len() {
+            sql.push_str(&format!(" AND search_key LIKE ${} ESCAPE '!'", i + 3));
+        }
+        sql.push_str(" ORDER BY number LIMIT $2");
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(after.map(|n| n.to_string()).unwrap_or_default())
+            .bind(i64::from(limit) + 1);
+        for word in words {
+            let word = word.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+            query = query.bind(format!("%{word}%"));
+        }
+        let mut found: Vec<OfficeRow> =
+            query.fetch_all(self.read()).await?.iter().map(office).collect::<Result<_, _>>()?;
+        let more = found.len() > limit as usize;
+        found.truncate(limit as usize);
+        let next = if more { found.last().map(|o| o.number) } else { None };
+        Ok((found, next))
+    }
+}
+
+/// Folds what people spell in several ways: width, kana form, case, spaces. Both the stored key and the
+/// words asked for go through it.
+pub fn search_key(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            // Full-width ASCII
+            '\u{ff01}'..='\u{ff5e}' => {
+                let narrow = char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c);
+                folded.extend(narrow.to_lowercase());
+            }
+            // Hiragana to katakana
+            '\u{3041}'..='\u{3096}' => folded.push(char::from_u32(u32::from(c) + 0x60).unwrap_or(c)),
+            c if c.is_whitespace() => folded.push(' '),
+            c => folded.extend(c.to_lowercase()),
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_word_fold_alike() {
+        for (a, b) in [("ＡＢＣ　１２", "abc 12"), ("さくら", "サクラ"), ("Care", "care")] {
+            assert_eq!(search_key(a), search_key(b));
+        }
+    }
+}

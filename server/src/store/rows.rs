@@ -1,0 +1,98 @@
+//! Small helpers for rows: typed columns, statements with many rows.
+
+use std::fmt::{Display, Write as _};
+
+use sqlx::any::AnyRow;
+use sqlx::{AssertSqlSafe, Row as _};
+
+use super::StoreError;
+
+/// Rows in one INSERT at most: 64 rows of 16 columns stay far below the databases' parameter limits.
+pub(crate) const MAX_ROWS: usize = 64;
+
+/// Splits rows into pieces whose lengths are powers of two, so that only seven statements per table are
+/// ever prepared.
+pub(crate) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        if rows.is_empty() {
+            return None;
+        }
+        let length = (usize::pow(2, rows.len().ilog2())).min(MAX_ROWS);
+        let (piece, rest) = rows.split_at(length);
+        rows = rest;
+        Some(piece)
+    })
+}
+
+/// `<head> VALUES ($1,$2),($3,$4)<tail>` for `rows` rows.
+pub(crate) fn insert_sql(head: &str, columns: usize, rows: usize, tail: &str) -> AssertSqlSafe<String> {
+    let mut sql = String::with_capacity(head.len() + tail.len() + 16 + rows * columns * 5);
+    sql.push_str(head);
+    sql.push_str(" VALUES ");
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ",(" });
+        for column in 0..columns {
+            let comma = if column == 0 { "" } else { "," };
+            write!(sql, "{comma}${}", row * columns + column + 1).expect("writing to a String does not fail");
+        }
+        sql.push(')');
+    }
+    sql.push_str(tail);
+    AssertSqlSafe(sql)
+}
+
+/// An integer column that can't be negative.
+pub(crate) fn unsigned(row: &AnyRow, column: &'static str) -> Result<u64, sqlx::Error> {
+    let value: i64 = row.try_get(column)?;
+    u64::try_from(value).map_err(|e| sqlx::Error::Decode(Box::new(e)))
+}
+
+/// A column of exactly 32 bytes.
+pub(crate) fn digest(row: &AnyRow, column: &'static str) -> Result<[u8; 32], sqlx::Error> {
+    array(row, column)
+}
+
+/// A column of exactly `N` bytes.
+pub(crate) fn array<const N: usize>(row: &AnyRow, column: &'static str) -> Result<[u8; N], sqlx::Error> {
+    let bytes: Vec<u8> = row.try_get(column)?;
+    bytes.try_into().map_err(|_| sqlx::Error::Decode(format!("{column} is not {N} bytes long").into()))
+}
+
+/// A text column that parses.
+pub(crate) fn parsed<T: std::str::FromStr>(
+    row: &AnyRow,
+    table: &'static str,
+    column: &'static str,
+    key: &dyn Display,
+) -> Result<T, StoreError> {
+    let text: String = row.try_get(column)?;
+    text.parse().map_err(|_| StoreError::Corrupt { table, column, row: key.to_string() })
+}
+
+/// A `u64` as a database integer. Sizes and counters stay far below `i64::MAX`.
+pub(crate) fn int(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_powers_of_two_and_lose_nothing() {
+        for count in 0..200 {
+            let rows: Vec<usize> = (0..count).collect();
+            let parts: Vec<&[usize]> = pieces(&rows).collect();
+            assert!(parts.iter().all(|p| p.len().is_power_of_two() && p.len() <= MAX_ROWS));
+            assert_eq!(parts.concat(), rows);
+        }
+    }
+
+    #[test]
+    fn parameters_are_numbered_through() {
+        assert_eq!(
+            insert_sql("INSERT INTO t (a,b)", 2, 2, " X").0,
+            "INSERT INTO t (a,b) VALUES ($1,$2),($3,$4) X"
+        );
+    }
+}

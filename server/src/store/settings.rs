@@ -1,0 +1,31 @@
+//! Settings that administrative commands change while the relay runs.
+
+use sqlx::Row as _;
+
+use super::{Store, StoreError, Tx};
+
+/// Until when stale revocation data passes, Unix microseconds.
+pub const REVOCATION_OVERRIDE: &str = "revocation_override_until_us";
+
+impl Store {
+    /// A setting's value.
+    pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT value FROM settings WHERE name = $1")
+            .bind(name.to_owned())
+            .fetch_optional(self.read())
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    pub(crate) async fn put_setting(&self, tx: &mut Tx, name: &str, value: &str) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO settings (name, value) VALUES ($1, $2) \
+             ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+        )
+        .bind(name.to_owned())
+        .bind(value.to_owned())
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+}
