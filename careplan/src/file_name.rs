@@ -62,7 +62,8 @@ impl fmt::Display for MonthField {
     }
 }
 
-/// Why a name is not one of the standard's. The first fault from left to right, extension and prefix before the rest.
+/// Why a name is not one of the standard's: the first fault, of prefix, extension, number of parts and then the parts
+/// from left to right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileNameError {
     /// Neither a known prefix nor the parts that a name of the standard ends with.
@@ -108,12 +109,21 @@ const PARTS_4_1: usize = 5;
 const PARTS_3_2: usize = 3;
 
 impl FileName {
+    /// The kind that the name claims by its prefix, whether or not the rest parses.
+    pub fn claimed_kind(name: &str) -> Option<FileKind> {
+        split_prefix(split_extension(name).0).map(|(kind, _)| kind)
+    }
+
     /// Reads a name of edition 3.2 or 4.1. The extension may be written in any case, the rest must be exact.
     pub fn parse(name: &str) -> Result<Self, FileNameError> {
         let (stem, extension) = split_extension(name);
         let Some((kind, rest)) = split_prefix(stem) else {
             let named_like_one = extension.eq_ignore_ascii_case("CSV") && ends_like_standard(stem);
-            return Err(if named_like_one { FileNameError::UnknownPrefix } else { FileNameError::NotStandard });
+            return Err(if named_like_one {
+                FileNameError::UnknownPrefix
+            } else {
+                FileNameError::NotStandard
+            });
         };
         if !extension.eq_ignore_ascii_case(extension_of(kind)) {
             return Err(FileNameError::Extension);
@@ -200,7 +210,7 @@ fn split_extension(name: &str) -> (&str, &str) {
 }
 
 /// The kind whose prefix the stem begins with, and what stands behind the underscore; the longest prefix counts,
-/// since UPKIHON begins UPKIHON_SUB1.
+/// since `UPKIHON` begins `UPKIHON_SUB1`.
 fn split_prefix(stem: &str) -> Option<(FileKind, &str)> {
     FileKind::ALL
         .into_iter()
@@ -241,4 +251,152 @@ fn parse_service<'a>(
 fn parse_branch(part: &str) -> Result<u16, FileNameError> {
     let four_digits = part.len() == 4 && part.bytes().all(|byte| byte.is_ascii_digit());
     if four_digits { part.parse().map_err(|_| FileNameError::Branch) } else { Err(FileNameError::Branch) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLIP: &str = "UPPLAN_202602_1371215102_43_9971100012_11_20260125103000.CSV";
+
+    #[test]
+    fn edition_4_1_names_are_read() {
+        let name = FileName::parse(SLIP).unwrap();
+        assert_eq!(name.kind, FileKind::Upplan);
+        assert_eq!(
+            name.month.and_then(MonthField::month).map(|month| month.to_string()),
+            Some("202602".into())
+        );
+        assert_eq!((name.sender.as_str(), name.recipient.as_str()), ("1371215102", "9971100012"));
+        assert_eq!(name.sender_service.map(|kind| kind.to_string()), Some("43".into()));
+        assert_eq!(name.recipient_service.map(|kind| kind.to_string()), Some("11".into()));
+        assert_eq!((name.serial.to_string(), name.branch), ("20260125103000".into(), None));
+    }
+
+    #[test]
+    fn edition_3_2_names_have_no_service_kinds() {
+        let name = FileName::parse("UPJSK_202307_9971100012_1371215102_20230801100000.CSV").unwrap();
+        assert_eq!((name.sender_service, name.recipient_service), (None, None));
+        assert_eq!(name.recipient.as_str(), "1371215102");
+        assert!(FileName::parse("DLT1KYO_1371215102_9971100012_20230801100000.CSV").is_ok());
+    }
+
+    #[test]
+    fn images_have_a_branch_and_supplements_of_plans_no_month() {
+        let image =
+            FileName::parse("UPKIHON_IMAGE_9900100042_46_1371215102_43_20250402140000_0012.JPG").unwrap();
+        assert_eq!((image.kind, image.month, image.branch), (FileKind::UpkihonImage, None, Some(12)));
+        assert_eq!(image.to_string(), "UPKIHON_IMAGE_9900100042_46_1371215102_43_20250402140000_0012.jpg");
+        let supplement =
+            FileName::parse("UPHOSOKU_000000_1371215102_43_9971100012_11_20260120101500.CSV").unwrap();
+        assert_eq!(supplement.month, Some(MonthField::PlanDocuments));
+    }
+
+    #[test]
+    fn names_print_as_the_standard_writes_them() {
+        for sample in crate::samples::all() {
+            let name = FileName::parse(sample.name).unwrap();
+            assert_eq!(name.to_string(), sample.name);
+            let json = serde_json::to_string(&name).unwrap();
+            assert_eq!(serde_json::from_str::<FileName>(&json).unwrap(), name);
+        }
+        assert_eq!(FileName::parse(&SLIP.replace("CSV", "csv")).unwrap().to_string(), SLIP);
+    }
+
+    #[test]
+    fn every_kind_parses_its_own_pattern() {
+        for kind in FileKind::ALL {
+            let mut text = kind.name_pattern().to_owned();
+            for (part, value) in [
+                ("{month:6}", "202602"),
+                ("{from_office:10}", "1371215102"),
+                ("{from_service:2}", "43"),
+                ("{to_office:10}", "9971100012"),
+                ("{to_service:2}", "A6"),
+                ("{serial:14}", "20260125103000"),
+                ("{branch:4}", "0001"),
+            ] {
+                text = text.replace(part, value);
+            }
+            assert_eq!(FileName::parse(&text).map(|name| (name.kind, name.to_string())), Ok((kind, text)));
+        }
+    }
+
+    #[test]
+    fn each_fault_has_its_error() {
+        use FileNameError as E;
+        let cases = [
+            ("", E::NotStandard),
+            ("memo.pdf", E::NotStandard),
+            ("data.CSV", E::NotStandard),
+            ("_1371215102_43_9971100012_11_20260125103000", E::NotStandard),
+            ("UPPLANX.CSV", E::NotStandard),
+            ("CAREPLAN_1371215102_20260125103000.CSV", E::NotStandard),
+            ("ATTACH_a_1371215102_9971100012_20260125103000_0001.csv", E::NotStandard),
+            ("UPFOO_202602_1371215102_43_9971100012_11_20260125103000.CSV", E::UnknownPrefix),
+            ("upplan_202602_1371215102_43_9971100012_11_20260125103000.csv", E::UnknownPrefix),
+            ("UPFOO_1371215102_9971100012_20260125103000.CSV", E::UnknownPrefix),
+            ("UPPLAN", E::Extension),
+            ("UPPLAN_202602_1371215102_43_9971100012_11_20260125103000", E::Extension),
+            ("UPPLAN_202602_1371215102_43_9971100012_11_20260125103000.TXT", E::Extension),
+            ("UPPLAN_202602_1371215102_43_9971100012_11_20260125103000.jpg", E::Extension),
+            ("UPPLAN_202602_1371215102_43_9971100012_11_20260125103000.CSV ", E::Extension),
+            ("UPKIHON_IMAGE_9900100042_46_1371215102_43_20250402140000_0001.CSV", E::Extension),
+            ("UPPLAN.CSV", E::PartCount),
+            ("UPPLAN_.CSV", E::PartCount),
+            ("UPPLAN_1371215102_43_9971100012_11_20260125103000.CSV", E::PartCount),
+            ("UPPLAN_202602_1371215102_43_9971100012_20260125103000.CSV", E::PartCount),
+            ("UPPLAN_202602_1371215102_43_9971100012_11_20260125103000_1.CSV", E::PartCount),
+            ("UPKIHON_SUB3_9900100042_46_1371215102_43_20250402140000.CSV", E::PartCount),
+            ("UP3KYO_1371215102_9971100012_20230801100000.CSV", E::ServiceKindsMissing),
+            ("UPPLAN_202613_1371215102_43_9971100012_11_20260125103000.CSV", E::Month),
+            ("UPPLAN_000000_1371215102_43_9971100012_11_20260125103000.CSV", E::Month),
+            ("UPPLAN_20262_1371215102_43_9971100012_11_20260125103000.CSV", E::Month),
+            ("UPPLAN_202602_137121510_43_9971100012_11_20260125103000.CSV", E::Sender),
+            ("UPPLAN_202602_１３７１２１５１０２_43_9971100012_11_20260125103000.CSV", E::Sender),
+            ("UPPLAN_202602_1371215102_043_9971100012_11_20260125103000.CSV", E::SenderService),
+            ("UPPLAN_202602_1371215102_43_99711000122_11_20260125103000.CSV", E::Recipient),
+            ("UPPLAN_202602_1371215102_43_9971100012_a6_20260125103000.CSV", E::RecipientService),
+            ("UPPLAN_202602_1371215102_43_9971100012_11_20260230103000.CSV", E::Serial),
+            ("UPPLAN_202602_1371215102_43_9971100012_11_202601251030001.CSV", E::Serial),
+            ("UPPLAN_202602_1371215102_43_9971100012_11_20260125.103000.CSV", E::Serial),
+            ("UPKIHON_IMAGE_9900100042_46_1371215102_43_20250402140000_001.jpg", E::Branch),
+            ("UPKIHON_IMAGE_9900100042_46_1371215102_43_20250402140000_+001.jpg", E::Branch),
+            ("UPKIHON_1371215102_43_9971100053_A6_20250403140000_0001.CSV", E::PartCount),
+        ];
+        for (name, error) in cases {
+            assert_eq!(FileName::parse(name), Err(error), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_claims_to_be_standard() {
+        let standard = [
+            SLIP,
+            "UPPLAN",
+            "UPPLAN.CSV",
+            "upplan_x.csv",
+            "UPPLAN_202602.pdf",
+            "UPKIHON_IMAGE_9900100042_46_1371215102_43_20250402140000_0001.jpg",
+            "UPFOO_202602_1371215102_43_9971100012_11_20260125103000.CSV",
+        ];
+        for name in standard {
+            assert!(looks_standard(name), "{name}");
+        }
+        let attachments = [
+            "",
+            ".",
+            "memo.pdf",
+            "UPPLANNING.pdf",
+            "UPPLÄN.CSV",
+            "退院記録.csv",
+            "patients.csv",
+            "ATTACH_a_1371215102_9971100012_20260125103000_0001.csv",
+            "CAREPLAN_1371215102_20260125103000.CSV",
+            "UPFOO_202602_1371215102_43_9971100012_11_20260125103000.pdf",
+        ];
+        for name in attachments {
+            assert!(!looks_standard(name), "{name}");
+        }
+    }
 }

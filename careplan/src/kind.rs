@@ -67,6 +67,7 @@ pub struct UnknownPrefix;
 struct Facts {
     name_ja: &'static str,
     name_en: &'static str,
+    name_pattern: &'static str,
     has_month: bool,
     is_image: bool,
     in_edition_3_2: bool,
@@ -83,6 +84,7 @@ static FACTS: LazyLock<Vec<Facts>> = LazyLock::new(|| {
         Facts {
             name_ja: row.get("name_ja"),
             name_en: row.get("name_en"),
+            name_pattern: row.get("file_name_pattern"),
             has_month: row.get("file_name_pattern").contains("{month:6}"),
             is_image: row.get("encoding") == "JPEG",
             in_edition_3_2: !row.get("pattern_until_v3_2").is_empty(),
@@ -151,6 +153,12 @@ impl FileKind {
     /// An English name of the file.
     pub fn name_en(self) -> &'static str {
         self.facts().name_en
+    }
+
+    /// How the file's name is built in edition 4.1, with the length of each part, such as
+    /// `UP1KYO_{from_office:10}_{from_service:2}_{to_office:10}_{to_service:2}_{serial:14}.CSV`.
+    pub fn name_pattern(self) -> &'static str {
+        self.facts().name_pattern
     }
 
     /// What the file is about.
@@ -223,7 +231,10 @@ mod tests {
         in_table.sort_unstable();
         in_enum.sort_unstable();
         assert_eq!(in_table, in_enum);
-        assert!(FileKind::ALL.iter().enumerate().all(|(at, kind)| *kind as usize == at), "FACTS is indexed by it");
+        assert!(
+            FileKind::ALL.iter().enumerate().all(|(at, kind)| *kind as usize == at),
+            "FACTS is indexed by it"
+        );
     }
 
     #[test]
@@ -241,7 +252,10 @@ mod tests {
         let with = |fact: fn(FileKind) -> bool| -> Vec<&str> {
             FileKind::ALL.into_iter().filter(|kind| fact(*kind)).map(FileKind::prefix).collect()
         };
-        assert_eq!(with(FileKind::has_month), ["UPPLAN", "UPSIKYU", "UPHOSOKU", "UPJSK", "DLTPLAN", "DLTJSK"]);
+        assert_eq!(
+            with(FileKind::has_month),
+            ["UPPLAN", "UPSIKYU", "UPHOSOKU", "UPJSK", "DLTPLAN", "DLTJSK"]
+        );
         assert_eq!(with(FileKind::is_image), ["UPKIHON_IMAGE"]);
         assert_eq!(
             with(FileKind::in_edition_3_2),

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use crate::serde_text::serde_as_text;
 
-/// First year that a month or a serial may name; users born before it are not served any more.
+/// First year that a month or a serial may name; what is earlier is a typing error, not a date.
 pub const FIRST_YEAR: u16 = 1900;
-/// Last year that a month or a serial may name; beyond it a typing error is likelier than a date.
+/// Last year that a month or a serial may name, for the same reason.
 pub const LAST_YEAR: u16 = 2999;
 
 /// A calendar month, written `YYYYMM`, from 190001 to 299912.
@@ -98,9 +98,10 @@ mod tests {
     fn six_digits_and_a_real_month() {
         let month: Month = "202602".parse().unwrap();
         assert_eq!((month.year(), month.month(), month.to_string()), (2026, 2, "202602".into()));
-        for wrong in
-            ["", "20262", "2026021", "202600", "202613", "189912", "300001", "000000", "+02602", "2026０2", "2026-2"]
-        {
+        for wrong in [
+            "", "20262", "2026021", "202600", "202613", "189912", "300001", "000000", "+02602", "2026０2",
+            "2026-2",
+        ] {
             assert_eq!(wrong.parse::<Month>(), Err(InvalidMonth), "{wrong:?}");
         }
         assert!("190001".parse::<Month>().is_ok() && "299912".parse::<Month>().is_ok());

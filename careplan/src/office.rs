@@ -72,7 +72,9 @@ mod tests {
     #[test]
     fn ten_digits_and_nothing_else() {
         assert_eq!("1371215102".parse::<OfficeNumber>().map(|n| n.to_string()), Ok("1371215102".into()));
-        for wrong in ["", "137121510", "13712151022", "137121510A", "１３７１２１５１０２", " 371215102", "-371215102"] {
+        for wrong in
+            ["", "137121510", "13712151022", "137121510A", "１３７１２１５１０２", " 371215102", "-371215102"]
+        {
             assert_eq!(wrong.parse::<OfficeNumber>(), Err(InvalidOfficeNumber), "{wrong:?}");
         }
     }
