@@ -24,7 +24,14 @@ pub mod statement;
 pub mod time;
 
 /// Messages, clients and servers generated from `tasuki/v1/*.proto`.
-#[expect(missing_docs, clippy::pedantic, clippy::allow_attributes_without_reason, reason = "generated code")]
+#[expect(
+    missing_docs,
+    clippy::all,
+    clippy::pedantic,
+    clippy::allow_attributes,
+    clippy::allow_attributes_without_reason,
+    reason = "generated code"
+)]
 pub mod pb {
     tonic::include_proto!("tasuki.v1");
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ring::rand::SystemRandom;
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::log::{Checkpoint, LogSigner};
+use tasuki_proto::log::{Checkpoint, LogError, LogSigner};
 
 use super::apply::{Applied, Draft};
 use super::change::{Change, Done, Refused};
@@ -142,7 +142,8 @@ impl Writer {
         Ok(finish(answers, &checkpoint))
     }
 
-    /// Reads the head under its lock and brings tree and feed ends to it, if another process moved it.
+    /// Reads the head under its lock. If another process moved it, brings tree and feed ends to it and
+    /// publishes what that process committed.
     pub(super) async fn take_head(&mut self, tx: &mut Tx) -> Result<Head, GiveUp> {
         let head = self.store.take_head(tx).await?;
         if !self.stale && head == self.seen {
@@ -151,25 +152,28 @@ impl Writer {
         self.ends.clear();
         let tree = Tree::load(&self.store, tx, head.epoch, head.size).await?;
         *self.ledger.tree() = tree;
-        self.check_against_witness(&head).map_err(GiveUp::Fatal)?;
+        let checkpoint = self.check_against_witness(&head).map_err(GiveUp::Fatal)?;
+        if checkpoint != *self.ledger.checkpoint() {
+            self.witness.keep(&checkpoint).map_err(|e| GiveUp::Fatal(e.into()))?;
+            self.ledger.publish(Arc::new(checkpoint), []);
+            self.ledger.ring_all();
+        }
         self.seen = head.clone();
         self.stale = false;
         Ok(head)
     }
 
     /// A head that another process moved must continue what this relay has signed.
-    fn check_against_witness(&self, head: &Head) -> Result<(), Fatal> {
-        let Some(last) = self.witness.last().filter(|last| last.epoch == head.epoch) else { return Ok(()) };
+    fn check_against_witness(&self, head: &Head) -> Result<Checkpoint, Fatal> {
         let checkpoint = self.signer.verifier().open(&head.note)?;
-        if last.size > checkpoint.size {
-            return Err(tasuki_proto::log::LogError::Consistency.into());
-        }
+        let Some(last) = self.witness.last().filter(|last| last.epoch == head.epoch) else {
+            return Ok(checkpoint);
+        };
         match self.ledger.tree().root(last.size) {
-            Ok(root) if root == last.root => Ok(()),
-            Ok(_) => Err(tasuki_proto::log::LogError::Consistency.into()),
+            Ok(root) if root == last.root => Ok(checkpoint),
             // Further back than the tiles in memory: `log verify` compares those.
-            Err(Missing::Tile(_)) => Ok(()),
-            Err(Missing::Range) => Err(tasuki_proto::log::LogError::Consistency.into()),
+            Err(Missing::Tile(_)) => Ok(checkpoint),
+            Ok(_) | Err(Missing::Range) => Err(LogError::Consistency.into()),
         }
     }
 
@@ -198,7 +202,7 @@ impl Writer {
         for (name, bytes) in changed {
             self.store.put_tile(tx, name, bytes).await?;
         }
-        let fatal = |e: tasuki_proto::log::LogError| GiveUp::Fatal(e.into());
+        let fatal = |e: LogError| GiveUp::Fatal(e.into());
         next.note = self.signer.sign(next.epoch, next.size, root).map_err(fatal)?;
         // Where only a counter moved, the checkpoint of this size exists already.
         if !hashes.is_empty() {
@@ -233,14 +237,7 @@ impl Writer {
             Err(error) => return Err(error.into()),
         };
         match self.take_head(&mut tx).await {
-            Ok(head) => {
-                tx.rollback().await.map_err(StoreError::from)?;
-                let checkpoint = self.signer.verifier().open(&head.note)?;
-                self.witness.keep(&checkpoint)?;
-                self.ledger.publish(Arc::new(checkpoint), []);
-                self.ledger.ring_all();
-                Ok(())
-            }
+            Ok(_) => Ok(tx.rollback().await.map_err(StoreError::from)?),
             Err(GiveUp::Fatal(fatal)) => Err(fatal),
             Err(GiveUp::Store(error)) if !error.is_transient() => Err(error.into()),
             Err(_) => Ok(()),

@@ -1,6 +1,7 @@
 //! Turning changes into events: texts, places in the log, places in the feeds.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use ring::rand::SecureRandom;
 use tasuki_careplan::office::OfficeNumber;
@@ -43,9 +44,8 @@ impl FeedEnds {
             self.0.clear();
         }
         for office in offices {
-            if !self.0.contains_key(&office) {
-                let end = store.feed_end(tx, office, epoch).await?;
-                self.0.insert(office, end);
+            if let Entry::Vacant(place) = self.0.entry(office) {
+                place.insert(store.feed_end(tx, office, epoch).await?);
             }
         }
         Ok(())

@@ -11,6 +11,8 @@ pub mod change;
 mod events;
 mod recover;
 pub mod start;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -96,18 +96,18 @@ async fn compare(
             return Err(LogError::Consistency.into());
         }
     }
-    let Some(last) = witness else {
+    let Some(known) = witness else {
         return Ok(if head.epoch == 0 { Found::New } else { Found::NoWitness });
     };
-    let lost = Lost { epoch: last.epoch, kept: head.size, known: last.size };
-    if head.epoch < last.epoch {
+    let lost = Lost { epoch: known.epoch, kept: head.size, known: known.size };
+    if head.epoch < known.epoch {
         // The whole epoch that the witness knows is gone.
         return Ok(Found::WentBack(Lost { kept: 0, ..lost }));
     }
-    if head.epoch == last.epoch && head.size < last.size {
+    if head.epoch == known.epoch && head.size < known.size {
         return Ok(Found::WentBack(lost));
     }
-    if head.epoch == last.epoch && root_at(store, tx, tree, last.size).await? != Some(last.root) {
+    if head.epoch == known.epoch && root_at(store, tx, tree, known.size).await? != Some(known.root) {
         // As long, or longer, and different: it was set back and then written by somebody else.
         return Ok(Found::WentBack(lost));
     }

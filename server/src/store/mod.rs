@@ -12,6 +12,8 @@ pub mod offices;
 pub mod parcels;
 pub mod rows;
 pub mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::sync::Once;
 use std::time::Duration;

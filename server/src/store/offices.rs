@@ -1,5 +1,7 @@
 //! The directory: offices and the keys that parcels for them are sealed to.
 
+use std::fmt::Write as _;
+
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
@@ -237,7 +239,8 @@ impl Store {
         let words: Vec<&str> = folded.split(' ').filter(|w| !w.is_empty()).take(16).collect();
         let mut sql = format!("SELECT {OFFICE} FROM offices WHERE number > $1");
         for i in 0..words.len() {
-            sql.push_str(&format!(" AND search_key LIKE ${} ESCAPE '!'", i + 3));
+            write!(sql, " AND search_key LIKE ${} ESCAPE '!'", i + 3)
+                .expect("writing to a String does not fail");
         }
         sql.push_str(" ORDER BY number LIMIT $2");
         let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))

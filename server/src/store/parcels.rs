@@ -315,10 +315,9 @@ impl Store {
             sql.push(')');
         }
         let count = texts.len();
-        if filter.after.is_some() {
-            sql.push_str(&format!(" AND seq {compare} ${}", count + 2));
-        }
-        sql.push_str(&format!(" ORDER BY seq {order} LIMIT ${}", count + 1));
+        let after =
+            if filter.after.is_some() { format!(" AND seq {compare} ${}", count + 2) } else { String::new() };
+        let sql = format!("{sql}{after} ORDER BY seq {order} LIMIT ${}", count + 1);
         let mut query = sqlx::query(sqlx::AssertSqlSafe(sql));
         for text in texts {
             query = query.bind(text);
