@@ -241,3 +241,9 @@ impl Drop for Folder {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
+
+/// The root CA's key with its own certificate.
+pub(crate) fn identity_of_root() -> KeyIdentity {
+    let key = root_key().private_key_to_pem_pkcs8().unwrap();
+    KeyIdentity::from_pem(&root().to_pem().unwrap(), &key).unwrap()
+}
