@@ -4,8 +4,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 
 use super::error::ContainerError;
 
-/// A raw deflate decoder (RFC 1951) that keeps its window between entries: allocating one costs about as much
-/// as inflating a small file.
+/// A raw deflate decoder (RFC 1951) that keeps its 32 KiB window between entries, not what stands in it.
 pub(super) struct Inflater {
     decoder: Option<Decompress>,
 }

@@ -13,9 +13,10 @@ use super::{MIMETYPE, MIMETYPE_NAME};
 
 /// Writes `entries` (name, content) behind a `mimetype` entry, which is not given.
 ///
-/// Deterministic: every time is 1980-01-01, every attribute a plain file's. A file is deflated, or stored where
-/// deflating gains nothing or would exceed the default `limits.ratio`, so that [`super::read`] with default
-/// limits never takes it for a bomb. Refuses what `read` with default limits refuses: bad or clashing names, too
+/// Deterministic: every time is 1980-01-01, every attribute a plain file's. A file is deflated where that saves
+/// at least a third of 1 KiB or more, as it does for CSV and JSON; a small file, a signature, a JPEG or a PDF is
+/// stored, which the reader then need not copy. A file that would shrink beyond the default `limits.ratio` is
+/// stored too, so that [`super::read`] with default limits never takes it for a bomb. Refuses what `read` with default limits refuses: bad or clashing names, too
 /// many or too large files; `entry` in the error counts from 0 with `mimetype` included, as in `read`.
 pub fn write(entries: &[(&str, &[u8])]) -> Result<Vec<u8>, ContainerError> {
     let limits = ContainerLimits::default();
@@ -24,11 +25,8 @@ pub fn write(entries: &[(&str, &[u8])]) -> Result<Vec<u8>, ContainerError> {
     let mimetype = prepare(MIMETYPE_NAME, MIMETYPE.as_bytes(), CompressionMethod::Stored);
     zip.add_prepared_file(mimetype).expect(IN_MEMORY);
     for (name, content) in entries {
-        let mut file = prepare(name, content, CompressionMethod::Deflated);
-        let compressed = usize::try_from(file.compressed_size()).expect("it is held in memory");
-        if compressed >= content.len() || compressed.saturating_mul(limits.ratio) < content.len() {
-            file = prepare(name, content, CompressionMethod::Stored);
-        }
+        let file = deflated(name, content, limits.ratio)
+            .unwrap_or_else(|| prepare(name, content, CompressionMethod::Stored));
         zip.add_prepared_file(file).expect(IN_MEMORY);
     }
     let bytes = zip.finish().expect(IN_MEMORY).into_inner();
@@ -37,6 +35,9 @@ pub fn write(entries: &[(&str, &[u8])]) -> Result<Vec<u8>, ContainerError> {
     }
     Ok(bytes)
 }
+
+/// Shorter files are stored.
+const MIN_DEFLATED_BYTES: usize = 1024;
 
 /// Why the ZIP writer cannot fail here.
 const IN_MEMORY: &str = "names are checked, sizes far below ZIP64's, and writing to memory does not fail";
@@ -64,6 +65,18 @@ fn check(entries: &[(&str, &[u8])], limits: &ContainerLimits) -> Result<(), Cont
     let names: Vec<&str> =
         std::iter::once(MIMETYPE_NAME).chain(entries.iter().map(|(name, _)| *name)).collect();
     NameIndex::build(names.into_iter()).map(drop)
+}
+
+/// The file deflated, if that is worth its time at the reader: building the code tables of a small stream takes
+/// longer than receiving the bytes that it saves.
+fn deflated(name: &str, content: &[u8], max_ratio: usize) -> Option<PreparedZipFile> {
+    if content.len() < MIN_DEFLATED_BYTES {
+        return None;
+    }
+    let file = prepare(name, content, CompressionMethod::Deflated);
+    let compressed = usize::try_from(file.compressed_size()).expect("it is held in memory");
+    let range = content.len() / max_ratio + 1..=content.len() / 3 * 2;
+    range.contains(&compressed).then_some(file)
 }
 
 fn prepare(name: &str, content: &[u8], method: CompressionMethod) -> PreparedZipFile {
