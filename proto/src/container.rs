@@ -27,6 +27,7 @@ mod records;
 mod write;
 
 use std::borrow::Cow;
+use std::fmt;
 
 pub use self::error::{ContainerError, HeaderField};
 pub use self::limits::ContainerLimits;
@@ -46,13 +47,19 @@ pub const MANIFEST_NAME: &str = "META-INF/ASiCManifest.xml";
 /// Name of the detached `CAdES` signature over the manifest.
 pub const SIGNATURE_NAME: &str = "META-INF/signature.p7s";
 
-/// One file of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One file of a container. Its `Debug` shows neither name nor content.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Entry<'a> {
     /// Path inside the container; passes [`check_name`].
     pub name: &'a str,
     /// The bytes of the file: borrowed where it was stored, owned where it was inflated.
     pub content: Cow<'a, [u8]>,
+}
+
+impl fmt::Debug for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry").field("bytes", &self.content.len()).finish_non_exhaustive()
+    }
 }
 
 /// The files of a container that [`read`] accepted, in the order in which they stand.

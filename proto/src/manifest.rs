@@ -25,6 +25,8 @@ mod uri;
 mod write;
 mod xml;
 
+use std::fmt;
+
 use ring::digest::{SHA256, digest};
 
 pub use self::check::check;
@@ -54,8 +56,8 @@ pub struct AsicManifest {
     pub files: Vec<DataObject>,
 }
 
-/// One `DataObjectReference`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One `DataObjectReference`. Its `Debug` does not show the name.
+#[derive(Clone, PartialEq, Eq)]
 pub struct DataObject {
     /// Path inside the container; passes [`crate::container::check_name`]. Percent-encoded in the XML.
     pub name: String,
@@ -69,6 +71,15 @@ impl DataObject {
     /// The reference to a file with this content.
     pub fn new(name: &str, media_type: Option<&str>, content: &[u8]) -> Self {
         Self { name: name.to_owned(), media_type: media_type.map(str::to_owned), sha256: sha256(content) }
+    }
+}
+
+impl fmt::Debug for DataObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataObject")
+            .field("media_type", &self.media_type)
+            .field("sha256", &self.sha256)
+            .finish_non_exhaustive()
     }
 }
 

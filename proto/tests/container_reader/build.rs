@@ -164,7 +164,7 @@ impl Zip {
     /// [`Zip::sample`] with 16-bit numbers at places of the end record.
     pub(crate) fn sample_end(lies: &[(usize, u16)]) -> Vec<u8> {
         Self::sample_but(|zip| {
-            zip.end = lies.iter().map(|(at, lie)| (*at, lie.to_le_bytes().to_vec())).collect()
+            zip.end = lies.iter().map(|(at, lie)| (*at, lie.to_le_bytes().to_vec())).collect();
         })
     }
 

@@ -129,7 +129,7 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
 
 #[test]
 fn random_lies_in_headers() {
-    let mut random = Random(0x7a69_70);
+    let mut random = Random(0x007a_6970);
     let mut accepted = 0;
     for _ in 0..30_000 {
         let mut zip = Zip::sample();
@@ -175,7 +175,7 @@ fn lie(entry: &mut Entry, random: &mut Random) {
 
 #[test]
 fn random_deflate_streams() {
-    let mut random = Random(0x64_6566);
+    let mut random = Random(0x0064_6566);
     let good = deflate(csv(40).as_bytes());
     for _ in 0..20_000 {
         let mut entry = Entry::deflated(b"a", csv(40).as_bytes());

@@ -215,7 +215,10 @@ fn neighbours_that_do_not_clash() {
 }
 
 #[test]
-fn errors_do_not_hold_the_name() {
+fn errors_and_debug_output_do_not_hold_the_name() {
+    let bytes = Zip::with([Entry::stored("山田太郎.pdf".as_bytes(), b"secret")]).bytes();
+    let text = format!("{:?}", read_default(&bytes).unwrap());
+    assert!(!text.contains("山田") && !text.contains("secret"), "{text}");
     for name in ["山田太郎:.pdf", "../山田太郎"] {
         let error = refused(&Zip::with([Entry::stored(name.as_bytes(), b"x")]).bytes());
         assert!(!format!("{error} {error:?}").contains("山田"));

@@ -49,7 +49,7 @@ fn no_declaration_or_another_way_to_write_it() {
 #[test]
 fn other_blanks_and_quotes() {
     let xml = write(&sample());
-    accepts(&xml.replace("\n", "\r\n").replace("  ", "\t"));
+    accepts(&xml.replace('\n', "\r\n").replace("  ", "\t"));
     accepts(xml.trim_end());
     accepts(&xml.replace('"', "'"));
     let one_line = xml.lines().map(str::trim_start).collect::<String>();
