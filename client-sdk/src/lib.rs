@@ -1,1 +1,44 @@
-//! .
+//! The client library of Tasuki: what care software calls to send and receive parcels.
+//!
+//! | looking for | module |
+//! |---|---|
+//! | the folder with keys, settings and state | [`home`], [`config`] |
+//! | everything that needs the relay | [`Client`] |
+//! | from files to parcels, outbox, resuming | [`send`] |
+//! | fetch, verify, store, acknowledge | [`receive`] |
+//! | what happened, in order, without gaps | [`feed`] |
+//! | proof for the files | [`evidence`], and checking it offline: [`verify`] |
+//! | what can go wrong, exit codes | [`error`] |
+//!
+//! *Architecture invariants:* everything received is verified here, the relay is not believed; the clock is a
+//! parameter ([`Clock`]); nothing that takes long runs on tokio's own threads.
+
+mod client;
+mod clock;
+pub mod config;
+mod directory;
+pub mod error;
+pub mod evidence;
+pub mod feed;
+mod files;
+mod finding;
+pub mod home;
+mod parcel;
+mod pem;
+mod progress;
+pub mod receive;
+pub mod send;
+mod transport;
+pub mod verify;
+
+#[cfg(test)]
+mod testing;
+
+pub use client::Client;
+pub use clock::{Clock, FixedClock, SystemClock};
+pub use directory::{Office, RelayInfo};
+pub use error::{ErrorKind, SdkError};
+pub use finding::Finding;
+pub use home::{Home, IdentityFiles, InitOptions, Initialised};
+pub use parcel::{FileSummary, Parcel, ParcelHistory, ParcelName, State};
+pub use progress::{Progress, Silent, Step};

@@ -1,0 +1,163 @@
+//! `config.toml` of a HOME.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::trust::RevocationPolicy;
+
+use crate::error::{ConfigError, SdkError};
+use crate::files;
+
+/// Name of the file inside HOME. It is written last: a folder that holds one is a HOME.
+pub const CONFIG_FILE: &str = "config.toml";
+
+/// What a HOME is set to. Unknown keys are refused, so that a misspelt one is noticed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The relay, `https://host:port`.
+    pub relay: String,
+    /// The own office, as its certificate names it.
+    pub office: OfficeNumber,
+    /// An HTTP proxy, `http://[user:password@]host:port`, or `none`. Absent: `HTTPS_PROXY` and `NO_PROXY` decide.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
+    /// Days that sent parcels stay in the archive; 0: none are kept.
+    #[serde(default = "default_archive_days")]
+    pub archive_days: u32,
+    /// Seconds to wait for a connection.
+    #[serde(default = "default_connect_timeout_s")]
+    pub connect_timeout_s: u32,
+    /// Seconds to wait for the answer to a single request.
+    #[serde(default = "default_request_timeout_s")]
+    pub request_timeout_s: u32,
+    /// How often a safe call is made before the relay counts as unreachable.
+    #[serde(default = "default_attempts")]
+    pub attempts: u32,
+    /// Where the key with its certificate is.
+    pub identity: IdentityConfig,
+    /// How revocation of other offices' certificates is decided.
+    #[serde(default)]
+    pub revocation: RevocationPolicy,
+}
+
+/// Files of the key with its certificate, relative to HOME or absolute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum IdentityConfig {
+    /// One PKCS#12 file.
+    Pkcs12 {
+        /// The file.
+        pkcs12: String,
+        /// A file whose first line is its password.
+        password_file: String,
+    },
+    /// PEM.
+    Pem {
+        /// The certificate and those above it.
+        certificates: String,
+        /// The unencrypted private key.
+        key: String,
+    },
+}
+
+fn default_archive_days() -> u32 {
+    90
+}
+
+fn default_connect_timeout_s() -> u32 {
+    10
+}
+
+fn default_request_timeout_s() -> u32 {
+    60
+}
+
+fn default_attempts() -> u32 {
+    5
+}
+
+impl Config {
+    /// Settings for a relay and an office, all else as it comes.
+    pub fn new(relay: String, office: OfficeNumber, identity: IdentityConfig) -> Self {
+        Self {
+            relay,
+            office,
+            proxy: None,
+            archive_days: default_archive_days(),
+            connect_timeout_s: default_connect_timeout_s(),
+            request_timeout_s: default_request_timeout_s(),
+            attempts: default_attempts(),
+            identity,
+            revocation: RevocationPolicy::default(),
+        }
+    }
+
+    /// Reads a HOME's configuration.
+    pub(crate) fn read(home: &Path) -> Result<Self, SdkError> {
+        let path = home.join(CONFIG_FILE);
+        let Some(text) = files::read_if_exists(&path)? else {
+            return Err(ConfigError::NotAHome(home.to_owned()).into());
+        };
+        let malformed = |message: String| ConfigError::File { path: path.clone(), message };
+        let text = String::from_utf8(text).map_err(|_| malformed("not UTF-8".to_owned()))?;
+        let config: Self = toml::from_str(&text).map_err(|e| malformed(e.to_string()))?;
+        if config.attempts == 0 || config.connect_timeout_s == 0 || config.request_timeout_s == 0 {
+            return Err(malformed("attempts and timeouts must be at least 1".to_owned()).into());
+        }
+        Ok(config)
+    }
+
+    /// The text of `config.toml`.
+    pub(crate) fn print(&self) -> Result<String, SdkError> {
+        let text = toml::to_string(self).map_err(|e| ConfigError::Argument(e.to_string()))?;
+        Ok(format!("# Settings of this HOME; see the documentation of tasuki-sdk's `config`.\n{text}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Config {
+        let identity =
+            IdentityConfig::Pkcs12 { pkcs12: "identity.p12".into(), password_file: "identity.pass".into() };
+        Config::new("https://localhost:8443".into(), "1371215102".parse().unwrap(), identity)
+    }
+
+    #[test]
+    fn the_written_file_reads_back() {
+        let folder = crate::testing::folder("config");
+        let config = sample();
+        std::fs::write(folder.path().join(CONFIG_FILE), config.print().unwrap()).unwrap();
+        assert_eq!(Config::read(folder.path()), Ok(config));
+    }
+
+    #[test]
+    fn a_misspelt_key_and_a_missing_file_are_noticed() {
+        let folder = crate::testing::folder("config-bad");
+        let missing = ConfigError::NotAHome(folder.path().to_owned());
+        assert_eq!(Config::read(folder.path()), Err(missing.into()));
+        let text = format!("archiv_days = 3\n{}", sample().print().unwrap());
+        std::fs::write(folder.path().join(CONFIG_FILE), text).unwrap();
+        assert!(matches!(
+            Config::read(folder.path()),
+            Err(SdkError::Config(ConfigError::File { message, .. })) if message.contains("archiv_days")
+        ));
+    }
+
+    #[test]
+    fn little_is_enough() {
+        let text = r#"
+            relay = "https://relay.example:8443"
+            office = "1371215102"
+            [identity]
+            certificates = "identity.pem"
+            key = "identity.key"
+        "#;
+        let config: Config = toml::from_str(text).unwrap();
+        assert_eq!((config.archive_days, config.attempts), (90, 5));
+        assert!(matches!(config.identity, IdentityConfig::Pem { .. }));
+    }
+}

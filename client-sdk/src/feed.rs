@@ -1,0 +1,51 @@
+//! The feed: the office's own slice of the log, in order, without gaps.
+//!
+//! Every event is proven before the program sees it: it stands in the log (inclusion proof under a checkpoint that
+//! the pinned key signed), the log only grew since the last checkpoint seen (consistency), and the event follows the
+//! one before (numbers, and the commitment to the leaf before). The place that was reached is kept on disk, behind
+//! what the program has processed, so that a crash neither loses nor skips.
+
+use tasuki_proto::event::Event;
+use tasuki_proto::ids::ParcelKey;
+
+/// Something that the feed tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum News {
+    /// The next event.
+    Event(FeedEvent),
+    /// The relay's database was set back in time and its log goes on under a new epoch. What was accepted in the
+    /// lost range must be sent again.
+    NewEpoch {
+        /// Epoch in which the feed stood.
+        from: u64,
+        /// Epoch that goes on.
+        to: u64,
+        /// Leaves of the old epoch that were lost, from–to (exclusive), if the relay says.
+        lost: Option<(u64, u64)>,
+        /// Parcels of the own outbox that stood in the lost range.
+        resend: Vec<ParcelKey>,
+    },
+}
+
+/// An event of the own feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FeedEvent {
+    /// Number in the feed, from 1 in every epoch, without gaps.
+    pub number: u64,
+    /// Place in the log, from 0.
+    pub index: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// How far a feed was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedPosition {
+    /// Epoch of the log.
+    pub epoch: u64,
+    /// Number of the last event that was processed.
+    pub number: u64,
+    /// Events that were processed in this call.
+    pub processed: u64,
+}

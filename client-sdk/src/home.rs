@@ -1,0 +1,185 @@
+//! HOME: the folder of one office on one computer.
+//!
+//! ```text
+//! config.toml        relay, office, settings; written last, so a folder that holds it is complete
+//! relay-ca.pem       the CA that the relay's TLS certificate must come from
+//! identity.p12       the office's key with its certificate (or identity.pem and identity.key)
+//! identity.pass      password of identity.p12
+//! trust/anchors.pem  the offices' trust anchors
+//! trust/crl/*.crl    revocation lists (DER), as the relay handed them on; each is signed by its issuer
+//! trust/profile.toml optional: where certificates name the office, if not as the trial CA's do
+//! log-key            the log's verifier key, pinned at first contact
+//! sealing.key        a P-256 key for receiving, only if the certificate may not encrypt
+//! state/             feed cursor, checkpoints seen, parcels half fetched
+//! outbox/            signed containers that were not accepted yet
+//! sent/              one record for each accepted parcel
+//! archive/           what was sent, sealed to the own key, for `archive_days`
+//! locks/             one process at a time sends, receives, or reads the feed
+//! ```
+//!
+//! Everything is the owner's only (on Unix).
+
+mod init;
+mod lock;
+
+use std::path::{Path, PathBuf};
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::identity::KeyIdentity;
+use tasuki_certs::open::OpeningKey;
+use tasuki_certs::recipient::Recipient;
+use tasuki_certs::sealing_key::SealingKey;
+
+use crate::config::{Config, IdentityConfig};
+use crate::error::{ConfigError, SdkError};
+use crate::{files, pem};
+
+pub use init::{IdentityFiles, InitOptions, Initialised};
+pub(crate) use lock::{Lock, Task};
+
+/// The CA of the relay's TLS certificate.
+pub(crate) const RELAY_CA: &str = "relay-ca.pem";
+/// The offices' trust anchors.
+pub(crate) const ANCHORS: &str = "trust/anchors.pem";
+/// Revocation lists.
+pub(crate) const CRLS: &str = "trust/crl";
+/// Where certificates name the office, if not as the trial CA's do.
+pub(crate) const PROFILE: &str = "trust/profile.toml";
+/// The pinned verifier key of the log.
+pub(crate) const LOG_KEY: &str = "log-key";
+/// The sealing key.
+pub(crate) const SEALING_KEY: &str = "sealing.key";
+/// Stands as soon as the relay has the sealing key's approval; holds the key's SHA-256.
+pub(crate) const SEALING_KEY_APPROVED: &str = "state/sealing-key-approved";
+/// Parcels half fetched.
+pub(crate) const PARTIAL: &str = "state/partial";
+/// Newest checkpoint of each epoch.
+pub(crate) const CHECKPOINTS: &str = "state/checkpoints";
+/// How far the feed was read.
+pub(crate) const FEED: &str = "state/feed.json";
+/// Signed containers that were not accepted yet.
+pub(crate) const OUTBOX: &str = "outbox";
+/// Records of accepted parcels.
+pub(crate) const SENT: &str = "sent";
+/// What was sent, sealed to the own key.
+pub(crate) const ARCHIVE: &str = "archive";
+/// Lock files.
+pub(crate) const LOCKS: &str = "locks";
+
+/// An office's folder, opened: configuration and keys are read, nothing is locked, nothing is connected.
+#[derive(Clone, Debug)]
+pub struct Home {
+    folder: PathBuf,
+    config: Config,
+    identity: KeyIdentity,
+    sealing_key: Option<SealingKey>,
+}
+
+impl Home {
+    /// Makes a HOME. Works offline.
+    ///
+    /// ```no_run
+    /// use tasuki_sdk::{Clock, Home, IdentityFiles, InitOptions, SystemClock};
+    ///
+    /// let options = InitOptions {
+    ///     relay: "https://relay.example:8443".into(),
+    ///     relay_ca: "relay-ca.pem".into(),
+    ///     identity: IdentityFiles::Pkcs12 {
+    ///         file: "1371215102.p12".into(),
+    ///         password_file: "1371215102.pass".into(),
+    ///     },
+    ///     ca: None,
+    ///     profile: None,
+    ///     proxy: None,
+    /// };
+    /// let made = Home::init("/var/lib/tasuki/1371215102".as_ref(), &options, SystemClock.now_us())?;
+    /// println!("HOME of office {}", made.office);
+    /// # Ok::<(), tasuki_sdk::SdkError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The folder is a HOME already or can't be written, a file can't be read, the password is wrong, the
+    /// certificate is not one of the CA's or names no office.
+    pub fn init(folder: &Path, options: &InitOptions, now_us: i64) -> Result<Initialised, SdkError> {
+        init::init(folder, options, now_us)
+    }
+
+    /// Opens a HOME.
+    ///
+    /// # Errors
+    /// It is none, its configuration is malformed, or its keys can't be read.
+    pub fn open(folder: &Path) -> Result<Self, SdkError> {
+        let config = Config::read(folder)?;
+        let identity = read_identity(folder, &config.identity)?;
+        let path = folder.join(SEALING_KEY);
+        let sealing_key = match files::read_if_exists(&path)? {
+            None => None,
+            Some(pem) => Some(
+                SealingKey::from_pem(&pem)
+                    .map_err(|e| ConfigError::File { path: path.clone(), message: e.to_string() })?,
+            ),
+        };
+        Ok(Self { folder: folder.to_owned(), config, identity, sealing_key })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Its settings.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The office whose HOME it is.
+    pub fn office(&self) -> OfficeNumber {
+        self.config.office
+    }
+
+    /// The office's key with its certificate.
+    pub fn identity(&self) -> &KeyIdentity {
+        &self.identity
+    }
+
+    pub(crate) fn sealing_key(&self) -> Option<&SealingKey> {
+        self.sealing_key.as_ref()
+    }
+
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
+        self.folder.join(inside)
+    }
+
+    /// The CA certificates (DER) that the relay's TLS certificate may come from.
+    pub(crate) fn relay_ca(&self) -> Result<Vec<Vec<u8>>, SdkError> {
+        pem::read_certificates(&self.path(RELAY_CA))
+    }
+
+    /// Every key that a parcel for this office may be sealed to.
+    pub(crate) fn opening_keys(&self) -> Vec<OpeningKey> {
+        // A certificate whose key can't open anything is why there is a sealing key.
+        let own = OpeningKey::from_identity(&self.identity).ok();
+        own.into_iter().chain(self.sealing_key.as_ref().map(OpeningKey::from_sealing_key)).collect()
+    }
+
+    /// The key that the archive is sealed to: the sealing key where there is one, else the certificate's.
+    pub(crate) fn archive_key(&self) -> Result<Recipient, SdkError> {
+        let key = match &self.sealing_key {
+            Some(key) => Recipient::from_sealing_key(&key.spki_der()),
+            None => Recipient::from_certificate(self.identity.certificate_der()),
+        };
+        key.map_err(|e| ConfigError::Trust(format!("nothing can be sealed to the own key: {e}")).into())
+    }
+}
+
+/// Reads the key with its certificate; paths are relative to HOME.
+fn read_identity(home: &Path, config: &IdentityConfig) -> Result<KeyIdentity, SdkError> {
+    match config {
+        IdentityConfig::Pkcs12 { pkcs12, password_file } => {
+            init::read_pkcs12(&home.join(pkcs12), &home.join(password_file))
+        }
+        IdentityConfig::Pem { certificates, key } => {
+            init::read_pem(&home.join(certificates), &home.join(key))
+        }
+    }
+}

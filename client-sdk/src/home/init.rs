@@ -1,0 +1,196 @@
+//! Making a HOME, offline.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::identity::KeyIdentity;
+use tasuki_certs::profile::CertificateProfile;
+use tasuki_certs::sealing_key::SealingKey;
+use tasuki_certs::trust::{
+    OnDoubt, Purpose, RevocationPolicy, TrustMaterial, TrustStore, VerifiedCertificate,
+};
+use tasuki_proto::ids::own_office;
+
+use super::{
+    ANCHORS, ARCHIVE, CHECKPOINTS, CRLS, LOCKS, OUTBOX, PARTIAL, PROFILE, RELAY_CA, SEALING_KEY, SENT,
+};
+use crate::config::{CONFIG_FILE, Config, IdentityConfig};
+use crate::error::{ConfigError, SdkError};
+use crate::files::{self, Access};
+use crate::pem;
+use crate::transport::{ProxySetting, RelayAddress};
+
+/// Bytes of an identity file: a key with its chain is below 20 KiB.
+const MAX_IDENTITY_BYTES: usize = 1024 * 1024;
+
+/// What a HOME is made of.
+#[derive(Clone, Debug)]
+pub struct InitOptions {
+    /// The relay, `https://host:port`.
+    pub relay: String,
+    /// The CA certificate of the relay's TLS certificate (PEM).
+    pub relay_ca: PathBuf,
+    /// The office's key with its certificate; copied into HOME.
+    pub identity: IdentityFiles,
+    /// The offices' trust anchors (PEM). Absent: the CA certificate at the end of the identity's chain.
+    pub ca: Option<PathBuf>,
+    /// Where certificates name their office (TOML), if not as the trial CA's do; see `tasuki_certs::profile`.
+    pub profile: Option<PathBuf>,
+    /// See [`Config::proxy`].
+    pub proxy: Option<String>,
+}
+
+/// Where an identity comes from.
+#[derive(Clone, Debug)]
+pub enum IdentityFiles {
+    /// One PKCS#12 file.
+    Pkcs12 {
+        /// The file.
+        file: PathBuf,
+        /// A file whose first line is its password.
+        password_file: PathBuf,
+    },
+    /// PEM.
+    Pem {
+        /// The certificate and those above it.
+        certificates: PathBuf,
+        /// The unencrypted private key.
+        key: PathBuf,
+    },
+}
+
+/// A HOME that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Initialised {
+    /// The office that the certificate names.
+    pub office: OfficeNumber,
+    /// SHA-256 of the certificate.
+    pub fingerprint: [u8; 32],
+    /// When the certificate ends, Unix microseconds.
+    pub not_after_us: i64,
+    /// SHA-256 of each trust anchor.
+    pub anchors: Vec<[u8; 32]>,
+    /// The certificate may not encrypt: a sealing key was made, which the first contact registers.
+    pub sealing_key: bool,
+}
+
+pub(super) fn init(folder: &Path, options: &InitOptions, now_us: i64) -> Result<Initialised, SdkError> {
+    if folder.join(CONFIG_FILE).exists() {
+        return Err(ConfigError::AlreadyAHome(folder.to_owned()).into());
+    }
+    let relay = RelayAddress::parse(&options.relay)?;
+    if let Some(proxy) = &options.proxy {
+        ProxySetting::parse(proxy)?;
+    }
+    let relay_ca = pem::read_certificates(&options.relay_ca)?;
+    let identity = match &options.identity {
+        IdentityFiles::Pkcs12 { file, password_file } => read_pkcs12(file, password_file)?,
+        IdentityFiles::Pem { certificates, key } => read_pem(certificates, key)?,
+    };
+    let anchors = match &options.ca {
+        Some(path) => pem::read_certificates(path)?,
+        // The chain begins with the own certificate, which is no anchor.
+        None => identity.chain_der().iter().skip(1).last().cloned().into_iter().collect(),
+    };
+    if anchors.is_empty() {
+        return Err(ConfigError::NoAnchor.into());
+    }
+    let profile = options.profile.as_deref().map(read_profile).transpose()?;
+    let own_profile = profile.as_ref().map(|(_, profile)| profile.clone()).unwrap_or_default();
+    let verified = verify_own(&identity, &anchors, own_profile, now_us)?;
+    let office = own_office(&verified.identity).ok_or(ConfigError::NotAnOffice)?;
+
+    for inside in ["", CRLS, PARTIAL, CHECKPOINTS, OUTBOX, SENT, ARCHIVE, LOCKS] {
+        files::create_private_folder(&folder.join(inside))?;
+    }
+    let write = |name: &str, content: &[u8]| files::write_durably(&folder.join(name), content, Access::Owner);
+    write(RELAY_CA, pem::encode(&relay_ca).as_bytes())?;
+    write(ANCHORS, pem::encode(&anchors).as_bytes())?;
+    if let Some((text, _)) = &profile {
+        write(PROFILE, text.as_bytes())?;
+    }
+    let copied = copy_identity(folder, &options.identity)?;
+    let sealing_key = !verified.may_encrypt;
+    if sealing_key && !folder.join(SEALING_KEY).exists() {
+        let failed = |e: tasuki_certs::sealing_key::SealingKeyError| ConfigError::Trust(e.to_string());
+        let key = SealingKey::generate().map_err(failed)?;
+        write(SEALING_KEY, &key.to_pem().map_err(failed)?)?;
+    }
+    let config = Config { proxy: options.proxy.clone(), ..Config::new(relay.to_string(), office, copied) };
+    write(CONFIG_FILE, config.print()?.as_bytes())?;
+    Ok(Initialised {
+        office,
+        fingerprint: verified.fingerprint,
+        not_after_us: verified.not_after_us,
+        anchors: anchors.iter().map(|a| tasuki_proto::event::sha256(a)).collect(),
+        sealing_key,
+    })
+}
+
+/// Verifies the own certificate as far as that goes offline: without revocation lists.
+fn verify_own(
+    identity: &KeyIdentity,
+    anchors: &[Vec<u8>],
+    profile: CertificateProfile,
+    now_us: i64,
+) -> Result<VerifiedCertificate, SdkError> {
+    let policy = RevocationPolicy { on_missing: OnDoubt::Warn, ..RevocationPolicy::default() };
+    let material = TrustMaterial { anchors: anchors.to_vec(), profile, policy, ..TrustMaterial::default() };
+    let store = TrustStore::new(material).map_err(|e| ConfigError::Trust(e.to_string()))?;
+    let extra: Vec<&[u8]> = identity.chain_der().iter().skip(1).map(Vec::as_slice).collect();
+    let verified = Arc::new(store).verify(identity.certificate_der(), &extra, Purpose::Sign, now_us);
+    Ok(verified.map_err(ConfigError::Certificate)?)
+}
+
+/// Copies the identity's files, owner-only, and says where they are now.
+fn copy_identity(home: &Path, identity: &IdentityFiles) -> Result<IdentityConfig, SdkError> {
+    let copy = |from: &Path, name: &str| -> Result<String, SdkError> {
+        files::write_durably(&home.join(name), &read_small(from)?, Access::Owner)?;
+        Ok(name.to_owned())
+    };
+    Ok(match identity {
+        IdentityFiles::Pkcs12 { file, password_file } => IdentityConfig::Pkcs12 {
+            pkcs12: copy(file, "identity.p12")?,
+            password_file: copy(password_file, "identity.pass")?,
+        },
+        IdentityFiles::Pem { certificates, key } => IdentityConfig::Pem {
+            certificates: copy(certificates, "identity.pem")?,
+            key: copy(key, "identity.key")?,
+        },
+    })
+}
+
+pub(super) fn read_pkcs12(file: &Path, password_file: &Path) -> Result<KeyIdentity, SdkError> {
+    let password = read_password(password_file)?;
+    KeyIdentity::from_pkcs12(&read_small(file)?, &password)
+        .map_err(|error| SdkError::Identity { path: file.to_owned(), error })
+}
+
+pub(super) fn read_pem(certificates: &Path, key: &Path) -> Result<KeyIdentity, SdkError> {
+    KeyIdentity::from_pem(&read_small(certificates)?, &read_small(key)?)
+        .map_err(|error| SdkError::Identity { path: certificates.to_owned(), error })
+}
+
+/// A certificate profile, as text and understood.
+pub(crate) fn read_profile(path: &Path) -> Result<(String, CertificateProfile), SdkError> {
+    let malformed = |message: String| ConfigError::File { path: path.to_owned(), message };
+    let text = String::from_utf8(read_small(path)?).map_err(|_| malformed("not UTF-8".to_owned()))?;
+    let profile = CertificateProfile::from_toml(&text).map_err(|e| malformed(e.to_string()))?;
+    Ok((text, profile))
+}
+
+/// The first line of a file; Windows' editors add a byte order mark and CR.
+fn read_password(path: &Path) -> Result<String, SdkError> {
+    let text = fs::read_to_string(path).map_err(|e| SdkError::io(path, &e))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    Ok(text.lines().next().unwrap_or_default().trim_end_matches('\r').to_owned())
+}
+
+fn read_small(path: &Path) -> Result<Vec<u8>, SdkError> {
+    files::read_at_most(path, MAX_IDENTITY_BYTES)?.ok_or_else(|| {
+        let message = format!("larger than {MAX_IDENTITY_BYTES} bytes");
+        ConfigError::Path { path: path.to_owned(), message }.into()
+    })
+}

@@ -1,0 +1,71 @@
+//! One process at a time does a thing with a HOME.
+
+use std::fs::{File, TryLockError};
+use std::time::Duration;
+
+use super::{Home, LOCKS};
+use crate::error::{ConfigError, SdkError};
+use crate::files;
+
+/// What is locked. Sending, receiving and reading the feed don't disturb one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Outbox, `sent/`, archive.
+    Send,
+    /// Parcels half fetched.
+    Receive,
+    /// The feed's cursor.
+    Feed,
+    /// The checkpoints seen; held for moments only.
+    Checkpoints,
+}
+
+impl Task {
+    fn file(self) -> &'static str {
+        match self {
+            Self::Send => "send",
+            Self::Receive => "receive",
+            Self::Feed => "feed",
+            Self::Checkpoints => "checkpoints",
+        }
+    }
+}
+
+/// Held until dropped, or until the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "closing the file gives the lock back")] File);
+
+/// How long another process is waited for: a sending of a few parcels takes less.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often a lock is tried.
+const STEP: Duration = Duration::from_millis(100);
+
+impl Home {
+    /// Takes the lock, waiting a while for another process.
+    pub(crate) async fn lock(&self, task: Task) -> Result<Lock, SdkError> {
+        let mut waited = Duration::ZERO;
+        loop {
+            match self.try_lock(task) {
+                Err(SdkError::Config(ConfigError::Locked(_))) if waited < PATIENCE => {
+                    tokio::time::sleep(STEP).await;
+                    waited += STEP;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Takes the lock if nobody has it.
+    pub(crate) fn try_lock(&self, task: Task) -> Result<Lock, SdkError> {
+        let folder = self.path(LOCKS);
+        files::create_private_folder(&folder)?;
+        let path = folder.join(task.file());
+        let file = files::open_private(&path).map_err(|e| SdkError::io(&path, &e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) => Err(ConfigError::Locked(self.folder.clone()).into()),
+            Err(TryLockError::Error(e)) => Err(SdkError::io(&path, &e)),
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Parcels as lists show them: who, to whom, what, where it stands.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+use tasuki_careplan::kind::FileKind;
+use tasuki_careplan::month::Month;
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_careplan::words::{self, Words};
+use tasuki_proto::evidence::Proven;
+use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::{pb, time};
+
+use crate::error::{ConfigError, SdkError, VerificationError};
+
+/// Where a parcel stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum State {
+    /// Accepted, invisible to the receiver until released.
+    Held,
+    /// In the receiver's mailbox.
+    Delivered,
+    /// Released to the receiver.
+    Fetched,
+    /// The receiver signed that it verified and stored it.
+    Acknowledged,
+    /// The receiver signed that its care software took the files in.
+    Imported,
+    /// The receiver signed that it does not take it.
+    Refused,
+    /// Taken back before it was fetched.
+    Recalled,
+    /// Thrown away while it was held.
+    Discarded,
+    /// Nobody fetched it in time.
+    Expired,
+    /// A state that only a newer version knows.
+    Unknown,
+}
+
+impl State {
+    /// Its word in JSON and on the screen.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Delivered => "delivered",
+            Self::Fetched => "fetched",
+            Self::Acknowledged => "acknowledged",
+            Self::Imported => "imported",
+            Self::Refused => "refused",
+            Self::Recalled => "recalled",
+            Self::Discarded => "discarded",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    pub(crate) fn from_wire(value: i32) -> Self {
+        match pb::ParcelState::try_from(value) {
+            Ok(pb::ParcelState::Held) => Self::Held,
+            Ok(pb::ParcelState::Delivered) => Self::Delivered,
+            Ok(pb::ParcelState::Fetched) => Self::Fetched,
+            Ok(pb::ParcelState::Acknowledged) => Self::Acknowledged,
+            Ok(pb::ParcelState::Imported) => Self::Imported,
+            Ok(pb::ParcelState::Refused) => Self::Refused,
+            Ok(pb::ParcelState::Recalled) => Self::Recalled,
+            Ok(pb::ParcelState::Discarded) => Self::Discarded,
+            Ok(pb::ParcelState::Expired) => Self::Expired,
+            Ok(pb::ParcelState::Unspecified) | Err(_) => Self::Unknown,
+        }
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What the relay knows of one file: never its content; of an attachment not even its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FileSummary {
+    /// Prefix of a standard file (`UPPLAN`), or `ATTACHMENT`.
+    pub kind: String,
+    /// Service month `YYYYMM`, where the file has one.
+    pub month: Option<String>,
+    /// Creation serial of a standard file.
+    pub serial: Option<String>,
+    /// Bytes before compression.
+    pub size: u64,
+}
+
+/// What a heap of files is, in words.
+pub(crate) fn describe<'a>(files: impl Iterator<Item = (&'a str, Option<&'a str>)>) -> Words {
+    let mut kinds: Vec<FileKind> = Vec::new();
+    let mut months: Vec<Month> = Vec::new();
+    for (kind, month) in files {
+        kinds.extend(FileKind::from_prefix(kind));
+        months.extend(month.and_then(|m| m.parse::<Month>().ok()));
+    }
+    words::describe(&kinds, &months)
+}
+
+/// One parcel as a list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// Sender and id.
+    pub key: ParcelKey,
+    /// The sender's name in the directory.
+    pub sender_name: String,
+    /// The receiving office.
+    pub recipient: OfficeNumber,
+    /// The receiver's name in the directory.
+    pub recipient_name: String,
+    /// Where it stands.
+    pub state: State,
+    /// Its files.
+    pub files: Vec<FileSummary>,
+    /// SHA-256 of the container.
+    pub digest: [u8; 32],
+    /// Bytes of the container.
+    pub container_size: u64,
+    /// Bytes of the sealed parcel.
+    pub sealed_size: u64,
+    /// When the relay accepted it, Unix microseconds.
+    pub accepted_us: Option<i64>,
+    /// When it was first fetched, Unix microseconds.
+    pub fetched_us: Option<i64>,
+    /// When it was acknowledged, Unix microseconds.
+    pub acknowledged_us: Option<i64>,
+    /// SHA-256 of the signer's certificate.
+    pub signer: [u8; 32],
+}
+
+impl Parcel {
+    /// What it is, in Japanese and English: kind, month, create, update or withdraw.
+    pub fn words(&self) -> Words {
+        describe(self.files.iter().map(|f| (f.kind.as_str(), f.month.as_deref())))
+    }
+
+    /// How many files are attachments.
+    pub fn attachments(&self) -> usize {
+        self.files.iter().filter(|f| f.kind == tasuki_proto::parcel::ATTACHMENT).count()
+    }
+
+    pub(crate) fn from_wire(parcel: pb::ParcelSummary) -> Result<Self, VerificationError> {
+        let lacks = VerificationError::Incomplete;
+        Ok(Self {
+            key: key_from_wire(parcel.r#ref.as_ref()).ok_or(lacks("a parcel's name"))?,
+            sender_name: parcel.sender_name,
+            recipient: parcel.recipient.parse().map_err(|_| lacks("a parcel's recipient"))?,
+            recipient_name: parcel.recipient_name,
+            state: State::from_wire(parcel.state),
+            files: parcel.files.into_iter().map(file_from_wire).collect(),
+            digest: digest_from_wire(&parcel.digest).ok_or(lacks("a parcel's digest"))?,
+            container_size: parcel.container_size,
+            sealed_size: parcel.sealed_size,
+            accepted_us: time::parse_us(&parcel.accepted_at),
+            fetched_us: time::parse_us(&parcel.fetched_at),
+            acknowledged_us: time::parse_us(&parcel.acknowledged_at),
+            signer: digest_from_wire(&parcel.signer).unwrap_or_default(),
+        })
+    }
+}
+
+fn file_from_wire(file: pb::FileSummary) -> FileSummary {
+    let given = |text: String| Some(text).filter(|t| !t.is_empty());
+    FileSummary { kind: file.kind, month: given(file.month), serial: given(file.serial), size: file.size }
+}
+
+pub(crate) fn key_from_wire(name: Option<&pb::ParcelRef>) -> Option<ParcelKey> {
+    let name = name?;
+    Some(ParcelKey { sender: name.sender.parse().ok()?, id: name.parcel_id.parse().ok()? })
+}
+
+pub(crate) fn key_to_wire(key: &ParcelKey) -> pb::ParcelRef {
+    pb::ParcelRef { sender: key.sender.to_string(), parcel_id: key.id.to_string() }
+}
+
+pub(crate) fn digest_from_wire(bytes: &[u8]) -> Option<[u8; 32]> {
+    bytes.try_into().ok()
+}
+
+/// One parcel with what happened to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParcelHistory {
+    /// The parcel.
+    pub parcel: Parcel,
+    /// Its events in the order of the log, each proven to stand in it.
+    pub events: Vec<Proven>,
+}
+
+/// How people name a parcel: its id, or `SENDER/ID` where two senders chose the same id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ParcelName {
+    /// The sending office, if named.
+    pub sender: Option<OfficeNumber>,
+    /// The id.
+    pub id: ParcelId,
+}
+
+impl ParcelName {
+    pub(crate) fn to_wire(self) -> pb::ParcelRef {
+        let sender = self.sender.map(|s| s.to_string()).unwrap_or_default();
+        pb::ParcelRef { sender, parcel_id: self.id.to_string() }
+    }
+
+    /// Whether it names this parcel.
+    pub(crate) fn names(&self, key: &ParcelKey) -> bool {
+        self.id == key.id && self.sender.is_none_or(|s| s == key.sender)
+    }
+}
+
+impl FromStr for ParcelName {
+    type Err = SdkError;
+
+    fn from_str(text: &str) -> Result<Self, SdkError> {
+        let bad = || ConfigError::Argument(format!("{text:?} is no parcel id"));
+        let (sender, id) = match text.split_once('/') {
+            Some((sender, id)) => (Some(sender.parse().map_err(|_| bad())?), id),
+            None => (None, text),
+        };
+        let id = id.parse().map_err(|_| bad())?;
+        Ok(Self { sender, id })
+    }
+}
+
+impl From<ParcelKey> for ParcelName {
+    fn from(key: ParcelKey) -> Self {
+        Self { sender: Some(key.sender), id: key.id }
+    }
+}
+
+impl fmt::Display for ParcelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.sender {
+            Some(sender) => write!(f, "{sender}/{}", self.id),
+            None => self.id.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parcel_is_named_by_id_or_with_its_sender() {
+        let id = "0193a3f0-8a1b-7c2d-8e3f-000000000000";
+        let short: ParcelName = id.parse().unwrap();
+        let long: ParcelName = format!("1371215102/{id}").parse().unwrap();
+        assert_eq!((short.sender, short.id), (None, long.id));
+        assert_eq!(long.to_string(), format!("1371215102/{id}"));
+        let key = ParcelKey { sender: "1371215102".parse().unwrap(), id: long.id };
+        let other = ParcelKey { sender: "9971100012".parse().unwrap(), id: long.id };
+        assert!(short.names(&key) && long.names(&key) && !long.names(&other));
+        assert!("1371215102".parse::<ParcelName>().is_err());
+    }
+
+    #[test]
+    fn a_summary_without_its_parts_is_refused() {
+        let bare = pb::ParcelSummary::default();
+        assert_eq!(Parcel::from_wire(bare), Err(VerificationError::Incomplete("a parcel's name")));
+        assert_eq!(State::from_wire(99), State::Unknown);
+    }
+}

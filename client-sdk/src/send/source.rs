@@ -1,0 +1,223 @@
+//! Where the files to be sent come from: files, folders, ZIPs.
+
+use std::fs::{self, File};
+use std::io::{BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tasuki_proto::limits::MAX_FILE_BYTES;
+use zip::ZipArchive;
+
+use super::plan::{file_name, finding};
+use crate::error::{ConfigError, SdkError};
+use crate::files;
+use crate::finding::Finding;
+
+/// Files that one call looks at: three times the largest proxy's month-end.
+const MAX_FOUND: usize = 100_000;
+
+/// Folders inside folders.
+const MAX_DEPTH: usize = 32;
+
+/// What operating systems leave in folders; nobody means to send it.
+const DROPPINGS: [&str; 4] = [".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX"];
+
+/// A file that was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// Its name without folders.
+    pub(super) name: String,
+    /// Where it is, for people.
+    pub(super) path: PathBuf,
+    /// Bytes.
+    pub(super) size: u64,
+    /// Where its bytes come from.
+    pub(super) source: Source,
+    /// Why it can't be sent, whatever its name.
+    pub(super) problem: Option<Finding>,
+}
+
+/// Where a file's bytes come from.
+#[derive(Clone, Debug)]
+pub(super) enum Source {
+    /// A file.
+    File(PathBuf),
+    /// An entry of a ZIP, by its place.
+    Zipped(Arc<Zip>, usize),
+}
+
+/// An open ZIP.
+#[derive(Debug)]
+pub(super) struct Zip {
+    path: PathBuf,
+    archive: Mutex<ZipArchive<BufReader<File>>>,
+}
+
+impl Source {
+    /// The file's bytes, at most [`MAX_FILE_BYTES`].
+    pub(super) fn read(&self) -> Result<Vec<u8>, SdkError> {
+        match self {
+            Self::File(path) => files::read_at_most(path, MAX_FILE_BYTES)?.ok_or_else(|| too_large(path)),
+            Self::Zipped(zip, index) => zip.read(*index),
+        }
+    }
+}
+
+impl Zip {
+    fn open(path: &Path) -> Result<Self, SdkError> {
+        let file = File::open(path).map_err(|e| SdkError::io(path, &e))?;
+        let archive = ZipArchive::new(BufReader::new(file)).map_err(|e| bad_zip(path, &e))?;
+        Ok(Self { path: path.to_owned(), archive: Mutex::new(archive) })
+    }
+
+    fn read(&self, index: usize) -> Result<Vec<u8>, SdkError> {
+        // A panic while the lock was held leaves nothing half done: reading seeks anew.
+        let mut archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = archive.by_index(index).map_err(|e| bad_zip(&self.path, &e))?;
+        let bound = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+        let mut content = Vec::new();
+        entry.take(bound).read_to_end(&mut content).map_err(|e| SdkError::io(&self.path, &e))?;
+        if content.len() > MAX_FILE_BYTES { Err(too_large(&self.path)) } else { Ok(content) }
+    }
+
+    /// Its files. The ZIP is the user's own: names are only looked at, nothing is extracted.
+    fn list(self: &Arc<Self>, found: &mut Vec<Found>) -> Result<(), SdkError> {
+        let mut archive = self.archive.lock().unwrap_or_else(PoisonError::into_inner);
+        for index in 0..archive.len() {
+            // Raw: an encrypted entry can be listed, though not read.
+            let entry = archive.by_index_raw(index).map_err(|e| bad_zip(&self.path, &e))?;
+            let whole = String::from_utf8_lossy(entry.name_raw()).into_owned();
+            if entry.is_dir() || whole.split(['/', '\\']).any(|part| DROPPINGS.contains(&part)) {
+                continue;
+            }
+            let name = whole.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+            let problem = if entry.encrypted() {
+                Some(finding(
+                    "ZIP_ENCRYPTED",
+                    &name,
+                    "パスワード付きZIPの中のファイルは送れません。解凍してから指定してください。",
+                    "The file is encrypted inside the ZIP: unpack it first.",
+                ))
+            } else {
+                oversize(&name, entry.size())
+            };
+            let path = self.path.join(&whole);
+            let size = entry.size();
+            found.push(Found { name, path, size, source: Source::Zipped(Arc::clone(self), index), problem });
+            check_count(&self.path, found)?;
+        }
+        Ok(())
+    }
+}
+
+/// Finds the files that were named: folders with all inside, ZIPs with their entries.
+pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, SdkError> {
+    let mut found = Vec::new();
+    let mut seen = std::collections::HashSet::new();
+    for path in paths {
+        let real = path
+            .canonicalize()
+            .map_err(|e| ConfigError::Path { path: path.clone(), message: e.to_string() })?;
+        walk(path, &real, 0, &mut seen, &mut found)?;
+    }
+    Ok(found)
+}
+
+/// One file by explicit wish.
+pub(super) fn file(path: &Path) -> Result<Found, SdkError> {
+    let metadata = fs::metadata(path)
+        .map_err(|e| ConfigError::Path { path: path.to_owned(), message: e.to_string() })?;
+    if !metadata.is_file() {
+        let message = "not a file".to_owned();
+        return Err(ConfigError::Path { path: path.to_owned(), message }.into());
+    }
+    Ok(Found {
+        name: file_name(path)?,
+        path: path.to_owned(),
+        size: metadata.len(),
+        source: Source::File(path.to_owned()),
+        problem: None,
+    })
+}
+
+fn walk(
+    shown: &Path,
+    real: &Path,
+    depth: usize,
+    seen: &mut std::collections::HashSet<PathBuf>,
+    found: &mut Vec<Found>,
+) -> Result<(), SdkError> {
+    // The same file named twice, or reached through a link, is one file.
+    if !seen.insert(real.to_owned()) {
+        return Ok(());
+    }
+    let metadata = fs::metadata(real).map_err(|e| SdkError::io(shown, &e))?;
+    if metadata.is_dir() {
+        if depth >= MAX_DEPTH {
+            let message = format!("folders are nested deeper than {MAX_DEPTH}");
+            return Err(ConfigError::Path { path: shown.to_owned(), message }.into());
+        }
+        return walk_folder(shown, real, depth, seen, found);
+    }
+    if shown.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip")) {
+        return Arc::new(Zip::open(real)?).list(found);
+    }
+    let name = shown.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let problem = oversize(&name, metadata.len());
+    let source = Source::File(real.to_owned());
+    found.push(Found { name, path: shown.to_owned(), size: metadata.len(), source, problem });
+    check_count(shown, found)
+}
+
+fn walk_folder(
+    shown: &Path,
+    real: &Path,
+    depth: usize,
+    seen: &mut std::collections::HashSet<PathBuf>,
+    found: &mut Vec<Found>,
+) -> Result<(), SdkError> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(real).map_err(|e| SdkError::io(shown, &e))? {
+        names.push(entry.map_err(|e| SdkError::io(shown, &e))?.file_name());
+    }
+    // The order of a folder's entries is the file system's whim; reports should not be.
+    names.sort_unstable();
+    for name in names {
+        if DROPPINGS.iter().any(|d| name == *d) {
+            continue;
+        }
+        let inner = real.join(&name).canonicalize().map_err(|e| SdkError::io(&shown.join(&name), &e))?;
+        walk(&shown.join(&name), &inner, depth + 1, seen, found)?;
+    }
+    Ok(())
+}
+
+fn oversize(name: &str, size: u64) -> Option<Finding> {
+    let limit = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
+    (size > limit).then(|| {
+        finding(
+            "FILE_TOO_LARGE",
+            name,
+            "ファイルが大きすぎます(32 MiBまで)。",
+            "The file is larger than 32 MiB.",
+        )
+    })
+}
+
+fn check_count(path: &Path, found: &[Found]) -> Result<(), SdkError> {
+    if found.len() <= MAX_FOUND {
+        return Ok(());
+    }
+    let message = format!("more than {MAX_FOUND} files; send them in parts");
+    Err(ConfigError::Path { path: path.to_owned(), message }.into())
+}
+
+fn too_large(path: &Path) -> SdkError {
+    let message = format!("larger than {MAX_FILE_BYTES} bytes");
+    ConfigError::Path { path: path.to_owned(), message }.into()
+}
+
+fn bad_zip(path: &Path, error: &zip::result::ZipError) -> SdkError {
+    ConfigError::Path { path: path.to_owned(), message: format!("not a ZIP that can be read: {error}") }
+        .into()
+}

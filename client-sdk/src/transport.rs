@@ -1,0 +1,56 @@
+//! The way to the relay: one outbound TLS connection, direct or through an HTTP proxy, HTTP/2 inside.
+
+mod address;
+mod call;
+mod connector;
+mod fault;
+mod http_proxy;
+mod status;
+mod tls_interim;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::transport::{Channel, Endpoint};
+
+use crate::error::{ConfigError, SdkError};
+use crate::home::Home;
+
+pub(crate) use address::RelayAddress;
+pub(crate) use call::Caller;
+pub(crate) use http_proxy::ProxySetting;
+
+use connector::Connector;
+use fault::LastFault;
+
+/// How often an idle connection is asked for a sign of life: below the minutes after which firewalls of offices
+/// forget a connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+
+/// How long that sign may take.
+const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(20);
+
+/// Sets up the channel; it connects with the first call.
+pub(crate) fn caller(home: &Home) -> Result<Caller, SdkError> {
+    let config = home.config();
+    let relay = RelayAddress::parse(&config.relay)?;
+    let proxy = match &config.proxy {
+        Some(text) => ProxySetting::parse(text)?,
+        None => ProxySetting::from_environment(&relay)?,
+    };
+    let tls = tls_interim::client_config(&home.relay_ca()?, home.identity())
+        .map_err(|e| ConfigError::Trust(e.to_string()))?;
+    let fault = LastFault::default();
+    let connect_timeout = Duration::from_secs(config.connect_timeout_s.into());
+    let connector = Connector::new(relay.clone(), proxy, Arc::new(tls), fault.clone(), connect_timeout);
+    let endpoint = Endpoint::from_shared(relay.to_string())
+        .and_then(|e| e.user_agent(concat!("tasuki-sdk/", env!("CARGO_PKG_VERSION"))))
+        .map_err(|_| ConfigError::RelayUrl(config.relay.clone()))?
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE_ANSWER)
+        .keep_alive_while_idle(true)
+        .http2_adaptive_window(true);
+    let channel: Channel = endpoint.connect_with_connector_lazy(connector);
+    let request_timeout = Duration::from_secs(config.request_timeout_s.into());
+    Ok(Caller::new(channel, fault, config.attempts, request_timeout))
+}

@@ -1,0 +1,130 @@
+//! Making calls: a bound on the time of each, and another try where that is safe.
+
+use std::future::Future;
+use std::time::Duration;
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tasuki_proto::limits::MAX_MESSAGE_BYTES;
+use tasuki_proto::pb;
+use tonic::transport::Channel;
+use tonic::{Response, Status};
+
+use super::fault::LastFault;
+use super::status;
+use crate::error::{SdkError, Unreachable};
+
+/// Pause before the second try; doubled before each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+
+/// Longest pause between tries.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Calls the relay.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    channel: Channel,
+    fault: LastFault,
+    attempts: u32,
+    request_timeout: Duration,
+}
+
+impl Caller {
+    pub(super) fn new(channel: Channel, fault: LastFault, attempts: u32, request_timeout: Duration) -> Self {
+        Self { channel, fault, attempts, request_timeout }
+    }
+
+    /// How often a safe call is made.
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    pub(crate) fn exchange(&self) -> pb::exchange_client::ExchangeClient<Channel> {
+        pb::exchange_client::ExchangeClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    pub(crate) fn tracking(&self) -> pb::tracking_client::TrackingClient<Channel> {
+        pb::tracking_client::TrackingClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    pub(crate) fn directory(&self) -> pb::directory_client::DirectoryClient<Channel> {
+        pb::directory_client::DirectoryClient::new(self.channel.clone())
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    pub(crate) fn feed(&self) -> pb::feed_client::FeedClient<Channel> {
+        pb::feed_client::FeedClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    pub(crate) fn log(&self) -> pb::log_client::LogClient<Channel> {
+        pb::log_client::LogClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
+    /// What a failed call means.
+    pub(crate) fn error(&self, status: &Status) -> SdkError {
+        status::error(status, &self.fault)
+    }
+
+    /// Waits for the first answer of a call, within the time configured.
+    pub(crate) async fn once<T>(
+        &self,
+        call: impl Future<Output = Result<Response<T>, Status>>,
+    ) -> Result<T, SdkError> {
+        match tokio::time::timeout(self.request_timeout, call).await {
+            Ok(Ok(response)) => Ok(response.into_inner()),
+            Ok(Err(status)) => Err(self.error(&status)),
+            Err(_elapsed) => Err(Unreachable::Timeout.into()),
+        }
+    }
+
+    /// Makes a call that is safe to repeat, again while the relay can't be reached or is busy.
+    pub(crate) async fn repeat<T, F>(&self, mut call: impl FnMut() -> F) -> Result<T, SdkError>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let mut attempt = 1;
+        loop {
+            match self.once(call()).await {
+                Err(SdkError::Unreachable(_)) if attempt < self.attempts => {
+                    self.pause(attempt).await;
+                    attempt += 1;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    /// Pauses after a failed attempt (from 1), longer each time, and not in step with other clients.
+    pub(crate) async fn pause(&self, attempt: u32) {
+        tokio::time::sleep(pause(attempt, random_share())).await;
+    }
+}
+
+/// Between half and all of the doubled pause; `share` is 0 to 255.
+fn pause(attempt: u32, share: u8) -> Duration {
+    let whole = FIRST_PAUSE.saturating_mul(1 << (attempt - 1).min(10)).min(LONGEST_PAUSE);
+    whole / 2 + whole / 2 * u32::from(share) / 255
+}
+
+fn random_share() -> u8 {
+    let mut byte = [0];
+    // Without randomness all clients pause alike, which is no reason to fail.
+    if SystemRandom::new().fill(&mut byte).is_err() {
+        return 255;
+    }
+    byte[0]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_and_are_bounded() {
+        assert_eq!(pause(1, 255), FIRST_PAUSE);
+        assert_eq!(pause(1, 0), FIRST_PAUSE / 2);
+        assert_eq!(pause(3, 255), FIRST_PAUSE * 4);
+        assert_eq!(pause(60, 255), LONGEST_PAUSE);
+    }
+}
