@@ -86,6 +86,9 @@ pub enum CertError {
     /// A critical extension that this verifier does not process (RFC 5280 section 4.2).
     #[error("{0} has a critical extension that is not understood")]
     UnknownCriticalExtension(Position),
+    /// A CA in the chain requires certificate policies that the chain does not have (RFC 5280 section 6.1.5).
+    #[error("{0} lacks a certificate policy that a CA above it requires")]
+    CertificatePolicy(Position),
     /// More certificates were sent along than are looked at.
     #[error("more than {0} certificates were sent along")]
     TooManyCertificates(usize),
@@ -124,6 +127,7 @@ impl CertError {
             Self::CaAsEndEntity => "CA_AS_END_ENTITY",
             Self::NameConstraint(_) => "NAME_CONSTRAINT",
             Self::UnknownCriticalExtension(_) => "UNKNOWN_CRITICAL_EXTENSION",
+            Self::CertificatePolicy(_) => "CERTIFICATE_POLICY",
             Self::TooManyCertificates(_) => "TOO_MANY_CERTIFICATES",
             Self::IdentityNotFound => "IDENTITY_NOT_FOUND",
             Self::IdentityAmbiguous => "IDENTITY_AMBIGUOUS",

@@ -15,25 +15,34 @@
 //! *Architecture invariant:* nothing else in the workspace touches OpenSSL or parses X.509, and this crate knows no
 //! other crate of the workspace. Time is always a parameter, in Unix microseconds.
 
+mod certificate;
 mod certificate_ids;
+mod chain;
 pub mod cms_sign;
 pub mod cms_verify;
 mod cms_verify_attributes;
 mod cms_verify_walk;
+mod crl;
 mod der_walk;
 mod der_write;
 pub mod error;
 pub mod identity;
+mod key_policy;
+mod name_syntax;
 mod oids;
 pub mod open;
 mod open_walk;
+mod path;
 mod pattern;
 pub mod primitives;
 pub mod profile;
 pub mod recipient;
+mod revocation;
 pub mod seal;
 pub mod sealing_key;
 pub mod signature_error;
 mod signer_cache;
 mod source;
 pub mod trust;
+mod usage;
+mod well_formed;

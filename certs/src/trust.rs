@@ -1,85 +1,30 @@
 //! The trust store: an immutable snapshot of anchors, intermediates, CRLs, profile and policy, and what it verifies.
 
+use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use ring::digest::{Context, SHA256};
 
+use crate::certificate::Certificate;
+use crate::chain::{Issuers, first_good_path};
+use crate::crl::{Crl, sha256};
 use crate::error::{CertError, CrlFault, Position};
+use crate::path;
 use crate::profile::{CertificateProfile, Identity};
+use crate::revocation::Moment;
+pub use crate::revocation::{AlarmState, OnDoubt, RevocationAlarm, RevocationPolicy, Warning};
+pub use crate::usage::Purpose;
 
-/// What a certificate is used for; decides which key usages it must have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Purpose {
-    /// Signs parcels and statements: `digitalSignature` or `nonRepudiation`.
-    Sign,
-    /// Is the client's certificate in a TLS handshake: `digitalSignature`.
-    TlsClient,
-    /// Parcels are sealed to its key: `keyEncipherment` (RSA) or `keyAgreement` (EC).
-    Seal,
-    /// Chain, validity, revocation and identity only; key usage is not looked at.
-    Any,
-}
-
-/// What to do when revocation data leaves a doubt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnDoubt {
-    /// Refuse the certificate.
-    #[default]
-    Refuse,
-    /// Accept it, with a [`Warning`].
-    Warn,
-}
-
-/// How revocation is decided.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RevocationPolicy {
-    /// When the newest CRL is too old.
-    pub on_stale: OnDoubt,
-    /// When an issuer in the chain has no CRL at all. `warn` is for CAs that publish none.
-    pub on_missing: OnDoubt,
-    /// A CRL older than this, in seconds since its `thisUpdate`, is stale even before its `nextUpdate`.
-    pub max_crl_age_s: u32,
-    /// [`TrustStore::revocation_alarms`] speaks up this many seconds before a CRL becomes stale.
-    pub alarm_before_s: u32,
-    /// An operator's override: until this time (Unix microseconds) a stale CRL is accepted with a [`Warning`].
-    /// Not part of a configuration file: it is given, with its time limit, by an audited command.
-    #[serde(skip)]
-    pub override_until_us: Option<i64>,
-}
-
-impl Default for RevocationPolicy {
-    /// Refuse; a CRL serves for 8 days (a weekly CRL and one day to publish it), the alarm comes 2 days before.
-    fn default() -> Self {
-        Self {
-            on_stale: OnDoubt::Refuse,
-            on_missing: OnDoubt::Refuse,
-            max_crl_age_s: 8 * 86_400,
-            alarm_before_s: 2 * 86_400,
-            override_until_us: None,
-        }
-    }
-}
-
-/// What was accepted but should be seen by somebody.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Warning {
-    /// The CRL that covers this certificate is stale; the policy says to go on.
-    CrlStale(Position),
-    /// The CRL that covers this certificate is stale; an operator's override is in force.
-    CrlStaleOverridden(Position),
-    /// No CRL covers this certificate; the policy says to go on.
-    CrlMissing(Position),
-    /// The certificate was revoked later than the time asked for, from this time (Unix microseconds).
-    RevokedLater(Position, i64),
-}
+/// Certificates that may come along with the one that is verified. A chain has two or three; more is a way to make the
+/// verifier work.
+pub const MAX_EXTRA_CERTIFICATES: usize = 16;
+/// The default of [`TrustMaterial::max_intermediates`]: twice what hierarchies have.
+pub const DEFAULT_MAX_INTERMEDIATES: u8 = 6;
 
 /// What a [`TrustStore`] is made of.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct TrustMaterial {
-    /// Trust anchors, DER. Each must be a CA certificate.
+    /// Trust anchors, DER: CA certificates, self-signed or not.
     pub anchors: Vec<Vec<u8>>,
     /// Intermediate CA certificates, DER.
     pub intermediates: Vec<Vec<u8>>,
@@ -89,6 +34,37 @@ pub struct TrustMaterial {
     pub profile: CertificateProfile,
     /// How revocation is decided.
     pub policy: RevocationPolicy,
+    /// Most CA certificates between the end entity and the anchor; at most 32.
+    pub max_intermediates: u8,
+}
+
+impl Default for TrustMaterial {
+    fn default() -> Self {
+        Self {
+            anchors: Vec::new(),
+            intermediates: Vec::new(),
+            crls: Vec::new(),
+            profile: CertificateProfile::default(),
+            policy: RevocationPolicy::default(),
+            max_intermediates: DEFAULT_MAX_INTERMEDIATES,
+        }
+    }
+}
+
+/// A certificate whose chain was accepted, and what was used to accept it; whose it is has not been asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedChain {
+    /// The chain, DER, from the certificate to the anchor, both included.
+    pub chain: Vec<Vec<u8>>,
+    /// SHA-256 of each CRL that was relied on.
+    pub crls: Vec<[u8; 32]>,
+    /// The answer holds for no earlier time than this (Unix microseconds).
+    pub valid_from_us: i64,
+    /// The answer holds for no later time than this (Unix microseconds): the earliest end of validity in the chain,
+    /// or the time when a CRL becomes stale.
+    pub valid_until_us: i64,
+    /// What somebody should see.
+    pub warnings: Vec<Warning>,
 }
 
 /// A certificate that was accepted, and what was used to accept it.
@@ -104,32 +80,20 @@ pub struct VerifiedCertificate {
     pub spki_der: Vec<u8>,
     /// `notBefore`, Unix microseconds.
     pub not_before_us: i64,
-    /// `notAfter`, Unix microseconds; the certificate is valid in this very second too.
+    /// `notAfter`, Unix microseconds; the last microsecond of the second that it names.
     pub not_after_us: i64,
-    /// The answer holds for no earlier time than this (Unix microseconds).
+    /// See [`VerifiedChain::valid_from_us`].
     pub valid_from_us: i64,
-    /// The answer holds for no later time than this (Unix microseconds): the earliest end of validity in the chain,
-    /// or the time when a CRL becomes stale.
+    /// See [`VerifiedChain::valid_until_us`].
     pub valid_until_us: i64,
-    /// The chain, DER, from the certificate to the anchor, both included.
+    /// See [`VerifiedChain::chain`].
     pub chain: Vec<Vec<u8>>,
-    /// SHA-256 of each CRL that was relied on.
+    /// See [`VerifiedChain::crls`].
     pub crls: Vec<[u8; 32]>,
     /// Whether parcels may be sealed to this certificate's key ([`Purpose::Seal`]).
     pub may_encrypt: bool,
-    /// What somebody should see.
+    /// See [`VerifiedChain::warnings`].
     pub warnings: Vec<Warning>,
-}
-
-/// A CRL that is, or will soon be, too old to rely on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RevocationAlarm {
-    /// The CRL's issuer, as text.
-    pub issuer: String,
-    /// When the newest CRL of this issuer becomes stale (Unix microseconds).
-    pub stale_at_us: i64,
-    /// Whether that time has come.
-    pub stale: bool,
 }
 
 /// An error in what a trust store was to be made of.
@@ -139,21 +103,25 @@ pub enum TrustError {
     /// No trust anchor.
     #[error("no trust anchor is configured")]
     NoAnchor,
-    /// An anchor, by its number from 0.
+    /// An anchor, by its number from 0, that cannot be read or is no CA certificate.
     #[error("trust anchor {0}: {1}")]
     Anchor(usize, CertError),
-    /// An intermediate certificate, by its number from 0.
+    /// An intermediate certificate, by its number from 0, that cannot be read or is no CA certificate.
     #[error("intermediate certificate {0}: {1}")]
     Intermediate(usize, CertError),
-    /// A CRL, by its number from 0.
+    /// A CRL, by its number from 0, that cannot be read.
     #[error("revocation list {0}: {1}")]
     Crl(usize, CrlFault),
 }
 
 /// Anchors, intermediates, CRLs, profile and policy: an immutable snapshot. A reload makes a new one.
-#[derive(Debug)]
 pub struct TrustStore {
-    material: TrustMaterial,
+    anchors: Vec<Certificate>,
+    intermediates: Vec<Certificate>,
+    crls: Vec<Crl>,
+    profile: CertificateProfile,
+    policy: RevocationPolicy,
+    max_intermediates: usize,
     fingerprint: [u8; 32],
 }
 
@@ -163,12 +131,25 @@ impl TrustStore {
         if material.anchors.is_empty() {
             return Err(TrustError::NoAnchor);
         }
-        Ok(Self { material, fingerprint: [0; 32] })
+        let fingerprint = fingerprint(&material);
+        let crls = material.crls.iter().enumerate();
+        Ok(Self {
+            anchors: read_cas(&material.anchors, TrustError::Anchor)?,
+            intermediates: read_cas(&material.intermediates, TrustError::Intermediate)?,
+            crls: crls
+                .map(|(number, der)| Crl::parse(der).map_err(|fault| TrustError::Crl(number, fault)))
+                .collect::<Result<_, _>>()?,
+            profile: material.profile,
+            policy: material.policy,
+            max_intermediates: usize::from(material.max_intermediates.min(32)),
+            fingerprint,
+        })
     }
 
     /// Verifies `leaf_der` as of `at_us` (Unix microseconds): chain to an anchor, revocation, keys, usage, identity.
     ///
-    /// `extra` are certificates that came along and may serve as intermediates; none of them is trusted.
+    /// `extra` are certificates that came along and may serve as intermediates; none of them is trusted. There may be
+    /// [`MAX_EXTRA_CERTIFICATES`] of them; those that cannot be read are passed over.
     pub fn verify(
         &self,
         leaf_der: &[u8],
@@ -176,9 +157,107 @@ impl TrustStore {
         purpose: Purpose,
         at_us: i64,
     ) -> Result<VerifiedCertificate, CertError> {
-        // Chain building lands next; until then nothing is trusted.
-        let _ = (leaf_der, extra, purpose, at_us, &self.material);
-        Err(CertError::UntrustedIssuer)
+        self.verify_as_of(leaf_der, extra, purpose, at_us, at_us)
+    }
+
+    /// [`TrustStore::verify`] about an earlier time: was the certificate good at `at_us`, as far as is known at
+    /// `known_us` (both Unix microseconds)? CRLs issued between the two count: what they name as revoked by `at_us` is
+    /// refused, and where they cover the certificate no older CRL is needed.
+    pub fn verify_as_of(
+        &self,
+        leaf_der: &[u8],
+        extra: &[&[u8]],
+        purpose: Purpose,
+        at_us: i64,
+        known_us: i64,
+    ) -> Result<VerifiedCertificate, CertError> {
+        let leaf = Certificate::parse_at(leaf_der, Position::LEAF)?;
+        let moment = Moment { at_us, known_us: known_us.max(at_us) };
+        let verified = self.verify_parsed(&leaf, extra, purpose, moment)?;
+        Ok(VerifiedCertificate {
+            fingerprint: sha256(leaf_der),
+            identity: self.profile.identify(leaf_der)?,
+            may_encrypt: Purpose::Seal.check_leaf(&leaf).is_ok(),
+            not_before_us: leaf.not_before_us,
+            not_after_us: leaf.not_after_us,
+            valid_from_us: verified.valid_from_us,
+            valid_until_us: verified.valid_until_us,
+            chain: verified.chain,
+            crls: verified.crls,
+            warnings: verified.warnings,
+            spki_der: leaf.spki,
+            der: leaf.der,
+        })
+    }
+
+    /// Everything that [`TrustStore::verify`] checks except the identity, which some certificates do not have: a
+    /// server's, a timestamping authority's.
+    pub fn verify_chain(
+        &self,
+        leaf_der: &[u8],
+        extra: &[&[u8]],
+        purpose: Purpose,
+        at_us: i64,
+    ) -> Result<VerifiedChain, CertError> {
+        let leaf = Certificate::parse_at(leaf_der, Position::LEAF)?;
+        self.verify_parsed(&leaf, extra, purpose, Moment { at_us, known_us: at_us })
+    }
+
+    fn verify_parsed(
+        &self,
+        leaf: &Certificate,
+        extra: &[&[u8]],
+        purpose: Purpose,
+        moment: Moment,
+    ) -> Result<VerifiedChain, CertError> {
+        if extra.len() > MAX_EXTRA_CERTIFICATES {
+            return Err(CertError::TooManyCertificates(MAX_EXTRA_CERTIFICATES));
+        }
+        // The key is judged before any signature is checked with it: its size decides what that costs.
+        leaf.check_built(Position::LEAF)?;
+        if leaf.is_ca {
+            return Err(CertError::CaAsEndEntity);
+        }
+        // What cannot be read cannot be part of the chain; the chain is judged without it.
+        let extra: Vec<Certificate> = extra.iter().filter_map(|der| Certificate::parse(der).ok()).collect();
+        let issuers = Issuers {
+            anchors: &self.anchors,
+            intermediates: &self.intermediates,
+            extra: &extra,
+            max_intermediates: self.max_intermediates,
+        };
+        first_good_path(leaf, &issuers, |path| {
+            path::check(path, moment.at_us)?;
+            purpose.check_leaf(leaf)?;
+            self.check_path(path, purpose, moment)
+        })
+    }
+
+    /// Usage of the intermediates and revocation, on a path whose signatures are known to be good.
+    fn check_path(
+        &self,
+        path: &[&Certificate],
+        purpose: Purpose,
+        moment: Moment,
+    ) -> Result<VerifiedChain, CertError> {
+        let mut verified = VerifiedChain {
+            chain: path.iter().map(|certificate| certificate.der.clone()).collect(),
+            crls: Vec::new(),
+            valid_from_us: path.iter().map(|one| one.not_before_us).max().unwrap_or(i64::MAX),
+            valid_until_us: path.iter().map(|one| one.not_after_us).min().unwrap_or(i64::MIN),
+            warnings: Vec::new(),
+        };
+        for (index, pair) in path.windows(2).enumerate() {
+            let [certificate, issuer] = pair else { continue };
+            let position = path::position(index);
+            purpose.check_extended(certificate, position)?;
+            let standing = self.policy.check(&self.crls, certificate, issuer, position, moment)?;
+            verified.crls.extend(standing.crls);
+            verified.warnings.extend(standing.warnings);
+            verified.valid_from_us = verified.valid_from_us.max(standing.from_us.unwrap_or(i64::MIN));
+            verified.valid_until_us = verified.valid_until_us.min(standing.until_us.unwrap_or(i64::MAX));
+        }
+        Ok(verified)
     }
 
     /// SHA-256 over everything the snapshot is made of, policy and profile included: another value means that
@@ -187,11 +266,68 @@ impl TrustStore {
         self.fingerprint
     }
 
-    /// CRLs that are stale at `now_us` or will be within the policy's `alarm_before_s`, soonest first.
+    /// What is wrong, or soon will be, at `now_us` (Unix microseconds) with the CRLs of the configured CAs.
     pub fn revocation_alarms(&self, now_us: i64) -> Vec<RevocationAlarm> {
-        let _ = now_us;
-        Vec::new()
+        let cas = self.anchors.iter().chain(&self.intermediates);
+        let alarm = |ca: &Certificate| {
+            let state = self.policy.alarm(&self.crls, ca, now_us)?;
+            Some(RevocationAlarm { issuer: ca.subject_text(), state })
+        };
+        cas.filter_map(alarm).collect()
     }
+
+    /// The profile in force.
+    pub fn profile(&self) -> &CertificateProfile {
+        &self.profile
+    }
+
+    /// The revocation policy in force.
+    pub fn policy(&self) -> &RevocationPolicy {
+        &self.policy
+    }
+
+    /// The anchors' subject names, DER: what a TLS server tells clients it accepts.
+    pub fn anchor_subjects(&self) -> impl Iterator<Item = &[u8]> {
+        self.anchors.iter().map(|anchor| anchor.subject.as_slice())
+    }
+}
+
+impl fmt::Debug for TrustStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrustStore")
+            .field("anchors", &self.anchors.len())
+            .field("intermediates", &self.intermediates.len())
+            .field("crls", &self.crls.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads CA certificates that the operator configured.
+fn read_cas(
+    ders: &[Vec<u8>],
+    error: impl Fn(usize, CertError) -> TrustError,
+) -> Result<Vec<Certificate>, TrustError> {
+    let read = |(number, der): (usize, &Vec<u8>)| match Certificate::parse_at(der, Position::LEAF) {
+        Ok(certificate) if !certificate.is_ca => Err(error(number, CertError::NotACa(Position::LEAF))),
+        outcome => outcome.map_err(|why| error(number, why)),
+    };
+    ders.iter().enumerate().map(read).collect()
+}
+
+/// SHA-256 over lengths and contents, so that no two materials hash the same bytes.
+fn fingerprint(material: &TrustMaterial) -> [u8; 32] {
+    let mut context = Context::new(&SHA256);
+    let mut add = |bytes: &[u8]| {
+        context.update(&(bytes.len() as u64).to_be_bytes());
+        context.update(bytes);
+    };
+    for group in [&material.anchors, &material.intermediates, &material.crls] {
+        add(&(group.len() as u64).to_be_bytes());
+        group.iter().for_each(|der| add(der));
+    }
+    // Debug text of plain data names every field; it is compared only within one process.
+    add(format!("{:?} {:?} {}", material.profile, material.policy, material.max_intermediates).as_bytes());
+    context.finish().as_ref().try_into().expect("a SHA-256 value has 32 bytes")
 }
 
 /// Where the current [`TrustStore`] comes from: a fixed one, or one that follows its files.

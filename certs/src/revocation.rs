@@ -1,0 +1,259 @@
+//! Whether a certificate is revoked: by the CRLs of its issuer, with a bound on their age.
+//!
+//! Two times matter. `at_us` is the time asked about; `known_us` is the present of whoever asks. They differ when a
+//! parcel is checked again later. A CRL issued at or before `at_us` must be fresh then. One issued between the two
+//! speaks of the earlier time too: it names what was revoked before, each entry with its date, and an entry stays at
+//! least until the certificate has expired (RFC 5280 section 3.3).
+
+use serde::{Deserialize, Serialize};
+
+use crate::certificate::{Certificate, SECOND_US};
+use crate::crl::Crl;
+use crate::error::{CertError, CrlFault, Position};
+
+/// What to do when revocation data leaves a doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnDoubt {
+    /// Refuse the certificate.
+    #[default]
+    Refuse,
+    /// Accept it, with a [`Warning`].
+    Warn,
+}
+
+/// How revocation is decided.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RevocationPolicy {
+    /// When the newest CRL is too old.
+    pub on_stale: OnDoubt,
+    /// When an issuer in the chain has no CRL at all. `warn` is for CAs that publish none.
+    pub on_missing: OnDoubt,
+    /// A CRL older than this, in seconds since its `thisUpdate`, is stale even before its `nextUpdate`.
+    pub max_crl_age_s: u32,
+    /// [`TrustStore::revocation_alarms`](crate::trust::TrustStore::revocation_alarms) speaks up this many seconds
+    /// before a CRL becomes stale.
+    pub alarm_before_s: u32,
+    /// An operator's override: until this time (Unix microseconds) a stale CRL is accepted with a [`Warning`].
+    /// Not part of a configuration file: it is given, with its time limit, by an audited command.
+    #[serde(skip)]
+    pub override_until_us: Option<i64>,
+}
+
+impl Default for RevocationPolicy {
+    /// Refuse; a CRL serves for 8 days (a weekly CRL and one day to publish it), the alarm comes 2 days before.
+    fn default() -> Self {
+        Self {
+            on_stale: OnDoubt::Refuse,
+            on_missing: OnDoubt::Refuse,
+            max_crl_age_s: 8 * 86_400,
+            alarm_before_s: 2 * 86_400,
+            override_until_us: None,
+        }
+    }
+}
+
+/// What was accepted but should be seen by somebody.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The CRL that covers this certificate is stale; the policy says to go on.
+    CrlStale(Position),
+    /// The CRL that covers this certificate is stale; an operator's override is in force.
+    CrlStaleOverridden(Position),
+    /// No CRL covers this certificate; the policy says to go on.
+    CrlMissing(Position),
+    /// The certificate was revoked later than the time asked about: from this time on (Unix microseconds).
+    RevokedLater(Position, i64),
+}
+
+/// What is wrong, or soon will be, with the CRL of a CA.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationAlarm {
+    /// The CA's name as text.
+    pub issuer: String,
+    /// What is wrong.
+    pub state: AlarmState,
+}
+
+/// The kinds of [`RevocationAlarm`], the most urgent first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AlarmState {
+    /// A configured CA has no CRL.
+    Missing,
+    /// The newest CRL cannot be used.
+    Unusable(CrlFault),
+    /// The newest CRL is stale since this time (Unix microseconds).
+    StaleSince(i64),
+    /// The newest CRL becomes stale at this time (Unix microseconds), within the policy's `alarm_before_s`.
+    StaleFrom(i64),
+}
+
+/// The two times of a question: what was true at `at_us`, as far as is known at `known_us` (Unix microseconds).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) at_us: i64,
+    pub(crate) known_us: i64,
+}
+
+/// That a certificate is not revoked, and for how long that is known.
+#[derive(Debug, Default)]
+pub(crate) struct Standing {
+    /// The CRLs relied on.
+    pub(crate) crls: Vec<[u8; 32]>,
+    /// The answer holds from here, Unix microseconds.
+    pub(crate) from_us: Option<i64>,
+    /// The answer holds until here, Unix microseconds.
+    pub(crate) until_us: Option<i64>,
+    pub(crate) warnings: Vec<Warning>,
+}
+
+impl Standing {
+    fn no_longer_than(&mut self, until_us: i64) {
+        self.until_us = Some(self.until_us.map_or(until_us, |earlier| earlier.min(until_us)));
+    }
+}
+
+impl RevocationPolicy {
+    /// The last microsecond at which `crl` is fresh.
+    pub(crate) fn fresh_until_us(&self, crl: &Crl) -> i64 {
+        let aged_us =
+            crl.this_update_us.saturating_add(i64::from(self.max_crl_age_s).saturating_mul(SECOND_US));
+        aged_us.min(crl.next_update_us)
+    }
+
+    /// Decides on the certificate at `position`, which `issuer` issued.
+    pub(crate) fn check(
+        &self,
+        crls: &[Crl],
+        certificate: &Certificate,
+        issuer: &Certificate,
+        position: Position,
+        moment: Moment,
+    ) -> Result<Standing, CertError> {
+        let mut usable = Vec::new();
+        let mut fault = None;
+        for crl in newest_first(crls.iter().filter(|crl| crl.is_from(issuer) && crl.covers(certificate))) {
+            match usability(crl, issuer, moment) {
+                Ok(()) => usable.push(crl),
+                Err(found) => fault = fault.or(Some(found)),
+            }
+        }
+        if let (true, Some(fault)) = (usable.is_empty(), fault) {
+            return Err(CertError::CrlInvalid(position, fault));
+        }
+        let (later, before): (Vec<&Crl>, Vec<&Crl>) =
+            usable.into_iter().partition(|crl| crl.this_update_us > moment.at_us);
+        let mut standing = Standing::default();
+        // Of the lists that were there at the time only the newest counts: a hold may have been lifted since an older.
+        if let Some(newest) = before.first() {
+            // Its entries count whatever their date: a CA that lists a certificate has withdrawn it.
+            if newest.revoked_since_us(certificate).is_some() {
+                return Err(CertError::CertificateRevoked(position));
+            }
+            standing.crls.push(newest.fingerprint);
+            standing.from_us = Some(newest.this_update_us);
+        }
+        for crl in &later {
+            standing.crls.push(crl.fingerprint);
+            match crl.revoked_since_us(certificate) {
+                Some(since) if since <= moment.at_us => return Err(CertError::CertificateRevoked(position)),
+                Some(since) => {
+                    standing.no_longer_than(since.saturating_sub(1));
+                    standing.warnings.push(Warning::RevokedLater(position, since));
+                }
+                None => {}
+            }
+        }
+        self.age(before.first().copied(), &later, certificate, position, moment, standing)
+    }
+
+    /// Adds to `standing` what the age of the lists allows.
+    fn age(
+        &self,
+        newest: Option<&Crl>,
+        later: &[&Crl],
+        certificate: &Certificate,
+        position: Position,
+        moment: Moment,
+        mut standing: Standing,
+    ) -> Result<Standing, CertError> {
+        let fresh_until_us =
+            newest.map(|crl| self.fresh_until_us(crl)).filter(|until| moment.at_us <= *until);
+        if let Some(until) = fresh_until_us {
+            standing.no_longer_than(until);
+            return Ok(standing);
+        }
+        // The entry of an expired certificate may be gone from lists issued after it expired.
+        if let Some(crl) = later.iter().rev().find(|crl| crl.this_update_us <= certificate.not_after_us) {
+            standing.no_longer_than(crl.this_update_us);
+            return Ok(standing);
+        }
+        if newest.is_none() {
+            standing.warnings.push(Warning::CrlMissing(position));
+            return match self.on_missing {
+                OnDoubt::Refuse => Err(CertError::CrlMissing(position)),
+                OnDoubt::Warn => Ok(standing),
+            };
+        }
+        if self.on_stale == OnDoubt::Warn {
+            standing.warnings.push(Warning::CrlStale(position));
+            return Ok(standing);
+        }
+        match self.override_until_us {
+            Some(until) if moment.known_us <= until => {
+                standing.no_longer_than(until);
+                standing.warnings.push(Warning::CrlStaleOverridden(position));
+                Ok(standing)
+            }
+            _ => Err(CertError::CrlStale(position)),
+        }
+    }
+
+    /// The alarm for one CA at `now_us`, from the CRLs that name it as their issuer.
+    pub(crate) fn alarm(&self, crls: &[Crl], issuer: &Certificate, now_us: i64) -> Option<AlarmState> {
+        let own: Vec<&Crl> = newest_first(crls.iter().filter(|crl| crl.is_from(issuer)));
+        if own.is_empty() {
+            return Some(AlarmState::Missing);
+        }
+        // A CA may split its certificates over several lists; the newest of each is looked at.
+        let current =
+            own.iter().enumerate().filter(|(at, crl)| !own[..*at].iter().any(|newer| newer.replaces(crl)));
+        let states = current.filter_map(|(_, crl)| {
+            if let Err(fault) = usability(crl, issuer, Moment { at_us: now_us, known_us: now_us }) {
+                return Some((i64::MIN, AlarmState::Unusable(fault)));
+            }
+            let until = self.fresh_until_us(crl);
+            let alarm_from = until.saturating_sub(i64::from(self.alarm_before_s).saturating_mul(SECOND_US));
+            match now_us {
+                now if now > until => Some((until, AlarmState::StaleSince(until.saturating_add(1)))),
+                now if now >= alarm_from => Some((until, AlarmState::StaleFrom(until.saturating_add(1)))),
+                _ => None,
+            }
+        });
+        states.min_by_key(|(until, _)| *until).map(|(_, state)| state)
+    }
+}
+
+fn newest_first<'a>(crls: impl Iterator<Item = &'a Crl>) -> Vec<&'a Crl> {
+    let mut crls: Vec<&Crl> = crls.collect();
+    crls.sort_by_key(|crl| std::cmp::Reverse(crl.this_update_us));
+    crls
+}
+
+/// Whether a CRL may be relied on at all.
+fn usability(crl: &Crl, issuer: &Certificate, moment: Moment) -> Result<(), CrlFault> {
+    if let Some(fault) = crl.fault {
+        return Err(fault);
+    }
+    if crl.this_update_us > moment.known_us {
+        return Err(CrlFault::NotYetValid);
+    }
+    // RFC 5280 section 6.3.3 (f): where key usage is present it must include cRLSign.
+    if issuer.key_usage.is_some_and(|usage| !usage.crl_sign()) {
+        return Err(CrlFault::IssuerWithoutCrlSign);
+    }
+    if crl.is_signed_by(issuer) { Ok(()) } else { Err(CrlFault::BadSignature) }
+}
