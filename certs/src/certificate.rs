@@ -1,7 +1,7 @@
 //! One certificate, read once: what chain building, usage and revocation ask of it.
 
 use openssl::x509::X509;
-use x509_parser::asn1_rs::FromDer;
+use x509_parser::asn1_rs::{FromDer, Oid};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{
     DistributionPointName, ExtendedKeyUsage, GeneralName, KeyUsage, ParsedExtension,
@@ -190,7 +190,7 @@ impl Facts {
                     facts.crl_points = names.flat_map(point_names).collect();
                 }
                 ParsedExtension::SubjectAlternativeName(names) => {
-                    facts.dns_names = dns_names(&names.general_names)
+                    facts.dns_names = dns_names(&names.general_names);
                 }
                 ParsedExtension::NameConstraints(constraints) => {
                     let excluded = constraints.excluded_subtrees.iter().flatten();
@@ -224,7 +224,7 @@ fn extended(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
         (usage.ocsp_signing, "1.3.6.1.5.5.7.3.9"),
     ];
     let named = named.into_iter().filter(|(present, _)| *present).map(|(_, oid)| oid.to_owned());
-    named.chain(usage.other.iter().map(|oid| oid.to_id_string())).collect()
+    named.chain(usage.other.iter().map(Oid::to_id_string)).collect()
 }
 
 /// The names of a distribution point that CRLs and certificates are compared by.

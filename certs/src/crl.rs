@@ -4,8 +4,8 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use openssl::stack::StackRef;
 use openssl::x509::X509Crl;
-use ring::digest::{SHA256, digest};
 use x509_parser::asn1_rs::FromDer;
 use x509_parser::extensions::{IssuingDistributionPoint, ParsedExtension};
 use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate};
@@ -13,6 +13,7 @@ use x509_parser::x509::X509Version;
 
 use crate::certificate::{Certificate, PointName, SECOND_US, point_names, without_leading_zeros};
 use crate::error::CrlFault;
+use crate::identity::sha256;
 use crate::key_policy::{SignatureStrength, judge_signature};
 
 /// `deltaCRLIndicator` (RFC 5280 section 5.2.4).
@@ -58,7 +59,7 @@ impl Crl {
             return Err(CrlFault::Malformed);
         };
         let x509 = X509Crl::from_der(der).map_err(|_| CrlFault::Malformed)?;
-        let entries = x509.get_revoked().map_or(0, |entries| entries.len());
+        let entries = x509.get_revoked().map_or(0, StackRef::len);
         // Both parsers must agree on where the list ends and how many certificates it names.
         if x509.to_der().ok().as_deref() != Some(der) || entries != parsed.iter_revoked_certificates().count()
         {
@@ -221,9 +222,4 @@ fn revoked_since_us(entry: &RevokedCertificate<'_>) -> i64 {
     let revoked = entry.revocation_date.timestamp();
     let invalid = entry.invalidity_date().map_or(revoked, |(_, time)| time.timestamp());
     revoked.min(invalid).saturating_mul(SECOND_US)
-}
-
-/// SHA-256.
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    digest(&SHA256, bytes).as_ref().try_into().expect("a SHA-256 value has 32 bytes")
 }

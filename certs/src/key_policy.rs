@@ -67,10 +67,10 @@ fn judge_rsa(key: &RSAPublicKey<'_>) -> Result<KeyKind, KeyFault> {
     }
     // A modulus that does not fill its bytes and an even number are signs of a broken generator.
     if bits > RSA_MAX_BITS
-        || bits % 8 != 0
+        || !bits.is_multiple_of(8)
         || exponent > RSA_MAX_EXPONENT
-        || exponent % 2 == 0
-        || last % 2 == 0
+        || exponent.is_multiple_of(2)
+        || last.is_multiple_of(2)
     {
         return Err(KeyFault::Unsupported);
     }

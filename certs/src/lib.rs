@@ -5,6 +5,7 @@
 //! | why a certificate was refused | [`error`] |
 //! | where the office number stands in a certificate | [`profile`] |
 //! | trust anchors, intermediates and CRLs; verifying a certificate | [`trust`] |
+//! | certificates and CRLs for trials, demos and tests | [`trial_ca`] |
 //! | an office's key with its certificates, from PKCS#12 or PEM | [`identity`] |
 //! | a P-256 key for receiving where the certificate may not encrypt | [`sealing_key`] |
 //! | signing (CAdES baseline B-B) | [`cms_sign`] |
@@ -43,6 +44,7 @@ pub mod sealing_key;
 pub mod signature_error;
 mod signer_cache;
 mod source;
+pub mod trial_ca;
 pub mod trust;
 mod usage;
 mod well_formed;

@@ -1,7 +1,7 @@
 //! One candidate path, checked: every certificate by itself, then the whole by OpenSSL's `X509_verify_cert`.
 
 use openssl::error::ErrorStack;
-use openssl::stack::Stack;
+use openssl::stack::{Stack, StackRef};
 use openssl::x509::store::X509StoreBuilder;
 use openssl::x509::verify::X509VerifyFlags;
 use openssl::x509::{X509StoreContext, X509VerifyResult};
@@ -113,7 +113,7 @@ fn verify(path: &[&Certificate]) -> Result<Result<(), CertError>, ErrorStack> {
             return Ok(Err(refusal(context.error(), position(index))));
         }
         // OpenSSL may have taken a shorter way through the same certificates: then what it verified is not this path.
-        let built = context.chain().map_or(0, |chain| chain.len());
+        let built = context.chain().map_or(0, StackRef::len);
         Ok(if built == path.len() { Ok(()) } else { Err(CertError::UntrustedIssuer) })
     })
 }

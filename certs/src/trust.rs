@@ -7,8 +7,9 @@ use ring::digest::{Context, SHA256};
 
 use crate::certificate::Certificate;
 use crate::chain::{Issuers, first_good_path};
-use crate::crl::{Crl, sha256};
+use crate::crl::Crl;
 use crate::error::{CertError, CrlFault, Position};
+use crate::identity::sha256;
 use crate::path;
 use crate::profile::{CertificateProfile, Identity};
 use crate::revocation::Moment;
@@ -323,7 +324,9 @@ fn fingerprint(material: &TrustMaterial) -> [u8; 32] {
     };
     for group in [&material.anchors, &material.intermediates, &material.crls] {
         add(&(group.len() as u64).to_be_bytes());
-        group.iter().for_each(|der| add(der));
+        for der in group {
+            add(der);
+        }
     }
     // Debug text of plain data names every field; it is compared only within one process.
     add(format!("{:?} {:?} {}", material.profile, material.policy, material.max_intermediates).as_bytes());
