@@ -1,6 +1,6 @@
 //! `META-INF/ASiCManifest.xml` (ETSI EN 319 162-1, Annex A.4): what the sender signs, one digest per file.
 //!
-//! [`write`] gives the bytes to sign, [`parse`] reads them strictly, [`check`] holds them against the container.
+//! [`write()`] gives the bytes to sign, [`parse()`] reads them strictly, [`check()`] holds them against the container.
 //!
 //! The reader takes the part of XML that the schema needs and refuses the rest, so that no other XML reader can
 //! understand the same signed bytes differently: UTF-8 only, no DTD, no comments, no processing instructions, no

@@ -42,7 +42,7 @@ fn the_same_entries_give_the_same_bytes() {
 }
 
 #[test]
-fn golden_bytes() {
+fn the_mimetype_stands_where_tools_look_for_it() {
     let bytes = write(&[("a.txt", b"a"), ("様.txt", b"")]).unwrap();
     let mimetype: &[u8] = b"PK\x03\x04\x0a\0\0\0\0\0\0\0\x21\0\x8a\x21\xf9\x45\x1f\0\0\0\x1f\0\0\0\x08\0\0\0\
         mimetypeapplication/vnd.etsi.asic-e+zip";
