@@ -48,15 +48,36 @@ fn clash(a: u16, b: u16) -> ContainerError {
     ContainerError::DuplicateName { first: usize::from(a.min(b)), second: usize::from(a.max(b)) }
 }
 
-/// What a file system that ignores case (NTFS) and normal form (HFS+, APFS) may compare. Going to upper and then
-/// to lower case folds a little more than any of them (`ß` with `ss`, `ſ` with `s`), never less.
+/// What a file system that ignores case (NTFS) and normal form (HFS+, APFS) may compare. Going to lower, upper
+/// and again to lower case folds a little more than any of them (`ß` with `ss`, `ſ` with `s`), never less.
 fn fold(name: &str) -> Cow<'_, str> {
     if !name.is_ascii() {
-        let upper: String = name.nfd().flat_map(char::to_uppercase).collect();
-        return Cow::Owned(upper.chars().flat_map(char::to_lowercase).nfd().collect());
+        let folded = name.nfd().flat_map(char::to_lowercase).flat_map(char::to_uppercase);
+        return Cow::Owned(folded.flat_map(char::to_lowercase).collect());
     }
     if name.bytes().any(|b| b.is_ascii_uppercase()) {
         return Cow::Owned(name.to_ascii_lowercase());
     }
     Cow::Borrowed(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_normalization::is_nfd;
+
+    use super::fold;
+
+    /// So that two names that compare equal in any case and form fold to the same bytes.
+    #[test]
+    fn folding_any_character_is_final() {
+        for c in char::MIN..=char::MAX {
+            let name = c.to_string();
+            let folded = fold(&name);
+            assert!(is_nfd(&folded), "{c:?}");
+            assert_eq!(fold(&folded), folded, "{c:?}");
+            for other in [c.to_lowercase().to_string(), c.to_uppercase().to_string()] {
+                assert_eq!(fold(&other), folded, "{c:?}");
+            }
+        }
+    }
 }

@@ -41,7 +41,7 @@ impl Element {
 
 /// What comes next, blanks between elements left out.
 pub(super) enum Step<'x> {
-    /// A start tag; an empty-element tag counts as a start and an end tag.
+    /// A start tag whose attributes [`Attributes::take`] still has to check; an empty-element tag counts as a start and an end tag.
     Open(Element, Attributes<'x>),
     /// An end tag, which matches its start tag.
     Close,
@@ -52,8 +52,6 @@ pub(super) enum Step<'x> {
 /// Goes through the document once.
 pub(super) struct Walker<'x> {
     reader: NsReader<&'x [u8]>,
-    depth: usize,
-    root_seen: bool,
 }
 
 impl<'x> Walker<'x> {
@@ -70,7 +68,7 @@ impl<'x> Walker<'x> {
         let mut reader = NsReader::from_str(text);
         reader.config_mut().enable_all_checks(true);
         reader.config_mut().expand_empty_elements = true;
-        let mut walker = Self { reader, depth: 0, root_seen: false };
+        let mut walker = Self { reader };
         if text.starts_with("<?xml") {
             walker.declaration()?;
         }
@@ -98,10 +96,7 @@ impl<'x> Walker<'x> {
         loop {
             let reason = match self.reader.read_event() {
                 Ok(Event::Start(start)) => return self.started(start),
-                Ok(Event::End(_)) => {
-                    self.depth -= 1;
-                    return Ok(Step::Close);
-                }
+                Ok(Event::End(_)) => return Ok(Step::Close),
                 Ok(Event::Text(text)) if text.bytes().all(is_blank) => continue,
                 Ok(Event::Eof) => return Ok(Step::End),
                 Ok(other) => misplaced(&other),
@@ -112,20 +107,13 @@ impl<'x> Walker<'x> {
     }
 
     fn started(&mut self, start: BytesStart<'x>) -> Result<Step<'x>, ManifestError> {
-        // A second root element is not well-formed.
-        if self.depth == 0 && std::mem::replace(&mut self.root_seen, true) {
-            return Err(self.malformed(XmlError::Syntax));
-        }
-        self.depth += 1;
-        let name = start.name();
-        let element = match self.reader.resolver().resolve_element(name) {
+        let element = match self.reader.resolver().resolve_element(start.name()) {
             (ResolveResult::Bound(Namespace(namespace)), local) => Element::named(namespace, local.as_ref()),
             _ => None,
         };
-        let prefix_ok = name.prefix().is_none_or(|prefix| is_ascii_name(prefix.as_ref()));
         match element {
-            Some(element) if prefix_ok => Ok(Step::Open(element, Attributes { start })),
-            _ => Err(self.malformed(XmlError::Element)),
+            Some(element) => Ok(Step::Open(element, Attributes { start })),
+            None => Err(self.malformed(XmlError::Element)),
         }
     }
 
@@ -150,18 +138,12 @@ impl<'x> Walker<'x> {
     pub(super) fn text(&mut self) -> Result<Cow<'x, str>, ManifestError> {
         let text = match self.reader.read_event() {
             Ok(Event::Text(text)) => text.into_inner(),
-            Ok(Event::End(_)) => {
-                self.depth -= 1;
-                return Ok(Cow::Borrowed(""));
-            }
+            Ok(Event::End(_)) => return Ok(Cow::Borrowed("")),
             Ok(other) => return Err(self.malformed(misplaced(&other))),
             Err(_) => return Err(self.malformed(XmlError::Syntax)),
         };
         match self.reader.read_event() {
-            Ok(Event::End(_)) => {
-                self.depth -= 1;
-                Ok(text)
-            }
+            Ok(Event::End(_)) => Ok(text),
             Ok(other) => Err(self.malformed(misplaced(&other))),
             Err(_) => Err(self.malformed(XmlError::Syntax)),
         }

@@ -178,6 +178,7 @@ fn names_that_differ_in_case_only() {
     clash("dir/x", "DIR/x");
     clash("ｱ_ＡＢＣ", "ｱ_ａｂｃ");
     clash("straße", "STRASSE");
+    clash("straße", "STRAẞE");
     // The Kelvin sign and the long s fold to letters of ASCII.
     clash("\u{212a}.txt", "k.txt");
     clash("\u{17f}.txt", "S.txt");
