@@ -111,7 +111,7 @@ impl SignatureError {
             Self::MissingAttribute(_) => "SIGNED_ATTRIBUTE_MISSING",
             Self::DuplicateAttribute(_) => "SIGNED_ATTRIBUTE_TWICE",
             Self::Algorithm => "SIGNATURE_ALGORITHM",
-            Self::DigestMismatch => "DIGEST_MISMATCH",
+            Self::DigestMismatch => "SIGNATURE_DIGEST_MISMATCH",
             Self::SignerNotEmbedded => "SIGNER_NOT_EMBEDDED",
             Self::EssMismatch => "SIGNING_CERTIFICATE_MISMATCH",
             Self::Certificate(error) => error.code(),

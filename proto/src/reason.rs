@@ -3,6 +3,8 @@
 //! Programs act on the word; people read the explanation. Words are added, never renamed. The words of
 //! certificates, signatures and containers are those of their error enums' `code()`.
 
+mod formats;
+
 /// Domain of `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "tasuki";
 
@@ -100,7 +102,7 @@ pub struct Explanation {
 
 /// The explanation of a word; an unknown word (of a newer relay) gets one that says so.
 pub fn explain(code: &str) -> Explanation {
-    TABLE.iter().copied().find(|e| e.code == code).unwrap_or(Explanation {
+    all().find(|e| e.code == code).unwrap_or(Explanation {
         code: "UNKNOWN_REASON",
         ja: "この版では説明できない理由コードです。ソフトウェアを更新してください。",
         en: "This version has no explanation for the reason code; update the software.",
@@ -111,8 +113,14 @@ const fn row(code: &'static str, ja: &'static str, en: &'static str) -> Explanat
     Explanation { code, ja, en }
 }
 
-/// All words, sorted by what they concern.
-pub const TABLE: &[Explanation] = &[
+/// Every word with its explanation.
+pub fn all() -> impl Iterator<Item = Explanation> {
+    TABLE.iter().chain(formats::TABLE).copied()
+}
+
+/// Words of the interface itself, sorted by what they concern.
+#[rustfmt::skip]
+const TABLE: &[Explanation] = &[
     row(
         SENDER_UNKNOWN,
         "送信元事業所が登録されていません。運用主体に登録を依頼してください。",
@@ -310,7 +318,7 @@ mod tests {
     #[test]
     fn words_are_unique_and_explained_in_both_languages() {
         let mut seen = std::collections::BTreeSet::new();
-        for e in TABLE {
+        for e in all() {
             assert!(seen.insert(e.code), "{} stands twice", e.code);
             assert!(
                 e.code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'),
@@ -318,7 +326,23 @@ mod tests {
                 e.code
             );
             assert!(e.ja.ends_with('。') && e.en.ends_with('.'), "{}", e.code);
-            assert_eq!(explain(e.code), *e);
+            assert_eq!(explain(e.code), e);
+        }
+        for (file, source) in [
+            ("container", include_str!("container/error.rs")),
+            ("manifest", include_str!("manifest/error.rs")),
+            ("certificate", include_str!("../../certs/src/error.rs")),
+            ("signature", include_str!("../../certs/src/signature_error.rs")),
+            ("identity", include_str!("../../certs/src/identity.rs")),
+            ("open", include_str!("../../certs/src/open.rs")),
+        ] {
+            let code = source.split("fn code(").nth(1).unwrap_or_default();
+            let end = code.find("\n    }\n").unwrap_or(code.len());
+            let words: Vec<&str> = code[..end].split('"').skip(1).step_by(2).collect();
+            assert!(words.len() > 5, "the words of {file} were not found");
+            for word in words {
+                assert!(seen.contains(word), "{word} of {file} has no explanation");
+            }
         }
         assert_eq!(explain("NO_SUCH_WORD").code, "UNKNOWN_REASON");
     }

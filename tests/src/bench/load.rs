@@ -1,0 +1,195 @@
+//! The load: a thousand offices, each over its own mutual-TLS connection, sending parcels signed beforehand.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper_util::rt::TokioIo;
+use tasuki_certs::tls;
+use tasuki_proto::pb;
+use tasuki_proto::pb::directory_client::DirectoryClient;
+use tasuki_proto::pb::exchange_client::ExchangeClient;
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::{Channel, Endpoint};
+
+use super::fixture::{Party, Signed};
+
+/// Connects one office.
+///
+/// # Errors
+/// If the relay does not take the connection.
+pub async fn connect(address: &str, relay_ca: &[u8], party: &Party) -> Result<Channel, String> {
+    let config = tls::client_config(relay_ca, &party.identity).map_err(|e| e.to_string())?;
+    let connector = TlsConnector::from(Arc::new(config));
+    let address = address.to_owned();
+    let endpoint = Endpoint::from_static("http://relay.bench");
+    let connect = tower::service_fn(move |_| {
+        let (connector, address) = (connector.clone(), address.clone());
+        async move {
+            let tcp = TcpStream::connect(&address).await?;
+            tcp.set_nodelay(true)?;
+            let name = ServerName::try_from("localhost").expect("a name");
+            Ok::<_, std::io::Error>(TokioIo::new(connector.connect(name, tcp).await?))
+        }
+    });
+    endpoint.connect_with_connector(connect).await.map_err(|e| format!("{e:?}"))
+}
+
+/// Lets an office be seen by the relay, which registers its certificate's key then.
+///
+/// # Errors
+/// If the relay does not answer.
+pub async fn introduce(channel: Channel) -> Result<(), String> {
+    let call = DirectoryClient::new(channel).get_relay(pb::GetRelayRequest {}).await;
+    call.map(|_| ()).map_err(|e| e.to_string())
+}
+
+struct Flight {
+    began: Instant,
+    _place: OwnedSemaphorePermit,
+}
+
+/// One office's open Submit call.
+struct Line {
+    requests: mpsc::Sender<pb::SubmitRequest>,
+    flights: mpsc::UnboundedSender<(u32, Flight)>,
+    next_ticket: u32,
+}
+
+/// What a run measured.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    /// Parcels accepted.
+    pub accepted: usize,
+    /// From the first send to the last result.
+    pub elapsed: Duration,
+    /// Latencies, sorted: from handing the parcel to the connection until its result came back.
+    pub latencies: Vec<Duration>,
+}
+
+impl Measured {
+    /// Accepted parcels per second.
+    pub fn per_second(&self) -> f64 {
+        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The latency that this share of all parcels stayed below, in milliseconds.
+    pub fn percentile_ms(&self, share: f64) -> f64 {
+        let last = self.latencies.len().saturating_sub(1);
+        let place = (last as f64 * share).round() as usize;
+        self.latencies.get(place).map_or(0.0, |d| d.as_secs_f64() * 1000.0)
+    }
+}
+
+/// All offices with their open calls.
+pub struct Load {
+    lines: Vec<Line>,
+    results: mpsc::UnboundedReceiver<Result<Duration, String>>,
+    failures: Arc<AtomicU64>,
+}
+
+impl Load {
+    /// Opens one Submit call per office.
+    ///
+    /// # Errors
+    /// If a call can't be opened.
+    pub async fn open(channels: &[Channel]) -> Result<Self, String> {
+        let (done, results) = mpsc::unbounded_channel();
+        let failures = Arc::new(AtomicU64::new(0));
+        let mut lines = Vec::with_capacity(channels.len());
+        for channel in channels {
+            let (requests, stream) = mpsc::channel(64);
+            let (flights, flying) = mpsc::unbounded_channel();
+            let client = ExchangeClient::new(channel.clone());
+            tokio::spawn(answers(client, ReceiverStream::new(stream), flying, done.clone()));
+            lines.push(Line { requests, flights, next_ticket: 0 });
+        }
+        Ok(Self { lines, results, failures })
+    }
+
+    /// Sends parcels: at most `window` unanswered at once and, if `per_second` is given, evenly paced.
+    ///
+    /// # Errors
+    /// If a parcel is rejected or a call breaks.
+    pub async fn run(
+        &mut self,
+        parcels: &[Signed],
+        window: usize,
+        per_second: Option<f64>,
+    ) -> Result<Measured, String> {
+        let places = Arc::new(Semaphore::new(window));
+        let began = Instant::now();
+        for (n, parcel) in parcels.iter().enumerate() {
+            if let Some(rate) = per_second {
+                let due = began + Duration::from_secs_f64(n as f64 / rate);
+                tokio::time::sleep_until(due.into()).await;
+            }
+            let place = Arc::clone(&places).acquire_owned().await.map_err(|e| e.to_string())?;
+            self.send(parcel.sender, parcel.container.clone(), place).await?;
+        }
+        let mut latencies = Vec::with_capacity(parcels.len());
+        while latencies.len() < parcels.len() {
+            let result = tokio::time::timeout(Duration::from_secs(30), self.results.recv()).await;
+            let result = result.map_err(|_| "no result for 30 s".to_owned())?;
+            latencies.push(result.ok_or("the calls ended")??);
+        }
+        let elapsed = began.elapsed();
+        latencies.sort_unstable();
+        self.failures.store(0, Ordering::Relaxed);
+        Ok(Measured { accepted: latencies.len(), elapsed, latencies })
+    }
+
+    async fn send(&mut self, office: usize, container: Bytes, place: OwnedSemaphorePermit) -> Result<(), String> {
+        let line = &mut self.lines[office];
+        let ticket = line.next_ticket;
+        line.next_ticket += 1;
+        let flight = Flight { began: Instant::now(), _place: place };
+        line.flights.send((ticket, flight)).map_err(|_| "the call ended".to_owned())?;
+        let size = container.len() as u64;
+        let request = pb::SubmitRequest { ticket, size, chunk: container };
+        line.requests.send(request).await.map_err(|_| "the call ended".to_owned())
+    }
+}
+
+async fn answers(
+    mut client: ExchangeClient<Channel>,
+    requests: ReceiverStream<pb::SubmitRequest>,
+    mut flying: mpsc::UnboundedReceiver<(u32, Flight)>,
+    done: mpsc::UnboundedSender<Result<Duration, String>>,
+) {
+    let mut open = std::collections::HashMap::new();
+    let mut stream = match client.submit(requests).await {
+        Ok(response) => response.into_inner(),
+        Err(status) => {
+            let _gone = done.send(Err(status.to_string()));
+            return;
+        }
+    };
+    loop {
+        let response = match stream.message().await {
+            Ok(Some(response)) => response,
+            Ok(None) => return,
+            Err(status) => {
+                let _gone = done.send(Err(status.to_string()));
+                return;
+            }
+        };
+        while let Ok((ticket, flight)) = flying.try_recv() {
+            open.insert(ticket, flight);
+        }
+        let flight: Option<Flight> = open.remove(&response.ticket);
+        let result = match (response.outcome, flight) {
+            (Some(pb::submit_response::Outcome::Accepted(_)), Some(flight)) => Ok(flight.began.elapsed()),
+            (Some(pb::submit_response::Outcome::Rejected(rejected)), _) => {
+                Err(format!("rejected: {} {:?}", rejected.reason, rejected.findings))
+            }
+            _ => Err("a result for no parcel".to_owned()),
+        };
+        let _gone = done.send(result);
+    }
+}

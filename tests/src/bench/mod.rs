@@ -1,0 +1,6 @@
+//! The relay's benchmark: durable parcels per second, latency, CPU per parcel, and the floor under them.
+
+pub mod cpu;
+pub mod fixture;
+pub mod floor;
+pub mod load;

@@ -1,0 +1,189 @@
+//! `cargo bench-relay [-- --json] [-- --database URL] [-- soak [--parcels N]]`: see `tasuki_tests::bench`.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use tasuki_certs::trial_ca::TrialCa;
+use tasuki_tests::bench::fixture::{self, Party, RECIPIENTS, SENDERS};
+use tasuki_tests::bench::load::{self, Load};
+use tasuki_tests::bench::{cpu, floor};
+use tasuki_tests::office::IMPORT_HEADER;
+use tasuki_tests::programs::{Programs, dispatch};
+use tasuki_tests::relay::Relay;
+
+/// Parcels of the run at saturation, and of the one at half load.
+const AT_SATURATION: usize = 8_000;
+const AT_HALF_LOAD: usize = 4_000;
+/// Parcels before anything is measured: every signer once, so that the cache is as full as in daily work.
+const WARM_UP: usize = SENDERS;
+/// Unanswered parcels at saturation.
+const WINDOW: usize = 256;
+
+fn main() -> ExitCode {
+    let args: Vec<OsString> = std::env::args_os().collect();
+    if let Some(code) = dispatch(&args) {
+        return code;
+    }
+    let words: Vec<String> = args.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    let value = |name: &str| words.iter().position(|w| w == name).and_then(|i| words.get(i + 1)).cloned();
+    let soak = words.iter().any(|w| w == "soak");
+    let options = Options {
+        json: words.iter().any(|w| w == "--json"),
+        database: value("--database"),
+        soak: soak.then(|| value("--parcels").and_then(|n| n.parse().ok()).unwrap_or(1_000_000)),
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    match runtime.block_on(bench(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench-relay: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+struct Options {
+    json: bool,
+    database: Option<String>,
+    soak: Option<usize>,
+}
+
+#[expect(clippy::disallowed_methods, reason = "a program of its own: its clock is the machine's")]
+fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+async fn bench(options: &Options) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let programs = Programs::new(std::env::current_exe().map_err(|e| e.to_string())?);
+    let mut relay = Relay::init(programs, &folder.path().join("relay"));
+    if let Some(url) = &options.database {
+        relay.use_database(url);
+    }
+    let step = Instant::now();
+    let read = |name: &str| std::fs::read(relay.dir.join(name)).map_err(|e| format!("{name}: {e}"));
+    let ca = TrialCa::load(&read("trial-ca.pem")?, &read("trial-ca.key")?).map_err(|e| e.to_string())?;
+    let relay_ca = read("relay-ca.pem")?;
+    let (senders, recipients) = fixture::parties(&ca, now_us());
+    import(&relay, senders.iter().chain(&recipients))?;
+    let count = options.soak.map_or(WARM_UP + AT_SATURATION + AT_HALF_LOAD, |_| WARM_UP);
+    let parcels = fixture::parcels(&senders, &recipients, count, now_us());
+    let bytes: usize = parcels.iter().map(|p| p.container.len()).sum::<usize>() / parcels.len();
+    println!("prepared   {count} parcels of {SENDERS} offices for {RECIPIENTS}, {bytes} bytes each, in {:.1?}", step.elapsed());
+    let lines = floor::measure(&parcels, &recipients).await;
+
+    relay.start();
+    let address = relay.url.trim_start_matches("https://").to_owned();
+    for party in &recipients {
+        load::introduce(load::connect(&address, &relay_ca, party).await?).await?;
+    }
+    let mut channels = Vec::with_capacity(senders.len());
+    for party in &senders {
+        channels.push(load::connect(&address, &relay_ca, party).await?);
+    }
+    let mut load = Load::open(&channels).await?;
+    let pid = relay.pid().ok_or("the relay does not run")?;
+    if let Some(total) = options.soak {
+        return soak(&mut load, pid, &senders, &recipients, total).await;
+    }
+    load.run(&parcels[..WARM_UP], WINDOW, None).await?;
+
+    let before = (cpu::of_process(pid), relay_counters(&relay));
+    let full = load.run(&parcels[WARM_UP..WARM_UP + AT_SATURATION], WINDOW, None).await?;
+    let after = (cpu::of_process(pid), relay_counters(&relay));
+    let relay_cpu = (after.0 - before.0) / u32::try_from(full.accepted).unwrap_or(1);
+    let misses = miss_rate(before.1, after.1);
+    let half = load.run(&parcels[WARM_UP + AT_SATURATION..], WINDOW, Some(full.per_second() / 2.0)).await?;
+
+    println!("\nfloor, CPU per parcel in bare primitives on the same bytes");
+    for line in &lines {
+        println!("  {:<26} {:>7.1} µs", line.name, micros(line.per_parcel));
+    }
+    let floor: Duration = lines.iter().map(|l| l.per_parcel).sum();
+    println!("  {:<26} {:>7.1} µs", "sum", micros(floor));
+    println!("\nrelay at saturation, {} parcels, {WINDOW} unanswered at most, database {}", full.accepted, database(options));
+    println!("  durable parcels            {:>7.0} /s", full.per_second());
+    println!("  latency p50 / p99          {:>7.1} / {:.1} ms", full.percentile_ms(0.5), full.percentile_ms(0.99));
+    println!("  relay CPU per parcel       {:>7.1} µs = {:.2} × floor", micros(relay_cpu), micros(relay_cpu) / micros(floor));
+    println!("  signers not in the cache   {:>7.2} %", misses * 100.0);
+    println!("relay at half load, {} parcels", half.accepted);
+    println!("  latency p50 / p99          {:>7.1} / {:.1} ms", half.percentile_ms(0.5), half.percentile_ms(0.99));
+    if options.json {
+        let line = json!({
+            "parcels_per_s": full.per_second().round(),
+            "p50_ms": full.percentile_ms(0.5),
+            "p99_ms": full.percentile_ms(0.99),
+            "p99_ms_half_load": half.percentile_ms(0.99),
+            "relay_cpu_us_per_parcel": micros(relay_cpu),
+            "floor_cpu_us_per_parcel": micros(floor),
+            "signer_cache_miss_rate": misses,
+            "database": database(options),
+        });
+        println!("{line}");
+    }
+    drop(load);
+    relay.stop();
+    Ok(())
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+fn database(options: &Options) -> &'static str {
+    if options.database.is_some() { "postgres" } else { "sqlite" }
+}
+
+fn import<'p>(relay: &Relay, parties: impl Iterator<Item = &'p Party>) -> Result<(), String> {
+    let mut csv = format!("{IMPORT_HEADER}\n");
+    for party in parties {
+        csv += &format!("{},bench {},ベンチ,43 11,true\n", party.number, party.number);
+    }
+    let path = relay.dir.join("offices.csv");
+    std::fs::write(&path, csv).map_err(|e| e.to_string())?;
+    let ran = relay.run(&["office", "import", &path.display().to_string()]);
+    if ran.code == 0 { Ok(()) } else { Err(format!("office import: {}", ran.err)) }
+}
+
+/// Signer cache hits and misses, from the relay's metrics.
+fn relay_counters(relay: &Relay) -> (f64, f64) {
+    let text = relay.metrics();
+    let read = |name: &str| {
+        let line = text.lines().find(|l| l.starts_with(name));
+        line.and_then(|l| l.rsplit(' ').next()).and_then(|n| n.parse().ok()).unwrap_or(0.0)
+    };
+    (read("tasuki_signer_cache_hits"), read("tasuki_signer_cache_misses"))
+}
+
+fn miss_rate(before: (f64, f64), after: (f64, f64)) -> f64 {
+    let (hits, misses) = (after.0 - before.0, after.1 - before.1);
+    if hits + misses > 0.0 { misses / (hits + misses) } else { f64::NAN }
+}
+
+/// Many parcels, with the relay's resident memory as it goes.
+async fn soak(
+    load: &mut Load,
+    pid: u32,
+    senders: &[Party],
+    recipients: &[Party],
+    total: usize,
+) -> Result<(), String> {
+    let began = Instant::now();
+    let mut done = 0;
+    let mut first = None;
+    while done < total {
+        let count = (total - done).min(2_000);
+        let (senders, recipients) = (senders, recipients);
+        let parcels = tokio::task::block_in_place(|| fixture::parcels(senders, recipients, count, now_us()));
+        done += load.run(&parcels, WINDOW, None).await?.accepted;
+        let resident = cpu::resident_kib(pid);
+        let first = *first.get_or_insert(resident);
+        if done % 20_000 < 2_000 {
+            println!("{done:>9} parcels  {:>7.0?}  resident {resident} KiB ({:+} KiB)", began.elapsed(), resident.cast_signed() - first.cast_signed());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! An office with its certificate and its HOME, using the command `tasuki`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::programs::Programs;
+use crate::relay::Relay;
+use crate::run::{Ran, run};
+
+/// Header of the file that `office import` reads.
+pub const IMPORT_HEADER: &str = "number,name,kana,services,standard_ready";
+
+/// One office.
+#[derive(Clone, Debug)]
+pub struct Office {
+    programs: Programs,
+    /// 10 digits.
+    pub number: String,
+    /// Its HOME.
+    pub home: PathBuf,
+    /// Folder with NUMBER.p12, NUMBER.pass, NUMBER.pem, NUMBER.key.
+    pub certificates: PathBuf,
+}
+
+impl Office {
+    /// Issues a certificate and initialises a HOME under `dir`. The office must be in the directory.
+    ///
+    /// # Panics
+    /// If a command fails.
+    pub fn join(relay: &Relay, dir: &Path, number: &str) -> Self {
+        let certificates = dir.join(format!("certificates-{number}"));
+        relay.run(&["cert", "issue", number, "--out", &certificates.display().to_string()]).expect(0);
+        let office = Self {
+            programs: relay.programs.clone(),
+            number: number.to_owned(),
+            home: dir.join(format!("home-{number}")),
+            certificates,
+        };
+        office.init(relay).expect(0);
+        office
+    }
+
+    fn init(&self, relay: &Relay) -> Ran {
+        let mut command = self.programs.tasuki();
+        command.arg("init").arg(&self.home).args(["--relay", &relay.url]);
+        command.arg("--relay-ca").arg(relay.dir.join("relay-ca.pem"));
+        command.arg("--identity").arg(self.file("p12"));
+        command.arg("--password-file").arg(self.file("pass"));
+        run(&mut command)
+    }
+
+    /// One of the certificate's files.
+    pub fn file(&self, extension: &str) -> PathBuf {
+        self.certificates.join(format!("{}.{extension}", self.number))
+    }
+
+    /// A command of this office.
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.programs.tasuki();
+        command.arg("--home").arg(&self.home).args(args);
+        command
+    }
+
+    /// Runs a command of this office.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        run(&mut self.command(args))
+    }
+}
+
+/// Puts offices into the directory: (number, name, kana, services).
+///
+/// # Panics
+/// If the import fails.
+pub fn import(relay: &Relay, offices: &[(&str, &str, &str, &str)]) {
+    let mut csv = format!("{IMPORT_HEADER}\n");
+    for (number, name, kana, services) in offices {
+        csv += &format!("{number},{name},{kana},{services},true\n");
+    }
+    let path = relay.dir.join("offices.csv");
+    fs::write(&path, csv).expect("the relay's folder is writable");
+    relay.run(&["office", "import", &path.display().to_string()]).expect(0);
+}
+
+/// Writes one unit of the standard's sample files into a folder, and returns that folder.
+///
+/// # Panics
+/// If there is no such unit, or the folder can't be written.
+pub fn write_sample(into: &Path, unit: &str) -> PathBuf {
+    let folder = into.join(unit);
+    fs::create_dir_all(&folder).expect("a writable folder");
+    let samples = tasuki_careplan::samples::of_folder(unit);
+    let mut count = 0;
+    for sample in samples {
+        fs::write(folder.join(sample.name), sample.bytes).expect("a writable folder");
+        count += 1;
+    }
+    assert!(count > 0, "there is no sample unit {unit}");
+    folder
+}

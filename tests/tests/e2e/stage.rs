@@ -1,0 +1,97 @@
+//! A relay and offices for one test.
+
+use std::path::{Path, PathBuf};
+
+use tasuki_tests::office::{Office, import};
+use tasuki_tests::programs::Programs;
+use tasuki_tests::raw::RawOffice;
+use tasuki_tests::relay::Relay;
+use tempfile::TempDir;
+
+pub(crate) const MANAGER: &str = "1371215102";
+pub(crate) const VISIT: &str = "9971100012";
+pub(crate) const DAY: &str = "9971100020";
+
+/// Which database a test runs on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// A running relay with three offices in its directory.
+pub(crate) struct Stage {
+    pub(crate) relay: Relay,
+    folder: TempDir,
+}
+
+pub(crate) fn programs() -> Programs {
+    Programs::new(env!("CARGO_BIN_EXE_tasuki-demo"))
+}
+
+impl Stage {
+    pub(crate) fn new(database: Database) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut relay = Relay::init(programs(), &folder.path().join("relay"));
+        if matches!(database, Database::Postgres) {
+            relay.use_database(&new_postgres_database());
+        }
+        import(
+            &relay,
+            &[
+                (MANAGER, "A居宅介護支援事業所", "エーキョタク", "43"),
+                (VISIT, "ひまわり訪問介護", "ヒマワリ", "11"),
+                (DAY, "さくらデイサービス", "サクラ", "15"),
+            ],
+        );
+        relay.start();
+        Self { relay, folder }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// An office with its HOME.
+    pub(crate) fn office(&self, number: &str) -> Office {
+        Office::join(&self.relay, self.path(), number)
+    }
+
+    /// An office below the SDK.
+    pub(crate) fn raw(&self, number: &str) -> RawOffice {
+        let out = self.certificates(number);
+        self.relay.run(&["cert", "issue", number, "--out", &out.display().to_string()]).expect(0);
+        RawOffice::load(&out, number)
+    }
+
+    /// An office whose certificate [`Stage::raw`] issued before.
+    pub(crate) fn raw_again(&self, number: &str) -> RawOffice {
+        RawOffice::load(&self.certificates(number), number)
+    }
+
+    fn certificates(&self, number: &str) -> PathBuf {
+        self.path().join(format!("raw-{number}"))
+    }
+}
+
+/// A new database on the test server; `ops/test` starts one.
+fn new_postgres_database() -> String {
+    use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
+    static SERIAL: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    let server = std::env::var("TASUKI_TEST_POSTGRES")
+        .expect("TASUKI_TEST_POSTGRES names a PostgreSQL server for tests; ops/test starts one");
+    let serial = SERIAL.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    let name = format!("tasuki_e2e_{}_{serial}", std::process::id());
+    let (base, _) = server.rsplit_once('/').expect("the URL names a database");
+    let url = format!("{base}/{name}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            runtime.block_on(async {
+                let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
+                connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+            });
+        });
+    });
+    url
+}
