@@ -1,5 +1,6 @@
 //! A relay as a process of its own, in a folder of its own, on either database.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -84,9 +85,25 @@ impl Relay {
     /// # Panics
     /// If it does not within [`PATIENCE`].
     pub fn start(&mut self) {
+        self.start_under(&[]);
+    }
+
+    /// Starts the relay under another program, for example a tracer.
+    ///
+    /// # Panics
+    /// If it does not within [`PATIENCE`].
+    pub fn start_under(&mut self, wrapper: &[OsString]) {
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log()).expect("a log file");
         let error = log.try_clone().expect("a log file");
-        let mut command = self.command(&["serve"]);
+        let serve = self.command(&["serve"]);
+        let mut command = match wrapper {
+            [] => serve,
+            [program, args @ ..] => {
+                let mut command = Command::new(program);
+                command.args(args).arg(serve.get_program()).args(serve.get_args());
+                command
+            }
+        };
         let child = command.stdin(Stdio::null()).stdout(log).stderr(error).spawn().expect("the relay starts");
         self.process = Some(child);
         let deadline = Instant::now() + PATIENCE;
