@@ -1,0 +1,264 @@
+//! The command line: commands, flags, their meaning. Names are fixed: add, never rename.
+
+mod japanese;
+#[cfg(test)]
+mod tests;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_sdk::ParcelName;
+
+use crate::lang::Lang;
+
+/// Carries care-plan files between care offices: signed, checked, sealed, delivered, proven.
+#[derive(Debug, Parser)]
+#[command(
+    name = "tasuki",
+    version,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    disable_help_subcommand = true,
+    arg_required_else_help = true,
+    after_help = "Exit codes: 0 done; 1 something was rejected or did not verify; 2 usage or configuration;\n\
+                  3 the relay is not reachable: running the same again is safe and resumes."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub(crate) struct Global {
+    /// Folder with this office's settings, key and state; also by `TASUKI_HOME`
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Print results as JSON, one object per line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Language of what people read; also by `TASUKI_LANG`, `LC_ALL`, `LANG`
+    #[arg(long, global = true, value_name = "LANG")]
+    pub(crate) lang: Option<Lang>,
+    /// Print help
+    #[arg(short, long, global = true, action = ArgAction::Help)]
+    help: Option<bool>,
+    /// Print the version
+    #[arg(short = 'V', long, action = ArgAction::Version)]
+    version: Option<bool>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a HOME for this office from its certificate; works offline
+    Init(Init),
+    /// Send files, grouped into parcels by sender, recipient and serial in their names
+    Send(Send),
+    /// List what waits to be received
+    Inbox,
+    /// Fetch, verify, store and acknowledge everything that waits
+    Receive(Receive),
+    /// List what was sent and where it stands
+    Sent,
+    /// Show one parcel and what happened to it
+    Show(Show),
+    /// Save the proof of what happened to a parcel
+    Evidence(Evidence),
+    /// Verify a parcel (.asice) or an evidence folder, offline
+    Verify(Verify),
+    /// Follow what happens, live; resumes where it stopped
+    Watch(Watch),
+    /// Find offices by number, name or reading
+    Offices(Offices),
+    /// Print a script that completes commands and flags in a shell
+    Completions(Completions),
+}
+
+/// Flags of `init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Folder to make; without it that of --home or `TASUKI_HOME`
+    #[arg(value_name = "HOME")]
+    pub(crate) folder: Option<PathBuf>,
+    /// Address of the relay, https://HOST:PORT
+    #[arg(long, value_name = "URL")]
+    pub(crate) relay: String,
+    /// CA of the relay's TLS certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) relay_ca: PathBuf,
+    /// Certificate with its key (PKCS#12), or with --key the certificate alone (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: PathBuf,
+    /// File whose first line is the PKCS#12 file's password
+    #[arg(long, value_name = "FILE", required_unless_present = "key", conflicts_with = "key")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Private key (PEM) where the certificate is PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
+    /// CA of the offices' certificates (PEM); without it the one in the PKCS#12 file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Where certificates name their office (TOML), where that is not as in the trial CA's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
+    /// HTTP proxy to go through, http://HOST:PORT, or "none"; without it `HTTPS_PROXY` decides
+    #[arg(long, value_name = "URL")]
+    pub(crate) https_proxy: Option<String>,
+}
+
+/// Flags of `send`.
+#[derive(Debug, Args)]
+pub(crate) struct Send {
+    /// Files, folders, or ZIP files
+    #[arg(value_name = "PATH", required_unless_present_any = ["note", "attach"])]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Note for every parcel, or for one office with OFFICE=TEXT; repeatable
+    #[arg(long, value_name = "[OFFICE=]TEXT", value_parser = NoteArg::parse)]
+    pub(crate) note: Vec<NoteArg>,
+    /// File of another kind for one office; repeatable
+    #[arg(long, value_name = "OFFICE=FILE", value_parser = AttachArg::parse)]
+    pub(crate) attach: Vec<AttachArg>,
+    /// Send as new parcels what was sent before
+    #[arg(long)]
+    pub(crate) again: bool,
+}
+
+/// A note and whom it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct NoteArg {
+    /// One office; none: every parcel.
+    pub(crate) office: Option<OfficeNumber>,
+    pub(crate) text: String,
+}
+
+impl NoteArg {
+    /// Ten digits and an equals sign in front name an office; anything else belongs to the text.
+    fn parse(argument: &str) -> Result<Self, String> {
+        let named = argument.split_once('=').and_then(|(office, text)| Some((office.parse().ok()?, text)));
+        let (office, text) = named.map_or((None, argument), |(office, text)| (Some(office), text));
+        if text.trim().is_empty() {
+            return Err("a note needs a text".to_owned());
+        }
+        Ok(Self { office, text: text.to_owned() })
+    }
+}
+
+/// An attachment and whom it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AttachArg {
+    pub(crate) office: OfficeNumber,
+    pub(crate) file: PathBuf,
+}
+
+impl AttachArg {
+    fn parse(argument: &str) -> Result<Self, String> {
+        let named = argument.split_once('=').and_then(|(office, file)| Some((office.parse().ok()?, file)));
+        match named {
+            Some((office, file)) if !file.is_empty() => Ok(Self { office, file: file.into() }),
+            _ => Err("expected OFFICE=FILE, OFFICE being the 10 digits of its number".to_owned()),
+        }
+    }
+}
+
+/// Flags of `receive`.
+#[derive(Debug, Args)]
+pub(crate) struct Receive {
+    /// Folder to store into, as DIR/<sender's number>/<parcel id>/<files>
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Leave sealed.p7m and parcel.asice beside the files
+    #[arg(long)]
+    pub(crate) keep_sealed: bool,
+    /// Only these parcels; without any, everything that waits
+    #[arg(value_name = "PARCEL", value_parser = parcel)]
+    pub(crate) parcels: Vec<ParcelName>,
+}
+
+/// Flags of `show`.
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// Id of the parcel; SENDER/ID where several senders chose the same
+    #[arg(value_name = "PARCEL", value_parser = parcel)]
+    pub(crate) parcel: ParcelName,
+}
+
+/// Flags of `evidence`.
+#[derive(Debug, Args)]
+pub(crate) struct Evidence {
+    /// Id of the parcel; SENDER/ID where several senders chose the same
+    #[arg(value_name = "PARCEL", value_parser = parcel)]
+    pub(crate) parcel: ParcelName,
+    /// Folder to save into
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+/// Flags of `verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    /// A parcel (.asice) or an evidence folder
+    #[arg(value_name = "PATH")]
+    pub(crate) path: PathBuf,
+    /// CA of the offices' certificates (PEM); without it the one beside the evidence, shown by its fingerprint
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// File with the log's verifier key; without it the one beside the evidence, shown
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_key: Option<PathBuf>,
+}
+
+/// Flags of `watch`.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    /// Show what is new and end
+    #[arg(long)]
+    pub(crate) once: bool,
+}
+
+/// Flags of `offices`.
+#[derive(Debug, Args)]
+pub(crate) struct Offices {
+    /// Words that number, name or reading contain
+    #[arg(value_name = "WORDS", required = true)]
+    pub(crate) words: Vec<String>,
+}
+
+/// Flags of `completions`.
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: Shell,
+}
+
+fn parcel(argument: &str) -> Result<ParcelName, String> {
+    argument.parse().map_err(|_| "expected a parcel's id (36 characters), or SENDER/ID".to_owned())
+}
+
+/// The command's definition, with help in one language.
+pub(crate) fn definition(lang: Lang) -> clap::Command {
+    match lang {
+        Lang::Ja => japanese::translate(Cli::command()),
+        Lang::En => Cli::command(),
+    }
+}
+
+/// Reads the command line.
+///
+/// # Errors
+/// What clap has to say, help and version among it.
+pub(crate) fn parse(arguments: &[OsString], lang: Lang) -> Result<Cli, clap::Error> {
+    Cli::from_arg_matches(&definition(lang).try_get_matches_from(arguments)?)
+}
+
+/// One line in Japanese on what is wrong with a command line; clap's own words, in English, follow it.
+pub(crate) fn usage_in_japanese(error: &clap::Error) -> Option<&'static str> {
+    japanese::usage(error.kind())
+}

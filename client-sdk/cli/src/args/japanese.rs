@@ -1,0 +1,154 @@
+//! Help in Japanese: the same commands and flags with other words.
+
+use clap::error::ErrorKind;
+use clap::{Arg, Command};
+
+const TEMPLATE: &str = "{about-with-newline}\n使い方: {usage}\n\n{all-args}{after-help}";
+const EXIT_CODES: &str = "終了コード: 0 完了、1 拒否または検証失敗、2 使い方または設定の誤り、\n\
+                          3 中継サーバーに接続できない（同じコマンドを再実行すれば安全に再開）。";
+
+/// What each command does.
+const COMMANDS: [(&str, &str); 12] = [
+    ("tasuki", "ケアプランデータを事業所間で運びます: 署名、検査、暗号化、配達、証明。"),
+    ("init", "証明書からこの事業所のHOMEを作る（オフラインで可）"),
+    ("send", "ファイルを送る（ファイル名の送信元・宛先・通番ごとに電文にまとめる）"),
+    ("inbox", "受信を待っている電文の一覧"),
+    ("receive", "待っている電文をすべて取得、検証、保存し、受領を返す"),
+    ("sent", "送った電文とその状態の一覧"),
+    ("show", "電文ひとつの内容と経過を見る"),
+    ("evidence", "電文の経過の証拠を保存する"),
+    ("verify", "電文(.asice)または証拠フォルダーをオフラインで検証する"),
+    ("watch", "新しい出来事を追い続ける（前回の続きから）"),
+    ("offices", "事業所を番号・名称・カナで探す"),
+    ("completions", "シェルの補完スクリプトを出力する"),
+];
+
+/// What each argument means, by command and name; `*` is every command.
+const ARGUMENTS: [(&str, &str, &str); 30] = [
+    ("*", "home", "この事業所の設定・鍵・状態のフォルダー（環境変数TASUKI_HOMEでも指定可）"),
+    ("*", "json", "結果をJSONで出力する（1行に1オブジェクト）"),
+    ("*", "lang", "表示言語（環境変数TASUKI_LANG、LC_ALL、LANGでも指定可）"),
+    ("*", "help", "使い方を表示する"),
+    ("tasuki", "version", "版を表示する"),
+    ("init", "folder", "作成するフォルダー（省略時は--homeまたはTASUKI_HOME）"),
+    ("init", "relay", "中継サーバーのアドレス https://ホスト:ポート"),
+    ("init", "relay_ca", "中継サーバーのTLS証明書のCA（PEM）"),
+    ("init", "identity", "証明書と鍵（PKCS#12）。--keyを使う場合は証明書のみ（PEM）"),
+    ("init", "password_file", "1行目がPKCS#12のパスワードであるファイル"),
+    ("init", "key", "秘密鍵（PEM）。証明書がPEMの場合"),
+    ("init", "ca", "事業所証明書のCA（PEM）。省略時はPKCS#12の中のもの"),
+    ("init", "profile", "証明書のどこに事業所番号があるかの設定（TOML）。試行用CAと違う場合"),
+    (
+        "init",
+        "https_proxy",
+        "経由するHTTPプロキシ http://ホスト:ポート、または none。省略時はHTTPS_PROXYに従う",
+    ),
+    ("send", "paths", "ファイル、フォルダー、ZIPファイル"),
+    ("send", "note", "全電文の送付状。事業所番号=本文 とするとその事業所だけ（繰り返し可）"),
+    ("send", "attach", "標準仕様以外のファイルを事業所番号=ファイル で添付する（繰り返し可）"),
+    ("send", "again", "送信済みのものを新しい電文としてもう一度送る"),
+    ("receive", "out", "保存先フォルダー。DIR/送信元番号/電文ID/ファイル となる"),
+    ("receive", "keep_sealed", "sealed.p7mとparcel.asiceもファイルの横に残す"),
+    ("receive", "parcels", "この電文だけ（省略時は待っているものすべて）"),
+    ("show", "parcel", "電文ID。同じIDが複数あれば 送信元番号/ID"),
+    ("evidence", "parcel", "電文ID。同じIDが複数あれば 送信元番号/ID"),
+    ("evidence", "out", "保存先フォルダー"),
+    ("verify", "path", "電文(.asice)または証拠フォルダー"),
+    ("verify", "ca", "事業所証明書のCA（PEM）。省略時は証拠の横のものを使い、指紋を表示する"),
+    ("verify", "log_key", "記録の検証鍵のファイル。省略時は証拠の横のものを使い、表示する"),
+    ("watch", "once", "新しいものを表示したら終わる"),
+    ("offices", "words", "番号・名称・カナに含まれる言葉"),
+    ("completions", "shell", "シェルの種類"),
+];
+
+/// The same command with Japanese help.
+pub(super) fn translate(command: Command) -> Command {
+    let name = command.get_name().to_owned();
+    let is_root = name == "tasuki";
+    let command = command
+        .help_template(TEMPLATE)
+        .subcommand_help_heading("コマンド")
+        .subcommand_value_name("コマンド")
+        .mut_args(|arg| translate_argument(&name, arg))
+        .mut_subcommands(translate);
+    let command = match about(&name) {
+        Some(text) => command.about(text),
+        None => command,
+    };
+    if is_root { command.after_help(EXIT_CODES) } else { command }
+}
+
+fn translate_argument(command: &str, arg: Arg) -> Arg {
+    let heading = match arg.get_help_heading() {
+        Some(_) => "共通オプション",
+        None if arg.is_positional() => "引数",
+        None => "オプション",
+    };
+    let text = help(command, arg.get_id().as_str());
+    let arg = arg.help_heading(heading);
+    match text {
+        Some(text) => arg.help(text),
+        None => arg,
+    }
+}
+
+fn about(command: &str) -> Option<&'static str> {
+    COMMANDS.iter().find(|(name, _)| *name == command).map(|(_, text)| *text)
+}
+
+fn help(command: &str, argument: &str) -> Option<&'static str> {
+    let fits = |of: &str, name: &str| (of == command || of == "*") && name == argument;
+    ARGUMENTS.iter().find(|(of, name, _)| fits(of, name)).map(|(_, _, text)| *text)
+}
+
+/// What is wrong with a command line.
+pub(super) fn usage(kind: ErrorKind) -> Option<&'static str> {
+    Some(match kind {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => return None,
+        ErrorKind::MissingRequiredArgument | ErrorKind::MissingSubcommand => "必要な引数が足りません。",
+        ErrorKind::UnknownArgument => "この引数はありません。",
+        ErrorKind::InvalidSubcommand => "このコマンドはありません。",
+        ErrorKind::InvalidValue | ErrorKind::ValueValidation => "引数の値が正しくありません。",
+        ErrorKind::ArgumentConflict => "同時に使えない引数があります。",
+        _ => "コマンドの使い方が正しくありません。",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_and_argument_has_japanese_help() {
+        let mut command = super::super::definition(crate::lang::Lang::Ja);
+        command.build();
+        let mut commands = vec![&command];
+        commands.extend(command.get_subcommands());
+        for command in commands {
+            let name = command.get_name();
+            assert!(about(name).is_some(), "{name}");
+            for arg in command.get_arguments() {
+                let text = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                let japanese = text.chars().any(|c| ('ぁ'..='ヺ').contains(&c) || ('一'..='龠').contains(&c));
+                assert!(japanese, "{name} {}: {text}", arg.get_id());
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_translated_that_does_not_exist() {
+        let command = super::super::definition(crate::lang::Lang::En);
+        for (of, name, _) in ARGUMENTS {
+            let found = match of {
+                "*" | "tasuki" => Some(&command),
+                _ => command.find_subcommand(of),
+            };
+            assert!(found.is_some_and(|c| c.get_arguments().any(|a| a.get_id() == name)), "{of} {name}");
+        }
+        for (name, _) in COMMANDS {
+            assert!(name == "tasuki" || command.find_subcommand(name).is_some(), "{name}");
+        }
+    }
+}

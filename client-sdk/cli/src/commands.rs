@@ -1,0 +1,95 @@
+//! What the commands do: one file each.
+
+mod completions;
+mod evidence;
+mod init;
+mod list;
+mod names;
+mod offices;
+mod receive;
+mod send;
+mod show;
+mod verify;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tasuki_sdk::{Client, Finding, Home, SdkError, SystemClock};
+use tokio::runtime::Runtime;
+
+use crate::args::{Cli, Command, Global};
+use crate::exit::{Exit, Failure};
+use crate::finding;
+use crate::lang::Text;
+use crate::output::Output;
+
+/// Name of the variable that stands for `--home`.
+const HOME_VARIABLE: &str = "TASUKI_HOME";
+
+/// Runs a command.
+///
+/// # Errors
+/// What stopped it before it had a result to print.
+pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
+    let Cli { global, command } = cli;
+    match command {
+        Command::Init(args) => init::init(args, &global, out),
+        Command::Verify(args) => verify::verify(args, out),
+        Command::Completions(args) => completions::completions(args.shell, out),
+        Command::Send(args) => send::send(args, &Session::open(&global)?, out),
+        Command::Inbox => list::inbox(&Session::open(&global)?, out),
+        Command::Receive(args) => receive::receive(args, &Session::open(&global)?, out),
+        Command::Sent => list::sent(&Session::open(&global)?, out),
+        Command::Show(args) => show::show(&args.parcel, &Session::open(&global)?, out),
+        Command::Evidence(args) => evidence::evidence(&args, &Session::open(&global)?, out),
+        Command::Watch(args) => watch::watch(&args, &Session::open(&global)?, out),
+        Command::Offices(args) => offices::offices(&args.words, &Session::open(&global)?, out),
+    }
+}
+
+/// A HOME at work, and the runtime that its calls run on.
+struct Session {
+    runtime: Runtime,
+    client: Client,
+}
+
+impl Session {
+    fn open(global: &Global) -> Result<Self, Failure> {
+        let folder = home_folder(global)?;
+        let runtime = Runtime::new().map_err(|error| SdkError::Io {
+            path: PathBuf::from("tokio"),
+            kind: error.kind(),
+            message: error.to_string(),
+        })?;
+        let client = {
+            let _inside = runtime.enter();
+            Client::open(Home::open(&folder)?, Arc::new(SystemClock))?
+        };
+        Ok(Self { runtime, client })
+    }
+
+    /// Runs one call to its end.
+    fn run<T>(&self, call: impl Future<Output = Result<T, SdkError>>) -> Result<T, SdkError> {
+        self.runtime.block_on(call)
+    }
+}
+
+/// The folder of `--home`, else of `TASUKI_HOME`.
+fn home_folder(global: &Global) -> Result<PathBuf, Failure> {
+    let variable = || std::env::var_os(HOME_VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
+    global.home.clone().or_else(variable).ok_or_else(|| {
+        Failure::usage(
+            "HOMEを --home または環境変数 TASUKI_HOME で指定してください。",
+            "name the HOME with --home or in TASUKI_HOME.",
+        )
+    })
+}
+
+/// Prints findings behind an error. Programs get them with the result.
+pub(crate) fn findings_to_errors(findings: &[Finding], out: &mut Output) {
+    for one in findings {
+        let line = |lang| format!("  {}", finding::line(one, lang));
+        out.notice(&Text::new(line(crate::lang::Lang::Ja), line(crate::lang::Lang::En)));
+    }
+}

@@ -1,0 +1,75 @@
+//! `tasuki evidence`: the proof of what happened to a parcel, for the files.
+
+use serde::Serialize;
+use tasuki_sdk::evidence::SavedEvidence;
+
+use crate::args::Evidence;
+use crate::exit::{Exit, Failure};
+use crate::lang::Text;
+use crate::output::Output;
+use crate::table::shown;
+
+use super::Session;
+
+#[derive(Serialize)]
+struct EvidenceObject {
+    parcel: String,
+    sender: String,
+    dir: String,
+    /// Events that are proven.
+    events: usize,
+    /// The signed parcel itself lies in the folder.
+    has_parcel: bool,
+}
+
+/// `tasuki evidence PARCEL --out DIR`.
+pub(super) fn evidence(args: &Evidence, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
+    let saved = session.run(session.client.save_evidence(&args.parcel, &args.out))?;
+    print(&saved, out)?;
+    Ok(Exit::Done)
+}
+
+fn print(saved: &SavedEvidence, out: &mut Output) -> Result<(), Failure> {
+    let dir = saved.folder.display().to_string();
+    if out.is_json() {
+        out.object(&EvidenceObject {
+            parcel: saved.parcel.id.to_string(),
+            sender: saved.parcel.sender.to_string(),
+            dir,
+            events: saved.events,
+            has_parcel: saved.has_parcel,
+        })?;
+        return Ok(());
+    }
+    let (dir, count) = (shown(&dir), saved.events);
+    let text = Text::new(
+        format!("証拠を {dir} に保存しました（出来事 {count}件）。"),
+        format!("Saved the evidence in {dir} (events: {count})."),
+    );
+    out.line(text.of(out.lang()))?;
+    let text = Text::new(
+        format!("いつでもオフラインで検証できます: tasuki verify {dir}"),
+        format!("It can be verified at any time, offline: tasuki verify {dir}"),
+    );
+    out.line(text.of(out.lang()))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::Lang;
+    use crate::testing;
+
+    #[test]
+    fn the_folder_is_named() {
+        let saved = SavedEvidence { folder: "E".into(), parcel: testing::key(), events: 3, has_parcel: true };
+        let (mut out, results, _) = Output::captured(Lang::En, false);
+        print(&saved, &mut out).unwrap();
+        assert!(results.text().starts_with("Saved the evidence in E (events: 3).\n"));
+        let (mut out, results, _) = Output::captured(Lang::En, true);
+        print(&saved, &mut out).unwrap();
+        let object = results.objects().remove(0);
+        assert_eq!((&object["dir"], &object["parcel"]), (&"E".into(), &testing::ID.into()));
+    }
+}

@@ -1,0 +1,132 @@
+//! `tasuki inbox` and `tasuki sent`: parcels, one to a line.
+
+use tasuki_sdk::Parcel;
+
+use crate::content::{of_parcel, office};
+use crate::exit::{Exit, Failure};
+use crate::json::ParcelObject;
+use crate::moment::japan;
+use crate::output::Output;
+use crate::table::Table;
+use crate::words;
+
+use super::Session;
+
+/// Which of the two lists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum List {
+    Inbox,
+    Sent,
+}
+
+/// `tasuki inbox`: what waits.
+pub(super) fn inbox(session: &Session, out: &mut Output) -> Result<Exit, Failure> {
+    let parcels = session.run(session.client.inbox())?;
+    print(List::Inbox, &parcels, out)
+}
+
+/// `tasuki sent`: what was sent and where it stands.
+pub(super) fn sent(session: &Session, out: &mut Output) -> Result<Exit, Failure> {
+    let parcels = session.run(session.client.sent())?;
+    print(List::Sent, &parcels, out)
+}
+
+fn print(list: List, parcels: &[Parcel], out: &mut Output) -> Result<Exit, Failure> {
+    if out.is_json() {
+        for parcel in parcels {
+            out.object(&ParcelObject::new(parcel))?;
+        }
+    } else if parcels.is_empty() {
+        match list {
+            List::Inbox => out.say("受信を待っている電文はありません。", "Nothing waits to be received.")?,
+            List::Sent => out.say("送った電文はありません。", "Nothing was sent yet.")?,
+        }
+    } else {
+        out.lines(table(list, parcels, out).lines())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn table(list: List, parcels: &[Parcel], out: &Output) -> Table {
+    let lang = out.lang();
+    let partner = match list {
+        List::Inbox => lang.pick("送信元", "FROM"),
+        List::Sent => lang.pick("宛先", "TO"),
+    };
+    let mut table = Table::new(&[
+        lang.pick("日時", "WHEN"),
+        lang.pick("状態", "STATE"),
+        partner,
+        lang.pick("内容", "WHAT"),
+        lang.pick("電文ID", "PARCEL"),
+    ]);
+    for parcel in parcels {
+        let partner = match list {
+            List::Inbox => office(parcel.key.sender, &parcel.sender_name),
+            List::Sent => office(parcel.recipient, &parcel.recipient_name),
+        };
+        table.row([
+            latest(list, parcel).map(japan).unwrap_or_default(),
+            words::state(parcel.state.as_str()).of(lang).to_owned(),
+            partner,
+            of_parcel(parcel).of(lang).to_owned(),
+            parcel.key.id.to_string(),
+        ]);
+    }
+    table
+}
+
+/// An inbox is about when something arrived, a list of what was sent about when its state was reached.
+fn latest(list: List, parcel: &Parcel) -> Option<i64> {
+    match list {
+        List::Inbox => parcel.accepted_us,
+        List::Sent => parcel.acknowledged_us.or(parcel.fetched_us).or(parcel.accepted_us),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lang::Lang;
+    use crate::testing;
+
+    fn printed(list: List, parcels: &[Parcel], lang: Lang) -> String {
+        let (mut out, results, _) = Output::captured(lang, false);
+        assert_eq!(print(list, parcels, &mut out).unwrap(), Exit::Done);
+        results.text()
+    }
+
+    #[test]
+    fn people_see_names_kinds_and_months() {
+        assert_eq!(
+            printed(List::Inbox, &[testing::parcel()], Lang::Ja),
+            "日時              状態    送信元                               内容                       電文ID\n\
+             2026-11-21 20:38  取得済  1371215102 ひかり居宅介護支援事業所  実績 2026年2月分、添付1件  \
+             0193a3f0-8a1b-7c2d-8e3f-000000000000\n"
+        );
+        assert_eq!(
+            printed(List::Sent, &[testing::parcel()], Lang::En),
+            "WHEN              STATE    TO                           WHAT                               PARCEL\n\
+             2026-11-21 20:39  fetched  9971100012 あおぞら訪問介護  results for 2026-02, 1 attachment  \
+             0193a3f0-8a1b-7c2d-8e3f-000000000000\n"
+        );
+    }
+
+    #[test]
+    fn an_empty_list_says_so_to_people_and_nothing_to_programs() {
+        assert_eq!(printed(List::Inbox, &[], Lang::En), "Nothing waits to be received.\n");
+        assert_eq!(printed(List::Sent, &[], Lang::Ja), "送った電文はありません。\n");
+        let (mut out, results, _) = Output::captured(Lang::Ja, true);
+        assert_eq!(print(List::Inbox, &[], &mut out).unwrap(), Exit::Done);
+        assert_eq!(results.text(), "");
+    }
+
+    #[test]
+    fn programs_get_one_object_per_parcel() {
+        let (mut out, results, _) = Output::captured(Lang::Ja, true);
+        print(List::Sent, &[testing::parcel(), testing::parcel()], &mut out).unwrap();
+        let objects = results.objects();
+        assert_eq!(objects.len(), 2);
+        assert_eq!((&objects[0]["parcel"], &objects[0]["state"]), (&testing::ID.into(), &"fetched".into()));
+    }
+}

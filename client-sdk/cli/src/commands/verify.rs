@@ -1,0 +1,287 @@
+//! `tasuki verify`: proof checked offline, without HOME and without network.
+
+use std::path::Path;
+
+use serde::Serialize;
+use tasuki_proto::canonical::hex;
+use tasuki_sdk::SdkError;
+use tasuki_sdk::error::VerificationError;
+use tasuki_sdk::verify::{Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, verify as verify_offline};
+
+use crate::args::Verify;
+use crate::exit::{Exit, Failure};
+use crate::explain;
+use crate::lang::{Lang, Text};
+use crate::moment::{japan_seconds, utc};
+use crate::output::Output;
+use crate::table::{Table, shown};
+use crate::words;
+
+/// Bytes of a file with a verifier key; a key is one line.
+const MAX_LOG_KEY_BYTES: u64 = 4096;
+
+/// What was proven.
+#[derive(Serialize)]
+struct VerifiedObject<'a> {
+    path: String,
+    verified: bool,
+    reason: Option<String>,
+    parcel: String,
+    sender: String,
+    recipient: String,
+    /// SHA-256 of the container, hex.
+    digest: String,
+    proofs: Vec<ProofObject<'a>>,
+    trust: TrustObject<'a>,
+    warnings: &'a [String],
+}
+
+#[derive(Serialize)]
+struct ProofObject<'a> {
+    /// `signed` (the sender's signature), `logged` (an event in the log), `stated` (a party's signed statement).
+    what: &'static str,
+    /// Kind of the event or statement; null for the sender's signature.
+    kind: Option<&'a str>,
+    time: String,
+    by: &'a str,
+}
+
+#[derive(Serialize)]
+struct TrustObject<'a> {
+    /// SHA-256 of each anchor, hex.
+    anchors: Vec<String>,
+    anchors_pinned: bool,
+    log_key: Option<&'a str>,
+    log_key_pinned: bool,
+}
+
+/// What does not verify.
+#[derive(Serialize)]
+struct FailedObject<'a> {
+    path: String,
+    verified: bool,
+    reason: &'a str,
+    message_ja: String,
+    message_en: String,
+}
+
+/// `tasuki verify PATH`.
+pub(super) fn verify(args: Verify, out: &mut Output) -> Result<Exit, Failure> {
+    let log_key = args.log_key.as_deref().map(read_log_key).transpose()?;
+    let options = VerifyOptions { ca: args.ca, log_key };
+    match verify_offline(&args.path, &options) {
+        Ok(report) => {
+            print(&args.path, &report, out)?;
+            Ok(Exit::Done)
+        }
+        Err(SdkError::Verification(cause)) => {
+            failed(&args.path, &cause, out)?;
+            Ok(Exit::Rejected)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn read_log_key(path: &Path) -> Result<String, Failure> {
+    let unreadable = |why: String| {
+        let path = path.display();
+        Failure::usage(
+            format!("検証鍵 {path} を読めません: {why}"),
+            format!("the verifier key {path} can't be read: {why}"),
+        )
+    };
+    let length = std::fs::metadata(path).map_err(|e| unreadable(e.to_string()))?.len();
+    if length > MAX_LOG_KEY_BYTES {
+        return Err(unreadable(format!("> {MAX_LOG_KEY_BYTES} bytes")));
+    }
+    std::fs::read_to_string(path).map_err(|e| unreadable(e.to_string()))
+}
+
+fn failed(path: &Path, cause: &VerificationError, out: &mut Output) -> Result<(), Failure> {
+    let message = explain::verification(cause);
+    if out.is_json() {
+        out.object(&FailedObject {
+            path: path.display().to_string(),
+            verified: false,
+            reason: cause.code(),
+            message_ja: message.ja,
+            message_en: message.en,
+        })?;
+    } else {
+        out.error(cause.code(), &message);
+    }
+    Ok(())
+}
+
+fn print(path: &Path, report: &VerifyReport, out: &mut Output) -> Result<(), Failure> {
+    if out.is_json() {
+        out.object(&object(path, report))?;
+        return Ok(());
+    }
+    let lang = out.lang();
+    out.say("検証できました。", "It verifies.")?;
+    out.line("")?;
+    let mut facts = Table::bare();
+    facts.row([lang.pick("電文ID", "parcel"), &report.parcel.id.to_string()]);
+    facts.row([lang.pick("送信元", "from"), report.parcel.sender.as_str()]);
+    facts.row([lang.pick("宛先", "to"), report.recipient.as_str()]);
+    facts.row(["SHA-256", &hex(&report.digest)]);
+    out.lines(facts.lines())?;
+    out.line("")?;
+    let mut proofs = Table::new(&[
+        lang.pick("日時", "WHEN"),
+        lang.pick("証明されたこと", "WHAT IS PROVEN"),
+        lang.pick("証言者", "WHOSE WORD"),
+    ]);
+    for proof in &report.proofs {
+        proofs.row([&japan_seconds(proof.time_us), what(proof).of(lang), &proof.by]);
+    }
+    out.lines(proofs.lines())?;
+    out.line("")?;
+    out.lines(trust(&report.trust, lang))?;
+    for warning in &report.warnings {
+        out.line(format!("{}: {}", lang.pick("注意", "note"), shown(warning)))?;
+    }
+    Ok(())
+}
+
+fn what(proof: &Proof) -> Text {
+    match &proof.what {
+        Proven::SignedBySender => Text::new("送信元が署名しました", "the sender signed it"),
+        Proven::Logged(kind) => words::event(kind),
+        Proven::Stated(kind) if kind == "acknowledge" => {
+            Text::new("宛先が署名して受領しました", "the receiver signed for it")
+        }
+        Proven::Stated(kind) => {
+            Text::new(format!("署名付きの申告: {kind}"), format!("signed statement: {kind}"))
+        }
+        other => Text::new(format!("{other:?}"), format!("{other:?}")),
+    }
+}
+
+/// What trust rests on, and how sure that is.
+fn trust(trust: &TrustUsed, lang: Lang) -> Vec<String> {
+    let given = |pinned: bool| {
+        if pinned {
+            lang.pick("指定されたもの", "as given")
+        } else {
+            lang.pick(
+                "証拠と一緒にあったもの。別の経路で確かめてください",
+                "found beside the evidence: compare it with what you know from elsewhere",
+            )
+        }
+    };
+    let mut lines = Vec::new();
+    for anchor in &trust.anchors {
+        let label = lang.pick("事業所証明書のCA", "CA of the offices' certificates");
+        lines.push(format!("{label}: SHA-256 {} ({})", hex(anchor), given(trust.anchors_pinned)));
+    }
+    if let Some(key) = &trust.log_key {
+        let label = lang.pick("記録の検証鍵", "key of the log");
+        lines.push(format!("{label}: {} ({})", shown(key.trim()), given(trust.log_key_pinned)));
+    }
+    lines
+}
+
+fn object<'a>(path: &Path, report: &'a VerifyReport) -> VerifiedObject<'a> {
+    let proofs = report.proofs.iter().map(|proof| {
+        let (what, kind) = match &proof.what {
+            Proven::SignedBySender => ("signed", None),
+            Proven::Logged(kind) => ("logged", Some(kind.as_str())),
+            Proven::Stated(kind) => ("stated", Some(kind.as_str())),
+            _ => ("other", None),
+        };
+        ProofObject { what, kind, time: utc(proof.time_us), by: &proof.by }
+    });
+    VerifiedObject {
+        path: path.display().to_string(),
+        verified: true,
+        reason: None,
+        parcel: report.parcel.id.to_string(),
+        sender: report.parcel.sender.to_string(),
+        recipient: report.recipient.to_string(),
+        digest: hex(&report.digest),
+        proofs: proofs.collect(),
+        trust: TrustObject {
+            anchors: report.trust.anchors.iter().map(|a| hex(a)).collect(),
+            anchors_pinned: report.trust.anchors_pinned,
+            log_key: report.trust.log_key.as_deref().map(str::trim),
+            log_key_pinned: report.trust.log_key_pinned,
+        },
+        warnings: &report.warnings,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn report() -> VerifyReport {
+        let proof = |what, by: &str| Proof { what, time_us: testing::ACCEPTED_US, by: by.into() };
+        VerifyReport {
+            parcel: testing::key(),
+            recipient: "9971100012".parse().unwrap(),
+            digest: [0x5d; 32],
+            proofs: vec![
+                proof(Proven::SignedBySender, "office:1371215102"),
+                proof(Proven::Logged("parcel.delivered".into()), "relay"),
+                proof(Proven::Stated("acknowledge".into()), "office:9971100012"),
+            ],
+            trust: TrustUsed {
+                anchors: vec![[0xca; 32]],
+                anchors_pinned: false,
+                log_key: Some("relay/e1+00+key\n".into()),
+                log_key_pinned: true,
+            },
+            warnings: vec!["late".into()],
+        }
+    }
+
+    #[test]
+    fn programs_learn_what_is_proven_and_what_trust_rests_on() {
+        let (mut out, results, _) = Output::captured(Lang::Ja, true);
+        print(Path::new("E"), &report(), &mut out).unwrap();
+        let object = results.objects().remove(0);
+        assert_eq!((&object["verified"], &object["parcel"]), (&true.into(), &testing::ID.into()));
+        assert_eq!(object["proofs"][1]["kind"], "parcel.delivered");
+        assert_eq!(object["trust"]["anchors"][0], "ca".repeat(32));
+        assert_eq!(object["trust"]["log_key"], "relay/e1+00+key");
+    }
+
+    #[test]
+    fn people_are_told_to_compare_what_was_not_pinned() {
+        let (mut out, results, _) = Output::captured(Lang::En, false);
+        print(Path::new("E"), &report(), &mut out).unwrap();
+        let text = results.text();
+        assert!(text.starts_with("It verifies.\n"), "{text}");
+        assert!(
+            text.contains("SHA-256 cacacaca") && text.contains("compare it with what you know"),
+            "{text}"
+        );
+        assert!(text.contains("key of the log: relay/e1+00+key (as given)"), "{text}");
+        assert!(text.contains("the receiver signed for it         office:9971100012"), "{text}");
+    }
+
+    #[test]
+    fn what_does_not_verify_is_a_result_for_programs_and_an_error_for_people() {
+        let error = VerificationError::Digest;
+        let (mut out, results, _) = Output::captured(Lang::En, true);
+        failed(Path::new("E"), &error, &mut out).unwrap();
+        let object = results.objects().remove(0);
+        assert_eq!((&object["verified"], &object["reason"]), (&false.into(), &"DIGEST_MISMATCH".into()));
+        let (mut out, results, errors) = Output::captured(Lang::En, false);
+        failed(Path::new("E"), &error, &mut out).unwrap();
+        assert_eq!(results.text(), "");
+        assert!(
+            errors.text().starts_with("error: the parcel is not the one in the log"),
+            "{}",
+            errors.text()
+        );
+    }
+
+    #[test]
+    fn a_key_that_can_not_be_read_is_a_usage_error() {
+        assert_eq!(read_log_key(Path::new("no/such/file")).unwrap_err().exit(), Exit::Usage);
+    }
+}

@@ -1,0 +1,202 @@
+//! `tasuki watch`: the feed, live. It resumes behind the last event that was printed.
+
+use std::ops::ControlFlow;
+
+use serde::Serialize;
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_sdk::feed::{FeedEvent, News};
+
+use crate::args::Watch;
+use crate::content::office;
+use crate::exit::{Exit, Failure};
+use crate::json::EventObject;
+use crate::lang::{Lang, Text};
+use crate::moment::japan_seconds;
+use crate::output::Output;
+use crate::table::shown;
+use crate::words;
+
+use super::Session;
+use super::names::Names;
+
+/// An event of the feed.
+#[derive(Serialize)]
+struct EventLine<'a> {
+    /// Number in the feed of that epoch, from 1, without gaps.
+    number: u64,
+    parcel: Option<String>,
+    sender: Option<String>,
+    recipient: Option<String>,
+    #[serde(flatten)]
+    event: EventObject<'a>,
+}
+
+/// The relay's database was set back in time.
+#[derive(Serialize)]
+struct NewEpochLine {
+    kind: &'static str,
+    from_epoch: u64,
+    epoch: u64,
+    /// Leaves of the old epoch that were lost, from–to (exclusive).
+    lost: Option<(u64, u64)>,
+    /// Parcels to send again.
+    resend: Vec<String>,
+}
+
+/// `tasuki watch`.
+pub(super) fn watch(args: &Watch, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
+    let mut names = Names::new(&session.client);
+    let mut failed = None;
+    let on_news = |news: &News| match tell(news, &mut names, out) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(failure) => {
+            failed = Some(failure);
+            ControlFlow::Break(())
+        }
+    };
+    session.runtime.block_on(async {
+        if args.once {
+            session.client.sync_feed(on_news).await.map(drop)
+        } else {
+            tokio::select! {
+                ended = session.client.watch(on_news) => ended.map(drop),
+                () = asked_to_stop() => Ok(()),
+            }
+        }
+    })?;
+    failed.map_or(Ok(Exit::Done), Err)
+}
+
+/// Ends when somebody presses Ctrl-C, or a service manager asks.
+async fn asked_to_stop() {
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            // Without a handler the system's own one ends the process.
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        () = interrupted => {}
+        () = terminated() => {}
+    }
+}
+
+#[cfg(unix)]
+async fn terminated() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+#[cfg(not(unix))]
+async fn terminated() {
+    std::future::pending().await
+}
+
+/// Prints one piece of news. Behind it the feed counts as processed up to here.
+fn tell(news: &News, names: &mut Names, out: &mut Output) -> Result<(), Failure> {
+    if out.is_json() {
+        match news {
+            News::Event(event) => out.object(&event_line(event))?,
+            News::NewEpoch { from, to, lost, resend } => out.object(&NewEpochLine {
+                kind: "feed.new-epoch",
+                from_epoch: *from,
+                epoch: *to,
+                lost: *lost,
+                resend: resend.iter().map(|key| key.id.to_string()).collect(),
+            })?,
+            _ => {}
+        }
+        return Ok(());
+    }
+    match news {
+        News::Event(event) => {
+            let name = |number| names.of_now(number);
+            out.line(line(event, name, out.lang()))?;
+        }
+        News::NewEpoch { from, to, resend, .. } => {
+            let count = resend.len();
+            let text = Text::new(
+                format!(
+                    "中継サーバーの記録が巻き戻り、第{from}期から第{to}期に移りました。再送が必要な電文: {count}件"
+                ),
+                format!(
+                    "The relay's log was set back and goes on as epoch {to} after {from}. To send again: {count}"
+                ),
+            );
+            out.line(text.of(out.lang()))?;
+            out.lines(resend.iter().map(|key| format!("  {}", key.id)))?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn event_line(event: &FeedEvent) -> EventLine<'_> {
+    let office = |key| event.event.office(key).map(|number| number.to_string());
+    EventLine {
+        number: event.number,
+        parcel: event.event.parcel().map(|key| key.id.to_string()),
+        sender: office("sender"),
+        recipient: office("recipient"),
+        event: EventObject::new(&event.event, event.index),
+    }
+}
+
+/// `2026-11-21 20:38:34  released to the receiver  1371215102 … → 9971100012 …  0193a3f0-…`.
+fn line(event: &FeedEvent, mut name: impl FnMut(OfficeNumber) -> String, lang: Lang) -> String {
+    let what = words::event(&event.event.kind);
+    let mut parts = vec![japan_seconds(event.event.time_us), what.of(lang).to_owned()];
+    let mut named = |key| event.event.office(key).map(|number| office(number, &name(number)));
+    match (named("sender"), named("recipient"), named("office")) {
+        (Some(sender), Some(recipient), _) => parts.push(format!("{sender} → {recipient}")),
+        (_, _, Some(office)) => parts.push(office),
+        _ => {}
+    }
+    parts.extend(event.event.parcel().map(|key| key.id.to_string()));
+    shown(&parts.join("  ")).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing;
+
+    fn event(kind: &str) -> FeedEvent {
+        FeedEvent { number: 3, index: 7, event: testing::event(kind) }
+    }
+
+    #[test]
+    fn people_see_who_and_what() {
+        let name =
+            |number: OfficeNumber| if number.as_str() == "9971100012" { "あおぞら" } else { "" }.to_owned();
+        assert_eq!(
+            line(&event("parcel.fetched"), name, Lang::En),
+            format!(
+                "2026-11-21 20:38:34  released to the receiver  1371215102 → 9971100012 あおぞら  {}",
+                testing::ID
+            )
+        );
+        let mut change = testing::event("office.changed");
+        change.lines.retain(|_| false);
+        change.lines.add("office", "1371215102");
+        let change = FeedEvent { number: 1, index: 0, event: change };
+        assert_eq!(
+            line(&change, |_| String::new(), Lang::Ja),
+            "2026-11-21 20:38:34  事業所の登録内容が変わりました  1371215102"
+        );
+    }
+
+    #[test]
+    fn programs_get_the_place_in_the_feed_and_the_parcel() {
+        let object = serde_json::to_value(event_line(&event("parcel.acknowledged"))).unwrap();
+        assert_eq!((&object["number"], &object["epoch"]), (&3.into(), &1.into()));
+        assert_eq!((&object["parcel"], &object["sender"]), (&testing::ID.into(), &"1371215102".into()));
+        assert_eq!(
+            (&object["kind"], &object["word_of"]),
+            (&"parcel.acknowledged".into(), &"recipient".into())
+        );
+    }
+}

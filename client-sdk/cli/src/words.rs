@@ -1,0 +1,131 @@
+//! Words for states, events and contents, in both languages. JSON has the codes, people read these.
+
+use tasuki_careplan::words::Words;
+use tasuki_proto::event::kind;
+
+use crate::lang::Text;
+
+/// What a state is called. `state` is its word in JSON.
+pub(crate) fn state(state: &str) -> Text {
+    let ja = match state {
+        "held" => "保留中",
+        "delivered" => "配達済",
+        "fetched" => "取得済",
+        "acknowledged" => "受領済",
+        "imported" => "取込済",
+        "refused" => "受取拒否",
+        "recalled" => "取消済",
+        "discarded" => "破棄済",
+        "expired" => "期限切れ",
+        "rejected" => "拒否",
+        "pending" => "未送信",
+        "unproven" => "証明なし",
+        "failed" => "失敗",
+        other => other,
+    };
+    Text::new(ja, state)
+}
+
+/// What happened, for an event's kind; a kind of a newer version stands for itself.
+pub(crate) fn event(event: &str) -> Text {
+    let (ja, en) = match event {
+        kind::PARCEL_DELIVERED => {
+            ("中継サーバーが受け付け、宛先の受信箱に入れました", "the relay put it into the mailbox")
+        }
+        kind::PARCEL_FETCHED => ("宛先に渡しました", "released to the receiver"),
+        kind::PARCEL_ACKNOWLEDGED => ("宛先が署名して受領しました", "the receiver signed for it"),
+        kind::OFFICE_CHANGED => ("事業所の登録内容が変わりました", "the office's entry changed"),
+        kind::OFFICE_SUSPENDED => ("事業所が利用停止になりました", "the office was suspended"),
+        kind::OFFICE_RESUMED => ("事業所の利用が再開されました", "the office was let in again"),
+        kind::KEY_REGISTERED => ("暗号鍵が登録されました", "a key was registered"),
+        kind::CERTIFICATE_ISSUED => ("証明書が発行されました", "a certificate was issued"),
+        kind::CERTIFICATE_REVOKED => ("証明書が失効しました", "a certificate was revoked"),
+        kind::REVOCATION_OVERRIDE => {
+            ("古い失効情報が一時的に許可されました", "stale revocation data is let pass for a time")
+        }
+        kind::LOG_STARTED => ("記録が始まりました", "the log began"),
+        other => (other, other),
+    };
+    Text::new(ja, en)
+}
+
+/// Whose word an event is: `recipient` where it carries the receiver's own signature, else `relay`.
+pub(crate) fn word_of(event: &str) -> &'static str {
+    if event == kind::PARCEL_ACKNOWLEDGED { "recipient" } else { "relay" }
+}
+
+/// What a parcel holds: `words` describe its standard files; `attachments` of its `files` are others.
+pub(crate) fn content(words: Words, files: usize, attachments: usize) -> Text {
+    if files == 0 {
+        return Text::new("送付状のみ", "note only");
+    }
+    match attachments {
+        0 => Text::new(words.ja, words.en),
+        n if n == files => Text::new(format!("{}（{n}件）", words.ja), format!("{} ({n})", words.en)),
+        n => {
+            let plural = if n == 1 { "" } else { "s" };
+            Text::new(format!("{}、添付{n}件", words.ja), format!("{}, {n} attachment{plural}", words.en))
+        }
+    }
+}
+
+/// A number of bytes for people.
+pub(crate) fn size(bytes: u64) -> String {
+    const UNITS: [(&str, u64); 2] = [("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match UNITS.into_iter().find(|(_, unit)| bytes >= *unit) {
+        // One decimal place, rounded down.
+        Some((name, unit)) => format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit),
+        None => format!("{bytes} B"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tasuki_careplan::kind::FileKind;
+    use tasuki_careplan::words::describe;
+    use tasuki_sdk::State;
+
+    use super::*;
+
+    #[test]
+    fn every_state_has_a_japanese_word() {
+        use State::{
+            Acknowledged, Delivered, Discarded, Expired, Fetched, Held, Imported, Recalled, Refused,
+        };
+        for one in [Held, Delivered, Fetched, Acknowledged, Imported, Refused, Recalled, Discarded, Expired] {
+            let text = state(one.as_str());
+            assert!(text.ja != text.en && text.en == one.as_str(), "{one}");
+        }
+        assert_eq!(state("brand-new").ja, "brand-new");
+    }
+
+    #[test]
+    fn events_say_what_happened_and_whose_word_it_is() {
+        assert_eq!(event("parcel.acknowledged").en, "the receiver signed for it");
+        assert_eq!(event("parcel.teleported").ja, "parcel.teleported");
+        assert_eq!((word_of("parcel.acknowledged"), word_of("parcel.delivered")), ("recipient", "relay"));
+    }
+
+    #[test]
+    fn contents_are_described_with_attachments_and_without() {
+        let months = ["202602".parse().unwrap()];
+        let words = || describe(&[FileKind::Upjsk], &months);
+        assert_eq!(content(words(), 1, 0), Text::new("実績 2026年2月分", "results for 2026-02"));
+        assert_eq!(
+            content(words(), 2, 1),
+            Text::new("実績 2026年2月分、添付1件", "results for 2026-02, 1 attachment")
+        );
+        assert_eq!(content(words(), 3, 2).en, "results for 2026-02, 2 attachments");
+        let none = || describe(&[], &[]);
+        assert_eq!(content(none(), 2, 2), Text::new("添付ファイルのみ（2件）", "attachments only (2)"));
+        assert_eq!(content(none(), 0, 0), Text::new("送付状のみ", "note only"));
+    }
+
+    #[test]
+    fn sizes_are_short() {
+        assert_eq!(
+            [0, 1023, 1024, 2444, 5 << 20].map(size),
+            ["0 B", "1023 B", "1.0 KiB", "2.3 KiB", "5.0 MiB"]
+        );
+    }
+}
