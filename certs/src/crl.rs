@@ -91,6 +91,11 @@ impl Crl {
         })
     }
 
+    /// The list as it was read: parsing made sure that OpenSSL writes the same bytes again.
+    pub(crate) fn der(&self) -> Option<Vec<u8>> {
+        self.x509.to_der().ok()
+    }
+
     /// Whether this list is one of `issuer`'s own, by name and key identifier.
     pub(crate) fn is_from(&self, issuer: &Certificate) -> bool {
         let same_name =

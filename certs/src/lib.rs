@@ -5,6 +5,8 @@
 //! | why a certificate was refused | [`error`] |
 //! | where the office number stands in a certificate | [`profile`] |
 //! | trust anchors, intermediates and CRLs; verifying a certificate | [`trust`] |
+//! | trust read from files, and again when they change | [`trust_files`] |
+//! | TLS for the relay and its clients | [`tls`] |
 //! | certificates and CRLs for trials, demos and tests | [`trial_ca`] |
 //! | an office's key with its certificates, from PKCS#12 or PEM | [`identity`] |
 //! | a P-256 key for receiving where the certificate may not encrypt | [`sealing_key`] |
@@ -44,7 +46,9 @@ pub mod sealing_key;
 pub mod signature_error;
 mod signer_cache;
 mod source;
+pub mod tls;
 pub mod trial_ca;
 pub mod trust;
+pub mod trust_files;
 mod usage;
 mod well_formed;

@@ -223,7 +223,8 @@ fn build(
     builder.set_not_after(&not_after)?;
     builder.set_pubkey(key)?;
     add_extensions(&mut builder, issuer, options, names)?;
-    builder.sign(issuer.map_or(key, |ca| &ca.key), options.digest.message_digest(key, issuer.is_none()))?;
+    let signer = issuer.map_or(key, |ca| &ca.key);
+    builder.sign(signer, options.digest.for_key(signer))?;
     Ok(builder.build())
 }
 
@@ -254,7 +255,10 @@ fn add_extensions(
     }
     let authority = issuer.map(|ca| ca.certificate.as_ref());
     let context = builder.x509v3_context(authority, None);
-    let key_id = SubjectKeyIdentifier::new().build(&context)?;
+    let key_id = match &options.key_id {
+        Some(other) => options::subject_key_id(other)?,
+        None => SubjectKeyIdentifier::new().build(&context)?,
+    };
     let authority_id = match authority {
         Some(_) => Some(AuthorityKeyIdentifier::new().keyid(true).build(&context)?),
         None => None,

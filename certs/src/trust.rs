@@ -117,11 +117,17 @@ pub enum TrustError {
 
 /// Anchors, intermediates, CRLs, profile and policy: an immutable snapshot. A reload makes a new one.
 pub struct TrustStore {
+    contents: Arc<Contents>,
+    policy: RevocationPolicy,
+    fingerprint: [u8; 32],
+}
+
+/// What snapshots that differ in policy only have in common.
+struct Contents {
     anchors: Vec<Certificate>,
     intermediates: Vec<Certificate>,
     crls: Vec<Crl>,
     profile: CertificateProfile,
-    policy: RevocationPolicy,
     max_intermediates: usize,
     fingerprint: [u8; 32],
 }
@@ -132,19 +138,32 @@ impl TrustStore {
         if material.anchors.is_empty() {
             return Err(TrustError::NoAnchor);
         }
-        let fingerprint = fingerprint(&material);
+        let fingerprint = contents_fingerprint(&material);
         let crls = material.crls.iter().enumerate();
-        Ok(Self {
+        let contents = Contents {
             anchors: read_cas(&material.anchors, TrustError::Anchor)?,
             intermediates: read_cas(&material.intermediates, TrustError::Intermediate)?,
             crls: crls
                 .map(|(number, der)| Crl::parse(der).map_err(|fault| TrustError::Crl(number, fault)))
                 .collect::<Result<_, _>>()?,
             profile: material.profile,
-            policy: material.policy,
             max_intermediates: usize::from(material.max_intermediates.min(32)),
             fingerprint,
-        })
+        };
+        Ok(Self::with_policy(Arc::new(contents), material.policy))
+    }
+
+    fn with_policy(contents: Arc<Contents>, policy: RevocationPolicy) -> Self {
+        // Debug text of plain data names every field; it is compared only within one process.
+        let fingerprint = hash(&[&contents.fingerprint, format!("{policy:?}").as_bytes()]);
+        Self { contents, policy, fingerprint }
+    }
+
+    /// The same snapshot with another [`RevocationPolicy::override_until_us`].
+    #[must_use]
+    pub fn with_override(&self, until_us: Option<i64>) -> Self {
+        let policy = RevocationPolicy { override_until_us: until_us, ..self.policy.clone() };
+        Self::with_policy(Arc::clone(&self.contents), policy)
     }
 
     /// Verifies `leaf_der` as of `at_us` (Unix microseconds): chain to an anchor, revocation, keys, usage, identity.
@@ -177,7 +196,7 @@ impl TrustStore {
         let verified = self.verify_parsed(&leaf, extra, purpose, moment)?;
         Ok(VerifiedCertificate {
             fingerprint: sha256(leaf_der),
-            identity: self.profile.identify(leaf_der)?,
+            identity: self.contents.profile.identify(leaf_der)?,
             may_encrypt: Purpose::Seal.check_leaf(&leaf).is_ok(),
             not_before_us: leaf.not_before_us,
             not_after_us: leaf.not_after_us,
@@ -222,10 +241,10 @@ impl TrustStore {
         // What cannot be read cannot be part of the chain; the chain is judged without it.
         let extra: Vec<Certificate> = extra.iter().filter_map(|der| Certificate::parse(der).ok()).collect();
         let issuers = Issuers {
-            anchors: &self.anchors,
-            intermediates: &self.intermediates,
+            anchors: &self.contents.anchors,
+            intermediates: &self.contents.intermediates,
             extra: &extra,
-            max_intermediates: self.max_intermediates,
+            max_intermediates: self.contents.max_intermediates,
         };
         first_good_path(leaf, &issuers, |path| {
             path::check(path, moment.at_us)?;
@@ -252,7 +271,7 @@ impl TrustStore {
             let [certificate, issuer] = pair else { continue };
             let position = path::position(index);
             purpose.check_extended(certificate, position)?;
-            let standing = self.policy.check(&self.crls, certificate, issuer, position, moment)?;
+            let standing = self.policy.check(&self.contents.crls, certificate, issuer, position, moment)?;
             verified.crls.extend(standing.crls);
             verified.warnings.extend(standing.warnings);
             verified.valid_from_us = verified.valid_from_us.max(standing.from_us.unwrap_or(i64::MIN));
@@ -269,36 +288,37 @@ impl TrustStore {
 
     /// What is wrong, or soon will be, at `now_us` (Unix microseconds) with the CRLs of the configured CAs.
     pub fn revocation_alarms(&self, now_us: i64) -> Vec<RevocationAlarm> {
-        let cas = self.anchors.iter().chain(&self.intermediates);
+        let cas = self.contents.anchors.iter().chain(&self.contents.intermediates);
         let alarm = |ca: &Certificate| {
-            let state = self.policy.alarm(&self.crls, ca, now_us)?;
+            let state = self.policy.alarm(&self.contents.crls, ca, now_us)?;
             Some(RevocationAlarm { issuer: ca.subject_text(), state })
         };
         cas.filter_map(alarm).collect()
     }
 
+    /// The DER of a CRL that [`VerifiedChain::crls`] names: with the chain, what a later check needs to come to the
+    /// same answer. `None`: this snapshot does not have it.
+    pub fn crl_der(&self, fingerprint: &[u8; 32]) -> Option<Vec<u8>> {
+        self.contents.crls.iter().find(|crl| crl.fingerprint == *fingerprint).and_then(Crl::der)
+    }
+
     /// The profile in force.
     pub fn profile(&self) -> &CertificateProfile {
-        &self.profile
+        &self.contents.profile
     }
 
     /// The revocation policy in force.
     pub fn policy(&self) -> &RevocationPolicy {
         &self.policy
     }
-
-    /// The anchors' subject names, DER: what a TLS server tells clients it accepts.
-    pub fn anchor_subjects(&self) -> impl Iterator<Item = &[u8]> {
-        self.anchors.iter().map(|anchor| anchor.subject.as_slice())
-    }
 }
 
 impl fmt::Debug for TrustStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TrustStore")
-            .field("anchors", &self.anchors.len())
-            .field("intermediates", &self.intermediates.len())
-            .field("crls", &self.crls.len())
+            .field("anchors", &self.contents.anchors.len())
+            .field("intermediates", &self.contents.intermediates.len())
+            .field("crls", &self.contents.crls.len())
             .finish_non_exhaustive()
     }
 }
@@ -315,21 +335,22 @@ fn read_cas(
     ders.iter().enumerate().map(read).collect()
 }
 
-/// SHA-256 over lengths and contents, so that no two materials hash the same bytes.
-fn fingerprint(material: &TrustMaterial) -> [u8; 32] {
+fn contents_fingerprint(material: &TrustMaterial) -> [u8; 32] {
+    let groups = [&material.anchors, &material.intermediates, &material.crls].map(|group| {
+        let ders: Vec<&[u8]> = group.iter().map(Vec::as_slice).collect();
+        hash(&ders)
+    });
+    let rest = format!("{:?} {}", material.profile, material.max_intermediates);
+    hash(&[&groups[0], &groups[1], &groups[2], rest.as_bytes()])
+}
+
+/// SHA-256 over lengths and contents, so that no two lists hash the same bytes.
+fn hash(parts: &[&[u8]]) -> [u8; 32] {
     let mut context = Context::new(&SHA256);
-    let mut add = |bytes: &[u8]| {
-        context.update(&(bytes.len() as u64).to_be_bytes());
-        context.update(bytes);
-    };
-    for group in [&material.anchors, &material.intermediates, &material.crls] {
-        add(&(group.len() as u64).to_be_bytes());
-        for der in group {
-            add(der);
-        }
+    for part in parts {
+        context.update(&(part.len() as u64).to_be_bytes());
+        context.update(part);
     }
-    // Debug text of plain data names every field; it is compared only within one process.
-    add(format!("{:?} {:?} {}", material.profile, material.policy, material.max_intermediates).as_bytes());
     context.finish().as_ref().try_into().expect("a SHA-256 value has 32 bytes")
 }
 

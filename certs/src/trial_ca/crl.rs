@@ -102,7 +102,7 @@ impl TrialCa {
             builder.append_extension(extension.build()?)?;
         }
         builder.sort()?;
-        builder.sign(&self.key, options.digest.message_digest(&self.key, true))?;
+        builder.sign(&self.key, options.digest.for_key(&self.key))?;
         Ok(builder.build()?.to_der()?)
     }
 }

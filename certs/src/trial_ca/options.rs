@@ -1,5 +1,6 @@
 //! What a certificate of the trial CA is to be like: the ordinary, and what tests of refusals need.
 
+use der::Tag;
 use openssl::asn1::{Asn1Object, Asn1OctetString};
 use openssl::hash::MessageDigest;
 use openssl::pkey::{Id, PKey, Private};
@@ -10,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{BACKDATED_US, TrialCaError};
 use crate::certificate::SECOND_US;
+use crate::der_write;
 
 /// How long an office's certificate is valid.
 const OFFICE_VALIDITY_US: i64 = 3 * 365 * 86_400 * SECOND_US;
@@ -60,10 +62,10 @@ pub enum Digest {
 }
 
 impl Digest {
-    /// A self-signed Ed25519 certificate has no separate hash.
-    pub(super) fn message_digest(self, key: &PKey<Private>, self_signed: bool) -> MessageDigest {
+    /// For OpenSSL: Ed25519 signs without a separate hash.
+    pub(super) fn for_key(self, signer: &PKey<Private>) -> MessageDigest {
         match self {
-            Self::Sha256 if self_signed && key.id() == Id::ED25519 => MessageDigest::null(),
+            _ if signer.id() == Id::ED25519 => MessageDigest::null(),
             Self::Sha256 => MessageDigest::sha256(),
             Self::Sha1 => MessageDigest::sha1(),
         }
@@ -105,6 +107,13 @@ impl RawExtension {
     }
 }
 
+/// `subjectKeyIdentifier` of this value.
+pub(super) fn subject_key_id(value: &[u8]) -> Result<X509Extension, TrialCaError> {
+    let der = der_write::element(Tag::OctetString, &[value])
+        .map_err(|_| TrialCaError::Library("the key identifier is too long".to_owned()))?;
+    RawExtension { oid: "2.5.29.14".to_owned(), critical: false, der }.build()
+}
+
 /// What a new certificate is to be like.
 #[derive(Clone)]
 pub struct IssueOptions {
@@ -130,6 +139,8 @@ pub struct IssueOptions {
     pub subject: Option<Vec<(String, String)>>,
     /// The serial number, big-endian, in place of a random one.
     pub serial: Option<Vec<u8>>,
+    /// The subject key identifier in place of the key's hash.
+    pub key_id: Option<Vec<u8>>,
     /// Further extensions.
     pub extensions: Vec<RawExtension>,
 }
@@ -150,6 +161,7 @@ impl IssueOptions {
             digest: Digest::default(),
             subject: None,
             serial: None,
+            key_id: None,
             extensions: Vec::new(),
         }
     }
