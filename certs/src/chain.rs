@@ -5,14 +5,14 @@
 
 use crate::certificate::Certificate;
 use crate::error::CertError;
-use crate::path::{position, x509_v_err};
+use crate::path::x509_v_err;
 
 /// Complete paths that are checked before the search gives up. Two or three is what cross-signing brings.
 const MAX_PATHS: usize = 16;
 /// Longest path, counting everything.
 const MAX_PATH: usize = 64;
-/// Certificates that are looked at as possible issuers, over all paths.
-const MAX_STEPS: usize = 2_000;
+/// Certificates that are taken into a path, over all paths. Each costs one comparison with every certificate there is.
+const MAX_STEPS: usize = 200;
 
 /// Where issuers are looked for, the most trusted first.
 pub(crate) struct Issuers<'a> {
@@ -70,7 +70,7 @@ impl<'a, T, F: FnMut(&[&'a Certificate]) -> Result<T, CertError>> Search<'_, 'a,
             // RFC 5280 section 4.2.1.9: self-issued certificates, which a change of key brings, do not count.
             let counted = path[1..].iter().chain([&issuer]).filter(|one| !one.self_issued).count();
             if counted > issuers.max_intermediates || path.len() >= MAX_PATH {
-                self.too_long.get_or_insert(CertError::PathLength(position(path.len() - 1)));
+                self.too_long.get_or_insert(CertError::ChainTooLong(issuers.max_intermediates));
                 return None;
             }
             path.push(issuer);
@@ -96,8 +96,7 @@ impl<'a, T, F: FnMut(&[&'a Certificate]) -> Result<T, CertError>> Search<'_, 'a,
 
     /// Whether `candidate` may be the issuer of the last certificate of `path`, by names and key identifiers.
     fn may_follow(&mut self, candidate: &Certificate, path: &[&Certificate]) -> bool {
-        self.steps += 1;
-        if self.steps > MAX_STEPS || self.paths >= MAX_PATHS {
+        if self.steps >= MAX_STEPS || self.paths >= MAX_PATHS {
             return false;
         }
         // The same name with the same key is the same CA: going there again is a loop.
@@ -109,6 +108,8 @@ impl<'a, T, F: FnMut(&[&'a Certificate]) -> Result<T, CertError>> Search<'_, 'a,
         };
         // Other objections than these, such as a missing key usage, are found, and named, by the check of the path.
         let mismatch = x509_v_err::SUBJECT_ISSUER_MISMATCH..=x509_v_err::AKID_ISSUER_SERIAL_MISMATCH;
-        !mismatch.contains(&candidate.x509.issued(&last.x509).as_raw())
+        let follows = !mismatch.contains(&candidate.x509.issued(&last.x509).as_raw());
+        self.steps += usize::from(follows);
+        follows
     }
 }

@@ -7,11 +7,12 @@ use std::sync::Mutex;
 use openssl::stack::StackRef;
 use openssl::x509::X509Crl;
 use x509_parser::asn1_rs::FromDer;
-use x509_parser::extensions::{IssuingDistributionPoint, ParsedExtension};
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate};
 use x509_parser::x509::X509Version;
 
-use crate::certificate::{Certificate, PointName, SECOND_US, point_names, without_leading_zeros};
+use crate::certificate::{Certificate, SECOND_US, without_leading_zeros};
+use crate::crl_scope::Scope;
 use crate::error::CrlFault;
 use crate::identity::sha256;
 use crate::key_policy::{SignatureStrength, judge_signature};
@@ -41,15 +42,6 @@ pub(crate) struct Crl {
     /// Issuers' keys (SHA-256 of SPKI) and whether the signature is theirs. A CRL can have megabytes, and hashing them
     /// for every certificate would be the cost of a handshake.
     signature_checks: Mutex<Vec<([u8; 32], bool)>>,
-}
-
-/// Which of its issuer's certificates a CRL covers (`issuingDistributionPoint`, RFC 5280 section 5.2.5).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Scope {
-    users_only: bool,
-    cas_only: bool,
-    /// Where set, only certificates that name one of these as their distribution point.
-    points: Option<Vec<PointName>>,
 }
 
 impl Crl {
@@ -110,13 +102,7 @@ impl Crl {
 
     /// Whether `certificate`, issued by this list's issuer, is one that the list would name if it were revoked.
     pub(crate) fn covers(&self, certificate: &Certificate) -> bool {
-        let kind = if certificate.is_ca { !self.scope.users_only } else { !self.scope.cas_only };
-        let point = self
-            .scope
-            .points
-            .as_ref()
-            .is_none_or(|points| points.iter().any(|point| certificate.crl_points.contains(point)));
-        kind && point
+        self.scope.covers(certificate)
     }
 
     /// Whether two lists speak for the same issuer about the same certificates, so that the newer replaces the older.
@@ -174,7 +160,14 @@ impl Extensions {
                     number = true;
                     extension.critical.then_some(CrlFault::Malformed)
                 }
-                ParsedExtension::IssuingDistributionPoint(point) => read.set_scope(point),
+                ParsedExtension::IssuingDistributionPoint(point) => match Scope::read(point, extension.value)
+                {
+                    Ok(scope) => {
+                        read.scope = scope;
+                        None
+                    }
+                    Err(fault) => Some(fault),
+                },
                 ParsedExtension::ParseError { .. } => Some(CrlFault::Malformed),
                 _ => extension.critical.then_some(CrlFault::UnknownCriticalExtension),
             };
@@ -187,17 +180,6 @@ impl Extensions {
             read.fault = read.fault.or(Some(CrlFault::MissingExtension));
         }
         read
-    }
-
-    fn set_scope(&mut self, point: &IssuingDistributionPoint<'_>) -> Option<CrlFault> {
-        self.scope = Scope {
-            users_only: point.only_contains_user_certs,
-            cas_only: point.only_contains_ca_certs,
-            points: point.distribution_point.as_ref().map(point_names),
-        };
-        let partial =
-            point.indirect_crl || point.only_contains_attribute_certs || point.only_some_reasons.is_some();
-        partial.then_some(CrlFault::Partial)
     }
 }
 

@@ -26,7 +26,8 @@ impl fmt::Display for Position {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CertError {
-    /// Not DER, not X.509 version 3, or breaks a rule of RFC 5280 on how a certificate is built; the text names it.
+    /// Not DER, not X.509 version 3, or breaks a rule of RFC 5280 on how a certificate is built; the text names it, for
+    /// people only.
     #[error("{0} is malformed: {1}")]
     MalformedCertificate(Position, &'static str),
     /// `notAfter` has passed.
@@ -71,9 +72,12 @@ pub enum CertError {
     /// An extended key usage extension is present and does not allow what the certificate is used for.
     #[error("the extended key usage of {0} does not allow this")]
     WrongExtendedKeyUsage(Position),
-    /// More CA certificates follow than a path length constraint, or the verifier's own bound, allows.
+    /// More CA certificates follow than the path length constraint of a CA above allows.
     #[error("the chain is longer than {0} allows")]
     PathLength(Position),
+    /// More CA certificates follow than the verifier looks at.
+    #[error("there are more than {0} CA certificates between the certificate and the trust anchor")]
+    ChainTooLong(usize),
     /// An issuer in the chain is not a CA.
     #[error("{0} issued a certificate but is no CA")]
     NotACa(Position),
@@ -123,6 +127,7 @@ impl CertError {
             Self::WrongKeyUsage(_) => "WRONG_KEY_USAGE",
             Self::WrongExtendedKeyUsage(_) => "WRONG_EXTENDED_KEY_USAGE",
             Self::PathLength(_) => "PATH_LENGTH",
+            Self::ChainTooLong(_) => "CHAIN_TOO_LONG",
             Self::NotACa(_) => "NOT_A_CA",
             Self::CaAsEndEntity => "CA_AS_END_ENTITY",
             Self::NameConstraint(_) => "NAME_CONSTRAINT",
@@ -170,4 +175,24 @@ pub enum CrlFault {
     /// An indirect CRL, or one that covers only some certificates or some reasons.
     #[error("it covers only part of the issuer's certificates")]
     Partial,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_says_which_certificate_and_a_code_stays() {
+        let error = CertError::CertificateExpired(Position::LEAF);
+        assert_eq!(
+            (error.code(), error.to_string().as_str()),
+            ("CERTIFICATE_EXPIRED", "the certificate has expired")
+        );
+        let error = CertError::CrlInvalid(Position(1), CrlFault::Delta);
+        assert_eq!(error.code(), "CRL_INVALID");
+        assert_eq!(
+            error.to_string(),
+            "the revocation list that should cover the CA certificate 1 above it cannot be used: it is a delta list"
+        );
+    }
 }

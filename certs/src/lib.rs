@@ -26,6 +26,7 @@ pub mod cms_verify;
 mod cms_verify_attributes;
 mod cms_verify_walk;
 mod crl;
+mod crl_scope;
 mod der_walk;
 mod der_write;
 pub mod error;

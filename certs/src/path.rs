@@ -21,7 +21,6 @@ pub(crate) mod x509_v_err {
     pub(crate) const SELF_SIGNED_CERT_IN_CHAIN: i32 = 19;
     pub(crate) const UNABLE_TO_GET_ISSUER_CERT_LOCALLY: i32 = 20;
     pub(crate) const UNABLE_TO_VERIFY_LEAF_SIGNATURE: i32 = 21;
-    pub(crate) const CERT_CHAIN_TOO_LONG: i32 = 22;
     pub(crate) const PATH_LENGTH_EXCEEDED: i32 = 25;
     pub(crate) const CERT_UNTRUSTED: i32 = 27;
     pub(crate) const SUBJECT_ISSUER_MISMATCH: i32 = 29;
@@ -124,7 +123,7 @@ fn refusal(result: X509VerifyResult, position: Position) -> CertError {
         v::CERT_SIGNATURE_FAILURE | v::UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY => {
             CertError::BadCertificateSignature(position)
         }
-        v::PATH_LENGTH_EXCEEDED | v::CERT_CHAIN_TOO_LONG => CertError::PathLength(position),
+        v::PATH_LENGTH_EXCEEDED => CertError::PathLength(position),
         v::INVALID_CA => CertError::NotACa(position),
         v::KEYUSAGE_NO_CERTSIGN => CertError::WrongKeyUsage(position),
         v::UNHANDLED_CRITICAL_EXTENSION => CertError::UnknownCriticalExtension(position),

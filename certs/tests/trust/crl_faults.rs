@@ -105,6 +105,8 @@ fn indirect_or_for_some_reasons_only() {
     for point in [&indirect[..], &attributes_only, &some_reasons] {
         assert_fault(made(&with_extension("2.5.29.28", true, point)), CrlFault::Partial);
     }
+    // TRUE as no DER writes it: not to be taken for absent.
+    assert_fault(made(&with_extension("2.5.29.28", true, &[0x30, 3, 0x84, 1, 1])), CrlFault::Malformed);
 }
 
 #[test]

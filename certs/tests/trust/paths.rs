@@ -38,7 +38,7 @@ fn a_path_longer_than_a_ca_or_the_verifier_allows() {
     assert_eq!(refusal(material.clone(), &issued.cert_der, &sent, Purpose::Sign), None);
     material.max_intermediates = 1;
     let refused = refusal(material, &issued.cert_der, &sent, Purpose::Sign);
-    assert_eq!(refused, Some(CertError::PathLength(Position(1))));
+    assert_eq!(refused, Some(CertError::ChainTooLong(1)));
 }
 
 #[test]
