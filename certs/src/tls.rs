@@ -20,6 +20,7 @@ use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{self, cipher_suite};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
 use rustls::server::NoServerSessionStorage;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedCipherSuite};
@@ -84,7 +85,7 @@ pub fn server_config(
     let mut config = ServerConfig::builder_with_details(provider, Arc::new(GivenTime(clock)))
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_client_cert_verifier(Arc::new(verifier))
-        .with_single_cert(presented(identity), private_key(identity)?)?;
+        .with_cert_resolver(certified(identity)?);
     config.alpn_protocols = vec![ALPN.to_vec()];
     // No way to resume: no memory of sessions, no tickets (rustls makes none for TLS 1.2 unless given a ticketer).
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -108,7 +109,7 @@ pub fn client_config(
     let mut config = ClientConfig::builder_with_details(provider(), Arc::new(GivenTime(clock)))
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_root_certificates(roots)
-        .with_client_auth_cert(presented(identity), private_key(identity)?)?;
+        .with_client_cert_resolver(certified(identity)?);
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
     Ok(config)
@@ -130,10 +131,12 @@ fn presented(identity: &KeyIdentity) -> Vec<CertificateDer<'static>> {
     std::iter::once(leaf).chain(above).map(|der| CertificateDer::from(der.to_vec())).collect()
 }
 
-fn private_key(identity: &KeyIdentity) -> Result<PrivateKeyDer<'static>, TlsError> {
+/// Chain and key as rustls signs with them; the key's DER is wiped once it is read.
+fn certified(identity: &KeyIdentity) -> Result<Arc<SingleCertAndKey>, TlsError> {
     let der = identity.private_key_pkcs8_der()?;
-    // rustls keeps the parsed key for the life of the configuration, and wipes this copy of its DER when it drops it.
-    Ok(PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der.to_vec())))
+    let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der.as_slice()));
+    let key = ring::sign::any_supported_type(&der)?;
+    Ok(Arc::new(SingleCertAndKey::from(CertifiedKey::new(presented(identity), key))))
 }
 
 /// A [`Clock`] as rustls takes it, in whole seconds.
