@@ -7,7 +7,7 @@ use tasuki_proto::ids::ParcelKey;
 
 use super::batch::GiveUp;
 use super::change::{Acknowledgement, Change, Delivery, Refused};
-use super::events::{self, FeedEnds, NoRandomness, Scribe};
+use super::events::{self, Entry, FeedEnds, NoRandomness, Scribe};
 use crate::store::archive::StatementRow;
 use crate::store::head::Head;
 use crate::store::leaves::Position;
@@ -41,8 +41,21 @@ pub(super) struct Written {
 #[derive(Debug, Default)]
 pub(super) struct Applied {
     pub(super) parcel: Option<ParcelRow>,
+    /// The event that the change wrote.
+    pub(super) written: Option<Entry>,
+    /// The event of the first time, for a repetition.
     pub(super) position: Option<Position>,
     pub(super) repeated: bool,
+}
+
+impl Applied {
+    fn parcel(row: ParcelRow, written: Entry) -> Self {
+        Self { parcel: Some(row), written: Some(written), ..Self::default() }
+    }
+
+    fn event(written: Entry) -> Self {
+        Self { written: Some(written), ..Self::default() }
+    }
 }
 
 type Answer = Result<Result<Applied, Refused>, GiveUp>;
@@ -91,12 +104,12 @@ impl Draft<'_> {
                     self.store.put_setting(tx, name, value).await?;
                     self.head.directory += 1;
                 }
-                let position = self.scribe.write(kind, 0, office.as_slice(), self.ends, |event| {
+                let written = self.scribe.write(kind, 0, office.as_slice(), self.ends, |event| {
                     for (key, value) in lines {
                         event.lines.add(key, value);
                     }
                 })?;
-                Ok(Ok(Applied { position: Some(position), ..Applied::default() }))
+                Ok(Ok(Applied::event(written)))
             }
         }
     }
@@ -119,7 +132,7 @@ impl Draft<'_> {
         let seq = self.head.next_seq;
         self.head.next_seq += 1;
         let parties = [delivery.key.sender, delivery.recipient];
-        let position = self.scribe.write(kind::PARCEL_DELIVERED, seq, &parties, self.ends, |event| {
+        let written = self.scribe.write(kind::PARCEL_DELIVERED, seq, &parties, self.ends, |event| {
             events::delivered(event, delivery);
         })?;
         let row = ParcelRow {
@@ -136,11 +149,11 @@ impl Draft<'_> {
             accepted_us: self.scribe.time_us,
             fetched_us: 0,
             acknowledged_us: 0,
-            position,
+            position: written.position,
         };
         self.contents.push((place, seq, std::mem::take(&mut delivery.sealed)));
         self.parcels.push(row.clone());
-        Ok(Ok(Applied { parcel: Some(row), position: Some(position), repeated: false }))
+        Ok(Ok(Applied::parcel(row, written)))
     }
 
     async fn fetch(&mut self, tx: &mut Tx, key: &ParcelKey, office: OfficeNumber, by: &str) -> Answer {
@@ -149,19 +162,19 @@ impl Draft<'_> {
         };
         if row.state != State::Delivered {
             let position = Some(row.position);
-            return Ok(Ok(Applied { parcel: Some(row), position, repeated: true }));
+            return Ok(Ok(Applied { parcel: Some(row), position, repeated: true, ..Applied::default() }));
         }
         let time_us = self.scribe.time_us;
         if !self.store.move_parcel(tx, row.seq, State::Delivered, State::Fetched, time_us).await? {
             return Ok(Err(Refused::Conflict));
         }
         let parties = [key.sender, office];
-        let position = self.scribe.write(kind::PARCEL_FETCHED, row.seq, &parties, self.ends, |event| {
+        let written = self.scribe.write(kind::PARCEL_FETCHED, row.seq, &parties, self.ends, |event| {
             events::fetched(event, &row, by);
         })?;
         row.state = State::Fetched;
         row.fetched_us = time_us;
-        Ok(Ok(Applied { parcel: Some(row), position: Some(position), repeated: false }))
+        Ok(Ok(Applied::parcel(row, written)))
     }
 
     async fn acknowledge(&mut self, tx: &mut Tx, word: &mut Acknowledgement) -> Answer {
@@ -175,7 +188,7 @@ impl Draft<'_> {
         match row.state {
             State::Delivered => return Ok(Err(Refused::NotFetched)),
             State::Acknowledged => {
-                return Ok(Ok(Applied { parcel: Some(row), position: None, repeated: true }));
+                return Ok(Ok(Applied { parcel: Some(row), repeated: true, ..Applied::default() }));
             }
             State::Fetched => {}
         }
@@ -191,13 +204,13 @@ impl Draft<'_> {
         let statement = StatementRow { digest, seq: row.seq, kind: "acknowledge", cms };
         self.store.insert_statement(tx, &statement).await?;
         let parties = [word.key.sender, word.office];
-        let position =
+        let written =
             self.scribe.write(kind::PARCEL_ACKNOWLEDGED, row.seq, &parties, self.ends, |event| {
                 events::acknowledged(event, &row, word, &digest);
             })?;
         row.state = State::Acknowledged;
         row.acknowledged_us = time_us;
-        Ok(Ok(Applied { parcel: Some(row), position: Some(position), repeated: false }))
+        Ok(Ok(Applied::parcel(row, written)))
     }
 
     async fn put_offices(&mut self, tx: &mut Tx, offices: &[OfficeRow]) -> Answer {
@@ -214,7 +227,7 @@ impl Draft<'_> {
         }
         self.store.put_offices(tx, &changed, self.scribe.time_us).await?;
         self.head.directory += 1;
-        let mut position = None;
+        let mut last = None;
         for office in &changed {
             let written =
                 self.scribe.write(kind::OFFICE_CHANGED, 0, &[office.number], self.ends, |event| {
@@ -224,9 +237,9 @@ impl Draft<'_> {
                     event.lines.add("services", &office.services.join(" "));
                     event.lines.add("standard-ready", if office.standard_ready { "yes" } else { "no" });
                 })?;
-            position = Some(written);
+            last = Some(written);
         }
-        Ok(Ok(Applied { position, ..Applied::default() }))
+        Ok(Ok(Applied { written: last, ..Applied::default() }))
     }
 
     async fn set_office_state(
@@ -247,11 +260,11 @@ impl Draft<'_> {
             OfficeState::Active => kind::OFFICE_RESUMED,
             OfficeState::Suspended => kind::OFFICE_SUSPENDED,
         };
-        let position = self.scribe.write(kind, 0, &[office], self.ends, |event| {
+        let written = self.scribe.write(kind, 0, &[office], self.ends, |event| {
             event.lines.add("office", office.as_str());
             event.lines.add("reason", reason);
         })?;
-        Ok(Ok(Applied { position: Some(position), ..Applied::default() }))
+        Ok(Ok(Applied::event(written)))
     }
 
     async fn register_key(&mut self, tx: &mut Tx, key: &KeyRow) -> Answer {
@@ -262,7 +275,7 @@ impl Draft<'_> {
             return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
         }
         self.head.directory += 1;
-        let position = self.scribe.write(kind::KEY_REGISTERED, 0, &[key.office], self.ends, |event| {
+        let written = self.scribe.write(kind::KEY_REGISTERED, 0, &[key.office], self.ends, |event| {
             event.lines.add("office", key.office.as_str());
             event.lines.add("key", &digest_text(&key.fingerprint));
             event.lines.add("key-kind", key.kind.as_str());
@@ -270,7 +283,7 @@ impl Draft<'_> {
                 event.lines.add("statement", &digest_text(&sha256(&key.approval)));
             }
         })?;
-        Ok(Ok(Applied { position: Some(position), ..Applied::default() }))
+        Ok(Ok(Applied::event(written)))
     }
 
     /// Inserts the batch's parcels. False: one of them exists already, so nothing of the batch may stand.

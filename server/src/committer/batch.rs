@@ -282,7 +282,8 @@ fn finish(
 ) -> Vec<Result<Done, Refused>> {
     let done = |applied: Applied| Done {
         parcel: applied.parcel,
-        position: applied.position,
+        position: applied.written.as_ref().map(|w| w.position).or(applied.position),
+        text: applied.written.map(|w| w.text),
         repeated: applied.repeated,
         checkpoint: Arc::clone(checkpoint),
     };

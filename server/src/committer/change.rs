@@ -109,6 +109,8 @@ pub struct Done {
     pub parcel: Option<ParcelRow>,
     /// Its event. For a repetition: the event of the first time, as far as the parcel's row tells it.
     pub position: Option<Position>,
+    /// The event's text, where it was written just now.
+    pub text: Option<Vec<u8>>,
     /// True: nothing changed, because it had been done before.
     pub repeated: bool,
     /// A checkpoint that covers `position`.

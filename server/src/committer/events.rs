@@ -1,7 +1,7 @@
 //! Turning changes into events: texts, places in the log, places in the feeds.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::hash_map;
 
 use ring::rand::SecureRandom;
 use tasuki_careplan::office::OfficeNumber;
@@ -44,7 +44,7 @@ impl FeedEnds {
             self.0.clear();
         }
         for office in offices {
-            if let Entry::Vacant(place) = self.0.entry(office) {
+            if let hash_map::Entry::Vacant(place) = self.0.entry(office) {
                 place.insert(store.feed_end(tx, office, epoch).await?);
             }
         }
@@ -94,7 +94,7 @@ impl<'r> Scribe<'r> {
         parties: &[OfficeNumber],
         ends: &mut FeedEnds,
         lines: impl FnOnce(&mut Event),
-    ) -> Result<Position, NoRandomness> {
+    ) -> Result<Entry, NoRandomness> {
         let mut event = Event::new(kind, self.epoch, self.time_us, self.random.salt()?);
         lines(&mut event);
         let position = self.position();
@@ -116,11 +116,18 @@ impl<'r> Scribe<'r> {
         for row in &self.feed_rows[first_row..] {
             *ends.next(row.opening.party) = FeedEnd { number: row.opening.number, leaf };
         }
-        self.leaves.push(Leaf { position, seq, text });
+        self.leaves.push(Leaf { position, seq, text: text.clone() });
         self.hashes.push(leaf);
         self.next_index += 1;
-        Ok(position)
+        Ok(Entry { position, text })
     }
+}
+
+/// An event that was written.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) position: Position,
+    pub(super) text: Vec<u8>,
 }
 
 /// Random bytes, asked for in larger pieces.

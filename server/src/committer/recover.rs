@@ -78,6 +78,6 @@ impl Writer {
 
     fn first_answer(&self, row: ParcelRow) -> Done {
         let position = Some(row.position);
-        Done { parcel: Some(row), position, repeated: true, checkpoint: self.ledger.checkpoint() }
+        Done { parcel: Some(row), position, text: None, repeated: true, checkpoint: self.ledger.checkpoint() }
     }
 }

@@ -36,6 +36,7 @@ impl Store {
     pub(crate) async fn insert_feed_rows(&self, tx: &mut Tx, rows: &[FeedRow]) -> Result<(), StoreError> {
         for piece in pieces(rows) {
             let sql = insert_sql(
+                self.dialect(),
                 "INSERT INTO feeds (office, epoch, number, pos, salt, previous)",
                 6,
                 piece.len(),

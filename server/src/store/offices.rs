@@ -138,6 +138,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         for piece in pieces(offices) {
             let sql = insert_sql(
+                self.dialect(),
                 "INSERT INTO offices (number, name, kana, services, standard_ready, state, search_key, changed_us)",
                 8,
                 piece.len(),

@@ -166,8 +166,13 @@ impl Store {
         let head = format!("INSERT INTO parcels ({COLUMNS})");
         let mut inserted = Vec::with_capacity(parcels.len());
         for piece in pieces(parcels) {
-            let sql =
-                insert_sql(&head, 15, piece.len(), " ON CONFLICT (sender, id) DO NOTHING RETURNING seq");
+            let sql = insert_sql(
+                self.dialect(),
+                &head,
+                15,
+                piece.len(),
+                " ON CONFLICT (sender, id) DO NOTHING RETURNING seq",
+            );
             let mut query = sqlx::query(sql);
             for p in piece {
                 let files: Vec<String> = p.files.iter().map(FileRow::line).collect();
@@ -204,7 +209,8 @@ impl Store {
         while !contents.is_empty() {
             let length = usize::pow(2, contents.len().ilog2()).min(super::rows::MAX_ROWS);
             let rest = contents.split_off(length);
-            let mut query = sqlx::query(insert_sql("INSERT INTO contents (seq, sealed)", 2, length, ""));
+            let mut query =
+                sqlx::query(insert_sql(self.dialect(), "INSERT INTO contents (seq, sealed)", 2, length, ""));
             for (seq, sealed) in contents {
                 query = query.bind(seq).bind(sealed);
             }

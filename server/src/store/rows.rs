@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
 
 use super::StoreError;
+use super::dialect::Dialect;
 
 /// Rows in one INSERT at most: 64 rows of 16 columns stay far below the databases' parameter limits.
 pub(crate) const MAX_ROWS: usize = 64;
@@ -25,15 +26,30 @@ pub(crate) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
 }
 
 /// `<head> VALUES ($1,$2),($3,$4)<tail>` for `rows` rows.
-pub(crate) fn insert_sql(head: &str, columns: usize, rows: usize, tail: &str) -> AssertSqlSafe<String> {
+pub(crate) fn insert_sql(
+    dialect: Dialect,
+    head: &str,
+    columns: usize,
+    rows: usize,
+    tail: &str,
+) -> AssertSqlSafe<String> {
     let mut sql = String::with_capacity(head.len() + tail.len() + 16 + rows * columns * 5);
     sql.push_str(head);
     sql.push_str(" VALUES ");
     for row in 0..rows {
         sql.push_str(if row == 0 { "(" } else { ",(" });
         for column in 0..columns {
-            let comma = if column == 0 { "" } else { "," };
-            write!(sql, "{comma}${}", row * columns + column + 1).expect("writing to a String does not fail");
+            if column > 0 {
+                sql.push(',');
+            }
+            match dialect {
+                // SQLite takes `$1` for a name, and looking up a thousand names is quadratic: measured, a
+                // quarter of the committer's CPU time.
+                Dialect::Sqlite => sql.push('?'),
+                Dialect::Postgres => {
+                    write!(sql, "${}", row * columns + column + 1).expect("writing to a String does not fail")
+                }
+            }
         }
         sql.push(')');
     }
@@ -90,9 +106,8 @@ mod tests {
 
     #[test]
     fn parameters_are_numbered_through() {
-        assert_eq!(
-            insert_sql("INSERT INTO t (a,b)", 2, 2, " X").0,
-            "INSERT INTO t (a,b) VALUES ($1,$2),($3,$4) X"
-        );
+        let sql = |dialect| insert_sql(dialect, "INSERT INTO t (a,b)", 2, 2, " X").0;
+        assert_eq!(sql(Dialect::Postgres), "INSERT INTO t (a,b) VALUES ($1,$2),($3,$4) X");
+        assert_eq!(sql(Dialect::Sqlite), "INSERT INTO t (a,b) VALUES (?,?),(?,?) X");
     }
 }
