@@ -302,6 +302,11 @@ impl TrustStore {
         self.contents.crls.iter().find(|crl| crl.fingerprint == *fingerprint).and_then(Crl::der)
     }
 
+    /// The DER of every CRL of this snapshot.
+    pub fn crls(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.contents.crls.iter().filter_map(Crl::der)
+    }
+
     /// The profile in force.
     pub fn profile(&self) -> &CertificateProfile {
         &self.contents.profile

@@ -1,0 +1,154 @@
+//! The door: TCP, TLS with a client certificate, a bound on each; what comes through is served as HTTP/2.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::server::Connected;
+
+use crate::access::Peer;
+use crate::config::LimitsConfig;
+use crate::shutdown::Stopping;
+
+/// Connections that finished their handshake and wait to be taken over.
+const WAITING: usize = 64;
+
+/// After an error of `accept` (no file handles left), nothing is gained by trying at once.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection whose handshake is done.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TlsStream<TcpStream>,
+    peer: Peer,
+    _place: Place,
+}
+
+/// A connection's place among all; given back when dropped.
+#[derive(Debug)]
+struct Place(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+
+impl Place {
+    fn new(permit: OwnedSemaphorePermit) -> Self {
+        metrics::gauge!("tasuki_connections").increment(1.0);
+        Self(permit)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        metrics::gauge!("tasuki_connections").decrement(1.0);
+    }
+}
+
+/// Accepts until the relay stops. A connection beyond the bound waits in the system's queue.
+pub fn connections(
+    listener: TcpListener,
+    tls: TlsAcceptor,
+    limits: &LimitsConfig,
+    mut stopping: Stopping,
+) -> ReceiverStream<io::Result<Connection>> {
+    let (ready, connections) = mpsc::channel(WAITING);
+    let places = Arc::new(Semaphore::new(limits.connections as usize));
+    let handshakes = Arc::new(Semaphore::new(limits.handshakes as usize));
+    let patience = Duration::from_secs(u64::from(limits.handshake_s));
+    tokio::spawn(async move {
+        loop {
+            let next = async {
+                // Neither is ever closed.
+                let place = Arc::clone(&places).acquire_owned().await.ok()?;
+                let turn = Arc::clone(&handshakes).acquire_owned().await.ok()?;
+                Some((place, turn, listener.accept().await))
+            };
+            let (place, turn, accepted) = tokio::select! {
+                () = stopping.wait() => return,
+                next = next => match next {
+                    Some(next) => next,
+                    None => return,
+                },
+            };
+            match accepted {
+                Ok((stream, _)) => {
+                    let (tls, ready) = (tls.clone(), ready.clone());
+                    tokio::spawn(async move {
+                        let connection =
+                            tokio::time::timeout(patience, handshake(stream, tls, Place::new(place))).await;
+                        drop(turn);
+                        match connection {
+                            // If nobody takes it, the relay is going down.
+                            Ok(Ok(connection)) => drop(ready.send(Ok(connection)).await),
+                            Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
+                            Err(_) => tracing::debug!("a handshake took too long"),
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection can't be accepted");
+                    tokio::time::sleep(PAUSE).await;
+                }
+            }
+        }
+    });
+    ReceiverStream::new(connections)
+}
+
+async fn handshake(stream: TcpStream, tls: TlsAcceptor, place: Place) -> io::Result<Connection> {
+    // Results are small and must not wait for more.
+    stream.set_nodelay(true)?;
+    let stream = tls.accept(stream).await?;
+    let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let peer = Peer::new(chain.iter().map(|der| der.to_vec()).collect());
+    Ok(Connection { stream, peer, _place: place })
+}
+
+impl Connected for Connection {
+    type ConnectInfo = Peer;
+
+    fn connect_info(&self) -> Peer {
+        self.peer.clone()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+}

@@ -1,0 +1,109 @@
+//! What `serve` and administrative commands set up alike: store, log key, committer.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tasuki_proto::log::{LogError, LogSigner};
+
+use crate::clock::{Clock, SystemClock};
+use crate::committer::start::Found;
+use crate::committer::{Committer, Fatal, Started};
+use crate::config::Config;
+use crate::files;
+use crate::store::{Store, StoreError};
+
+/// The relay can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    /// The database can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log, the witness and the database don't fit together, or can't be written.
+    #[error(transparent)]
+    Committer(#[from] Fatal),
+    /// A secret can't be read.
+    #[error("{path}: {source}")]
+    Secret {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The log's key is malformed.
+    #[error("{path}: {source}")]
+    LogKey {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: LogError,
+    },
+    /// A secret that others than its owner may read.
+    #[error("{0}: others than its owner may read this secret; chmod 600 it")]
+    Exposed(PathBuf),
+}
+
+/// Store and committer, running.
+#[derive(Debug)]
+pub struct Boot {
+    /// The store.
+    pub store: Store,
+    /// Committer and log.
+    pub started: Started,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Boot {
+    /// Opens the database, checks that it is durable, and starts the committer.
+    ///
+    /// # Errors
+    /// [`BootError`].
+    pub async fn start(config: &Config) -> Result<Self, BootError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let signer = log_signer(&config.evidence.log_key)?;
+        let store = Store::open(&config.database.url).await?;
+        let started =
+            Committer::start(store.clone(), signer, &config.evidence.witness, Arc::clone(&clock)).await?;
+        if started.found == Found::NoWitness {
+            tracing::warn!(
+                path = %config.evidence.witness.display(),
+                "there was no witness: a database set back in time would not have been noticed"
+            );
+        }
+        Ok(Self { store, started, clock })
+    }
+
+    /// Commits what is queued and closes the database.
+    ///
+    /// # Errors
+    /// If something that was queued may not be durable.
+    pub async fn finish(self) -> Result<(), Fatal> {
+        let Started { committer, ledger, running, .. } = self.started;
+        drop((committer, ledger));
+        let finished = running.finished().await;
+        self.store.close().await;
+        finished
+    }
+}
+
+/// The log's key, from a file that only its owner may read.
+///
+/// # Errors
+/// [`BootError`].
+pub fn log_signer(path: &Path) -> Result<LogSigner, BootError> {
+    let text = read_secret(path)?;
+    LogSigner::from_secret_text(&String::from_utf8_lossy(&text))
+        .map_err(|source| BootError::LogKey { path: path.to_owned(), source })
+}
+
+/// A secret, from a file that only its owner may read.
+///
+/// # Errors
+/// [`BootError::Exposed`], [`BootError::Secret`].
+pub fn read_secret(path: &Path) -> Result<Vec<u8>, BootError> {
+    let unreadable = |source| BootError::Secret { path: path.to_owned(), source };
+    if files::readable_by_others(path).map_err(unreadable)? {
+        return Err(BootError::Exposed(path.to_owned()));
+    }
+    std::fs::read(path).map_err(unreadable)
+}

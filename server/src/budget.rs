@@ -1,0 +1,169 @@
+//! What callers may hold at once: memory for open parcels, and calls.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tasuki_careplan::office::OfficeNumber;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Memory is counted in these: a semaphore has room for 2^29 of them at least.
+const UNIT: usize = 1024;
+
+/// Memory for parcels that have begun to arrive and are not committed yet.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    units: Arc<Semaphore>,
+    total: usize,
+    gauge: Option<&'static str>,
+}
+
+/// A piece of the budget; given back when dropped.
+#[derive(Debug)]
+pub struct Held {
+    permit: OwnedSemaphorePermit,
+    gauge: Option<&'static str>,
+}
+
+impl Memory {
+    /// A budget of so many MiB. `gauge` is the metric that shows how many bytes are taken.
+    pub fn mib(mib: u32, gauge: Option<&'static str>) -> Self {
+        let total = mib as usize * (1024 * 1024 / UNIT);
+        Self { units: Arc::new(Semaphore::new(total)), total, gauge }
+    }
+
+    /// Takes `bytes`, waiting for others to give back at most this long. `None`: there was no room.
+    pub async fn take(&self, bytes: usize, patience: Duration) -> Option<Held> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).ok().filter(|units| *units as usize <= self.total)?;
+        let taken = Arc::clone(&self.units).acquire_many_owned(units);
+        // An error would mean that the semaphore was closed, which nobody does.
+        let permit = tokio::time::timeout(patience, taken).await.ok()?.ok()?;
+        Some(Held::new(permit, self.gauge))
+    }
+
+    /// Takes `bytes` if there is room now.
+    pub fn try_take(&self, bytes: usize) -> Option<Held> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
+        let permit = Arc::clone(&self.units).try_acquire_many_owned(units).ok()?;
+        Some(Held::new(permit, self.gauge))
+    }
+}
+
+impl Held {
+    fn new(permit: OwnedSemaphorePermit, gauge: Option<&'static str>) -> Self {
+        let held = Self { permit, gauge };
+        if let Some(gauge) = gauge {
+            metrics::gauge!(gauge).increment(held.bytes());
+        }
+        held
+    }
+
+    fn bytes(&self) -> f64 {
+        f64::from(u32::try_from(self.permit.num_permits()).unwrap_or(u32::MAX)) * 1024.0
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(gauge) = self.gauge {
+            metrics::gauge!(gauge).decrement(self.bytes());
+        }
+    }
+}
+
+/// Counts what is open, of everybody and of each office.
+#[derive(Debug)]
+pub struct Slots {
+    gauge: &'static str,
+    total: u32,
+    per_office: u32,
+    open: Mutex<Open>,
+}
+
+#[derive(Debug, Default)]
+struct Open {
+    total: u32,
+    /// Holds only offices that have something open, so it is bounded by `Slots::total`.
+    by_office: HashMap<OfficeNumber, u32>,
+}
+
+/// One place; given back when dropped.
+#[derive(Debug)]
+pub struct Slot {
+    slots: Arc<Slots>,
+    office: OfficeNumber,
+}
+
+impl Slots {
+    /// Room for `total`, of which `per_office` may be one office's. `gauge` is the metric that shows it.
+    pub fn new(gauge: &'static str, total: u32, per_office: u32) -> Arc<Self> {
+        Arc::new(Self { gauge, total, per_office, open: Mutex::default() })
+    }
+
+    /// Takes a place. `None`: the office, or everybody together, has too many.
+    pub fn enter(self: &Arc<Self>, office: OfficeNumber) -> Option<Slot> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = open.by_office.get(&office).copied().unwrap_or(0);
+        if open.total >= self.total || own >= self.per_office {
+            return None;
+        }
+        open.total += 1;
+        open.by_office.insert(office, own + 1);
+        metrics::gauge!(self.gauge).increment(1.0);
+        Some(Slot { slots: Arc::clone(self), office })
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut open = self.slots.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.total = open.total.saturating_sub(1);
+        if let Some(own) = open.by_office.get_mut(&self.office) {
+            *own = own.saturating_sub(1);
+            if *own == 0 {
+                open.by_office.remove(&self.office);
+            }
+        }
+        metrics::gauge!(self.slots.gauge).decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Duration = Duration::ZERO;
+
+    #[tokio::test]
+    async fn memory_comes_back_when_its_holder_goes() {
+        let memory = Memory::mib(1, None);
+        let held = memory.take(600 * 1024, NOW).await.unwrap();
+        assert!(memory.take(600 * 1024, NOW).await.is_none());
+        assert!(memory.try_take(600 * 1024).is_none());
+        let waiting = tokio::spawn({
+            let memory = memory.clone();
+            async move { memory.take(600 * 1024, Duration::from_secs(60)).await.is_some() }
+        });
+        drop(held);
+        assert!(waiting.await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn more_than_the_whole_budget_is_refused_at_once() {
+        assert!(Memory::mib(1, None).take(2 * 1024 * 1024, Duration::from_secs(3600)).await.is_none());
+    }
+
+    #[test]
+    fn slots_bound_each_office_and_all_together() {
+        let slots = Slots::new("test_slots", 3, 2);
+        let (a, b) = ("1371215102".parse().unwrap(), "9971100012".parse().unwrap());
+        let first = slots.enter(a).unwrap();
+        let _second = slots.enter(a).unwrap();
+        assert!(slots.enter(a).is_none(), "one office has its share");
+        let _third = slots.enter(b).unwrap();
+        assert!(slots.enter(b).is_none(), "all together are full");
+        drop(first);
+        assert!(slots.enter(b).is_some());
+        assert_eq!(slots.open.lock().unwrap().by_office.len(), 2);
+    }
+}

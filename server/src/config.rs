@@ -1,0 +1,354 @@
+//! `relay.toml`: one struct per concern, units in the names, unknown keys refused.
+//!
+//! [`template`] is the file that `init` writes: every key with its default and what it means. A test reads it
+//! and compares it with the defaults below, so the two can't drift apart.
+
+mod limits;
+pub mod template;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+pub use limits::LimitsConfig;
+
+/// The configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("{path}: {source}")]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML, has an unknown key, or a value of the wrong kind.
+    #[error("{path}: {source}")]
+    Parse {
+        /// Which file.
+        path: PathBuf,
+        /// Where and why.
+        source: Box<toml::de::Error>,
+    },
+    /// A value that makes no sense.
+    #[error("{path}: {key}: {problem}")]
+    Value {
+        /// Which file.
+        path: PathBuf,
+        /// The key, with its table.
+        key: &'static str,
+        /// What is wrong, and what is right.
+        problem: &'static str,
+    },
+}
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the file stands; relative paths begin there.
+    #[serde(skip)]
+    pub folder: PathBuf,
+    /// The door.
+    pub server: ServerConfig,
+    /// The store.
+    pub database: DatabaseConfig,
+    /// The log of events.
+    pub evidence: EvidenceConfig,
+    /// Whose certificates are believed.
+    pub trust: TrustConfig,
+    /// The relay's own CA for trials.
+    pub trial_ca: Option<TrialCaConfig>,
+    /// Bounds.
+    #[serde(default)]
+    pub limits: LimitsConfig,
+    /// What is written about the relay's own work.
+    #[serde(default)]
+    pub logging: LoggingConfig,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address and port for offices. Port 0: any free one, which the log names.
+    pub listen: SocketAddr,
+    /// Certificate chain of the server, PEM, its own first.
+    pub certificate: PathBuf,
+    /// Private key of the server, PEM (PKCS #8), owner-only.
+    pub private_key: PathBuf,
+    /// Address and port for Prometheus, without TLS: keep it local. Absent: none.
+    #[serde(default)]
+    pub metrics_listen: Option<SocketAddr>,
+    /// How long a stop waits for open submissions.
+    #[serde(default = "defaults::drain_s")]
+    pub drain_s: u32,
+}
+
+/// `[database]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// `sqlite:FILE` or `postgres://…`.
+    pub url: String,
+}
+
+/// `[evidence]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EvidenceConfig {
+    /// Secret key of the log, owner-only.
+    pub log_key: PathBuf,
+    /// File with the last checkpoint, outside the database. Best on another disk.
+    pub witness: PathBuf,
+}
+
+/// What happens when a revocation list is too old.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnStale {
+    /// Certificates that it covers are refused.
+    #[default]
+    Refuse,
+    /// They pass, with a warning.
+    Warn,
+}
+
+/// `[trust]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrustConfig {
+    /// Files or folders with trust anchors, PEM or DER.
+    pub anchors: Vec<PathBuf>,
+    /// Files or folders with intermediate certificates.
+    #[serde(default)]
+    pub intermediates: Vec<PathBuf>,
+    /// Files or folders with revocation lists.
+    pub crls: Vec<PathBuf>,
+    /// File that says where a certificate names its office; absent: the trial CA's profile.
+    #[serde(default)]
+    pub profile: Option<PathBuf>,
+    /// A list older than this is stale even if it says that it is good for longer.
+    #[serde(default = "defaults::crl_max_age_hours")]
+    pub crl_max_age_hours: u32,
+    /// What then.
+    #[serde(default)]
+    pub on_stale: OnStale,
+    /// How long before a list becomes stale the relay says so.
+    #[serde(default = "defaults::alarm_before_hours")]
+    pub alarm_before_hours: u32,
+    /// How often the files are looked at for changes.
+    #[serde(default = "defaults::reload_every_s")]
+    pub reload_every_s: u32,
+    /// Signers that are remembered, about 6 KiB each.
+    #[serde(default = "defaults::known_signers")]
+    pub known_signers: usize,
+}
+
+/// `[trial_ca]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrialCaConfig {
+    /// The CA's certificate, PEM.
+    pub certificate: PathBuf,
+    /// Its key, PEM, owner-only. Where the file is missing, nothing can be issued here.
+    pub key: PathBuf,
+    /// Folder with what was issued and revoked.
+    pub register: PathBuf,
+    /// Where its revocation list goes; one of `trust.crls`, or in a folder of them.
+    pub crl: PathBuf,
+    /// How long an issued certificate is good for.
+    #[serde(default = "defaults::certificate_days")]
+    pub certificate_days: u32,
+    /// How long a revocation list is good for. A running relay writes a new one every day.
+    #[serde(default = "defaults::crl_days")]
+    pub crl_days: u32,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// `[logging]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoggingConfig {
+    /// How lines look.
+    #[serde(default)]
+    pub format: LogFormat,
+    /// `error`, `warn`, `info`, `debug`, or directives such as `info,tasuki_server::rpc=debug`.
+    #[serde(default = "defaults::level")]
+    pub level: String,
+}
+
+impl Default for LoggingConfig {
+    fn default() -> Self {
+        Self { format: LogFormat::default(), level: defaults::level() }
+    }
+}
+
+mod defaults {
+    pub(super) fn drain_s() -> u32 {
+        20
+    }
+    pub(super) fn crl_max_age_hours() -> u32 {
+        8 * 24
+    }
+    pub(super) fn alarm_before_hours() -> u32 {
+        48
+    }
+    pub(super) fn reload_every_s() -> u32 {
+        5
+    }
+    pub(super) fn known_signers() -> usize {
+        4096
+    }
+    pub(super) fn certificate_days() -> u32 {
+        730
+    }
+    pub(super) fn crl_days() -> u32 {
+        7
+    }
+    pub(super) fn level() -> String {
+        "info".to_owned()
+    }
+}
+
+impl Config {
+    /// Reads and checks a file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, and the key or line.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of a file; `path` says where relative paths begin.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text)
+            .map_err(|source| ConfigError::Parse { path: path.to_owned(), source: Box::new(source) })?;
+        config.folder = path.parent().map(Path::to_owned).unwrap_or_default();
+        config.check().map_err(|(key, problem)| ConfigError::Value {
+            path: path.to_owned(),
+            key,
+            problem,
+        })?;
+        config.make_absolute();
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        if self.trust.anchors.is_empty() {
+            return Err(("trust.anchors", "name at least one trust anchor"));
+        }
+        if self.trust.crl_max_age_hours == 0 {
+            return Err(("trust.crl_max_age_hours", "must be at least 1"));
+        }
+        if self.trust.reload_every_s == 0 {
+            return Err(("trust.reload_every_s", "must be at least 1"));
+        }
+        if let Some(ca) = &self.trial_ca
+            && (ca.crl_days < 2 || ca.certificate_days == 0)
+        {
+            return Err(("trial_ca", "crl_days must be at least 2, certificate_days at least 1"));
+        }
+        self.limits.check()
+    }
+
+    fn make_absolute(&mut self) {
+        let folder = self.folder.clone();
+        let here = |path: &mut PathBuf| *path = folder.join(&*path);
+        here(&mut self.server.certificate);
+        here(&mut self.server.private_key);
+        here(&mut self.evidence.log_key);
+        here(&mut self.evidence.witness);
+        for paths in [&mut self.trust.anchors, &mut self.trust.intermediates, &mut self.trust.crls] {
+            paths.iter_mut().for_each(here);
+        }
+        self.trust.profile.iter_mut().for_each(here);
+        if let Some(ca) = &mut self.trial_ca {
+            for path in [&mut ca.certificate, &mut ca.key, &mut ca.register, &mut ca.crl] {
+                here(path);
+            }
+        }
+        // `sqlite:relay.db` is a file like the others; `sqlite::memory:` and absolute names are left alone.
+        if let Some(file) = self.database.url.strip_prefix("sqlite:")
+            && !file.starts_with([':', '/'])
+        {
+            self.database.url = format!("sqlite:{}", folder.join(file).display());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> String {
+        template::text("127.0.0.1:8443".parse().unwrap())
+    }
+
+    #[test]
+    fn the_file_that_init_writes_states_the_defaults() {
+        let written = Config::parse(&sample(), Path::new("/srv/relay/relay.toml")).unwrap();
+        // Every optional key left out, the rest as it is.
+        let optional: Vec<String> = sample()
+            .lines()
+            .filter(|line| !line.starts_with("# ") && !line.is_empty())
+            .map(str::to_owned)
+            .collect();
+        let mut needed = String::new();
+        for line in &optional {
+            let key = line.split(" =").next().unwrap();
+            let keep = line.starts_with('[')
+                || ["listen", "metrics_listen", "certificate", "private_key", "url", "log_key", "witness"]
+                    .contains(&key)
+                || ["anchors", "crls", "key", "register", "crl"].contains(&key);
+            if keep {
+                needed.push_str(line);
+                needed.push('\n');
+            }
+        }
+        assert_eq!(Config::parse(&needed, Path::new("/srv/relay/relay.toml")).unwrap(), written);
+    }
+
+    #[test]
+    fn paths_begin_at_the_file() {
+        let config = Config::parse(&sample(), Path::new("/srv/relay/relay.toml")).unwrap();
+        assert_eq!(config.database.url, "sqlite:/srv/relay/relay.db");
+        assert!(config.evidence.log_key.starts_with("/srv/relay"));
+        let moved = sample().replace("sqlite:relay.db", "postgres://localhost/tasuki");
+        let config = Config::parse(&moved, Path::new("relay.toml")).unwrap();
+        assert_eq!(config.database.url, "postgres://localhost/tasuki");
+    }
+
+    #[test]
+    fn unknown_keys_and_senseless_values_are_refused() {
+        for (from, to) in [
+            ("drain_s", "drain_seconds"),
+            ("[logging]", "[log]"),
+            ("on_stale = \"refuse\"", "on_stale = \"ignore\""),
+        ] {
+            let text = sample().replace(from, to);
+            assert_ne!(text, sample(), "{from} is not in the sample");
+            assert!(matches!(Config::parse(&text, Path::new("r")), Err(ConfigError::Parse { .. })), "{to}");
+        }
+        let text = sample().replace("crl_max_age_hours = 192", "crl_max_age_hours = 0");
+        let error = Config::parse(&text, Path::new("r")).unwrap_err();
+        assert!(matches!(error, ConfigError::Value { key: "trust.crl_max_age_hours", .. }), "{error}");
+    }
+}

@@ -1,0 +1,238 @@
+//! Who takes part, from memory: an office's standing, its name, and the keys that parcels are sealed to.
+//!
+//! Entries are forgotten when `Head::directory` moves (an office or a key changed, by whichever process), when
+//! the trust store changes, and when one of their keys ends. A key of the directory is used only while its
+//! certificate verifies: a revoked one gets nothing more, although it stays registered.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::cms_verify::SignatureVerifier;
+use tasuki_certs::error::CertError;
+use tasuki_certs::profile::Identity;
+use tasuki_certs::recipient::Recipient;
+use tasuki_certs::signature_error::SignatureError;
+use tasuki_certs::trust::{CurrentTrust, Purpose, TrustStore};
+use tokio::sync::watch;
+
+use crate::cache::Generations;
+use crate::clock::Clock;
+use crate::store::offices::{KeyKind, KeyRow, OfficeRow, OfficeState};
+use crate::store::{Store, StoreError};
+use crate::trust::Trust;
+
+/// Keys that one parcel is sealed to: certificates that overlap in a renewal, and a sealing key or two. The
+/// newest count; each costs the relay 50 µs for every parcel.
+const MAX_KEYS: usize = 8;
+
+/// The generation is read from the database at most this often.
+const FOLLOW_EVERY: Duration = Duration::from_millis(50);
+
+/// An office as the relay deals with it.
+#[derive(Debug)]
+pub struct Member {
+    /// Its entry.
+    pub office: OfficeRow,
+    /// Keys that can be used now, oldest first.
+    pub keys: Vec<KeyRow>,
+    /// The same keys, ready for sealing.
+    pub recipients: Vec<Recipient>,
+    /// `Head::directory` when this was read.
+    pub generation: i64,
+    /// Read it again after this time, Unix microseconds: a key or what vouches for it ends.
+    valid_until_us: i64,
+}
+
+impl Member {
+    /// Takes part.
+    pub fn active(&self) -> bool {
+        self.office.state == OfficeState::Active
+    }
+}
+
+/// The directory, cached.
+#[derive(Debug)]
+pub struct Directory {
+    store: Store,
+    trust: Trust,
+    verifier: Arc<SignatureVerifier>,
+    clock: Arc<dyn Clock>,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Debug)]
+struct Cache {
+    generation: i64,
+    trust: Arc<TrustStore>,
+    entries: Generations<OfficeNumber, Option<Arc<Member>>>,
+}
+
+impl Directory {
+    /// A directory that remembers at most `known_offices`.
+    pub fn new(
+        store: Store,
+        trust: Trust,
+        verifier: Arc<SignatureVerifier>,
+        clock: Arc<dyn Clock>,
+        known_offices: usize,
+    ) -> Self {
+        let cache = Cache { generation: 0, trust: trust.current(), entries: Generations::new(known_offices) };
+        Self { store, trust, verifier, clock, cache: Mutex::new(cache) }
+    }
+
+    /// An office; `None` if the directory does not hold it.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn member(&self, office: OfficeNumber) -> Result<Option<Arc<Member>>, StoreError> {
+        let trust = self.trust.current();
+        if let Some(known) = self.known(office, &trust) {
+            return Ok(known);
+        }
+        // Read before the rows: if they change in between, the entry is older than it says, never newer.
+        let generation = self.refresh().await?;
+        let Some(row) = self.store.office(office).await? else {
+            self.remember(office, None, generation, &trust);
+            return Ok(None);
+        };
+        let keys = self.store.office_keys(office).await?;
+        let (verifier, snapshot, now_us) =
+            (Arc::clone(&self.verifier), Arc::clone(&trust), self.clock.now_us());
+        // Certificates are verified: that is no work for the threads that serve the network.
+        let usable = tokio::task::spawn_blocking(move || usable_keys(keys, &verifier, &snapshot, now_us));
+        let Ok(usable) = usable.await else { return Err(StoreError::from(sqlx::Error::WorkerCrashed)) };
+        let member = Arc::new(Member {
+            office: row,
+            keys: usable.rows,
+            recipients: usable.recipients,
+            generation,
+            valid_until_us: usable.until_us,
+        });
+        self.remember(office, Some(Arc::clone(&member)), generation, &trust);
+        Ok(Some(member))
+    }
+
+    /// An office's name, empty where it left the directory.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn name(&self, office: OfficeNumber) -> Result<String, StoreError> {
+        Ok(self.member(office).await?.map(|m| m.office.name.clone()).unwrap_or_default())
+    }
+
+    /// Looks whether the directory changed, and forgets what is known of it if so. Returns its generation.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn refresh(&self) -> Result<i64, StoreError> {
+        let generation = self.store.head().await?.directory;
+        let mut cache = self.cache();
+        if cache.generation < generation {
+            cache.generation = generation;
+            cache.entries.clear();
+        }
+        Ok(cache.generation)
+    }
+
+    /// Follows the log: whatever changes the directory moves it. Runs until the log's writer is gone.
+    pub async fn follow<T>(&self, mut log: watch::Receiver<T>) {
+        while log.changed().await.is_ok() {
+            if let Err(error) = self.refresh().await {
+                tracing::warn!(%error, "the directory's generation can't be read");
+            }
+            tokio::time::sleep(FOLLOW_EVERY).await;
+        }
+    }
+
+    fn known(&self, office: OfficeNumber, trust: &Arc<TrustStore>) -> Option<Option<Arc<Member>>> {
+        let mut cache = self.cache();
+        if !Arc::ptr_eq(&cache.trust, trust) {
+            cache.trust = Arc::clone(trust);
+            cache.entries.clear();
+        }
+        let known = cache.entries.get(&office)?;
+        let now_us = self.clock.now_us();
+        known.as_ref().is_none_or(|member| now_us <= member.valid_until_us).then_some(known)
+    }
+
+    fn remember(
+        &self,
+        office: OfficeNumber,
+        member: Option<Arc<Member>>,
+        generation: i64,
+        trust: &Arc<TrustStore>,
+    ) {
+        let mut cache = self.cache();
+        // What changed meanwhile was not read.
+        if cache.generation == generation && Arc::ptr_eq(&cache.trust, trust) {
+            cache.entries.put(office, member);
+        }
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        // Every change of the cache is complete when it is made: a panic can't leave it half done.
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Usable {
+    rows: Vec<KeyRow>,
+    recipients: Vec<Recipient>,
+    until_us: i64,
+}
+
+fn usable_keys(keys: Vec<KeyRow>, verifier: &SignatureVerifier, trust: &TrustStore, now_us: i64) -> Usable {
+    let mut usable = Usable { rows: Vec::new(), recipients: Vec::new(), until_us: i64::MAX };
+    for row in keys.into_iter().rev() {
+        if usable.rows.len() == MAX_KEYS {
+            break;
+        }
+        match usable_key(&row, verifier, trust, now_us) {
+            Ok((recipient, until_us)) => {
+                usable.until_us = usable.until_us.min(until_us).min(row.not_after_us);
+                usable.recipients.push(recipient);
+                usable.rows.push(row);
+            }
+            Err(reason) => {
+                tracing::debug!(office.number = %row.office, reason, "a registered key is not used");
+            }
+        }
+    }
+    usable.rows.reverse();
+    usable.recipients.reverse();
+    usable
+}
+
+/// Whether parcels may be sealed to a registered key now; if so, until when that is known.
+fn usable_key(
+    row: &KeyRow,
+    verifier: &SignatureVerifier,
+    trust: &TrustStore,
+    now_us: i64,
+) -> Result<(Recipient, i64), &'static str> {
+    if row.not_after_us < now_us {
+        return Err("CERTIFICATE_EXPIRED");
+    }
+    match row.kind {
+        KeyKind::Certificate => {
+            let verified = trust.verify(&row.key, &[], Purpose::Seal, now_us).map_err(|e| e.code())?;
+            if verified.identity != (Identity::Office { number: row.office.to_string() }) {
+                return Err("IDENTITY_NOT_FOUND");
+            }
+            let recipient = Recipient::from_certificate(&row.key).map_err(|_| "UNSUPPORTED_KEY")?;
+            Ok((recipient, verified.valid_until_us))
+        }
+        KeyKind::Sealing => {
+            let until_us = match verifier.verify(&row.approval, None, now_us) {
+                Ok(approval) => approval.signer.valid_until_us,
+                // The key outlives the certificate that approved it; it does not outlive its revocation.
+                Err(SignatureError::Certificate(CertError::CertificateExpired(_))) => i64::MAX,
+                Err(error) => return Err(error.code()),
+            };
+            let recipient = Recipient::from_sealing_key(&row.key).map_err(|_| "KEY_MALFORMED")?;
+            // Ask again when the approving certificate ends: the answer then is another, not no.
+            Ok((recipient, until_us))
+        }
+    }
+}

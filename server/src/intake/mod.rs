@@ -1,0 +1,210 @@
+//! From a container's bytes to a sealed delivery: open, verify, check, seal.
+//!
+//! Everything here is work for a processor, so it runs on threads of its own, as many at once as there are
+//! cores. The plain text lives in this module's stack frames only: it is dropped when the seal is made, and is
+//! never logged.
+
+mod archive;
+mod findings;
+mod refusal;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ring::rand::SystemRandom;
+use tasuki_careplan::check::check_file;
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::cms_verify::{SignatureVerifier, VerifiedSignature};
+use tasuki_certs::profile::Identity;
+use tasuki_certs::seal::seal;
+use tasuki_proto::event::sha256;
+use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::parcel::{Header, OpenParcel, ParcelFile};
+use tasuki_proto::{limits, reason};
+use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
+
+pub use archive::{Archivist, Needed};
+pub use refusal::Refusal;
+
+use crate::access::Caller;
+use crate::clock::Clock;
+use crate::committer::change::Delivery;
+use crate::directory::{Directory, Member};
+use crate::store::parcels::FileRow;
+
+/// A parcel that passed every check.
+#[derive(Debug)]
+pub struct Checked {
+    /// For the committer.
+    pub delivery: Box<Delivery>,
+    /// For the archivist, when it is committed.
+    pub needed: Needed,
+}
+
+/// Turns containers into deliveries.
+#[derive(Debug)]
+pub struct Intake {
+    directory: Arc<Directory>,
+    verifier: Arc<SignatureVerifier>,
+    archivist: Arc<Archivist>,
+    clock: Arc<dyn Clock>,
+    workers: Semaphore,
+    rng: SystemRandom,
+}
+
+impl Intake {
+    /// An intake that works on `workers` parcels at once; 0: as many as there are cores.
+    pub fn new(
+        directory: Arc<Directory>,
+        verifier: Arc<SignatureVerifier>,
+        archivist: Arc<Archivist>,
+        clock: Arc<dyn Clock>,
+        workers: u32,
+    ) -> Self {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = if workers == 0 { cores() } else { workers as usize };
+        Self {
+            directory,
+            verifier,
+            archivist,
+            clock,
+            workers: Semaphore::new(workers),
+            rng: SystemRandom::new(),
+        }
+    }
+
+    /// Runs work on one of the worker threads, when one is free.
+    ///
+    /// # Errors
+    /// [`Refusal`] with `OVERLOADED` if the work was lost: it panicked, or the relay is going down.
+    pub async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let lost = || Refusal::of(reason::OVERLOADED);
+        let _worker = self.workers.acquire().await.map_err(|_| lost())?;
+        tokio::task::spawn_blocking(work).await.map_err(|error| {
+            if error.is_panic() {
+                tracing::error!("the work on a parcel or statement panicked");
+            }
+            lost()
+        })
+    }
+
+    /// Checks and seals one container that `caller` handed in.
+    ///
+    /// # Errors
+    /// [`Refusal`]: why it is not accepted, as the sender is told.
+    pub async fn take_in(self: &Arc<Self>, container: Bytes, caller: &Caller) -> Result<Checked, Refusal> {
+        let (intake, caller, runtime) = (Arc::clone(self), caller.clone(), Handle::current());
+        self.work(move || intake.check_and_seal(&container, &caller, &runtime)).await?
+    }
+
+    fn check_and_seal(
+        &self,
+        container: &[u8],
+        caller: &Caller,
+        runtime: &Handle,
+    ) -> Result<Checked, Refusal> {
+        let now_us = self.clock.now_us();
+        let parcel = OpenParcel::open(container)?;
+        let header = &parcel.header;
+        let about = |refusal: Refusal| refusal.about(header);
+        let signature = self
+            .verifier
+            .verify(parcel.signature(), Some(parcel.manifest()), now_us)
+            .map_err(|error| about(error.into()))?;
+        check_parties(header, &signature, caller.office, now_us).map_err(about)?;
+        let recipient = self.recipient(header, runtime).map_err(about)?;
+        let files = check_files(parcel.files()).map_err(about)?;
+
+        let sealed = seal(container, &recipient.recipients, &self.rng).map_err(|error| {
+            tracing::error!(%error, "sealing failed");
+            about(Refusal::of(reason::OVERLOADED))
+        })?;
+        let needed = self.archivist.needed(&signature.signer);
+        let delivery = Box::new(Delivery {
+            key: ParcelKey { sender: header.sender, id: header.parcel },
+            recipient: header.recipient,
+            digest: sha256(container),
+            container_size: container.len() as u64,
+            sealed_digest: sha256(&sealed),
+            sealed,
+            files,
+            signer: signature.signer.fingerprint,
+            transmitter: caller.name.clone(),
+            crls: signature.signer.crls.clone(),
+            archive: Arc::clone(&needed.items),
+            directory: recipient.generation,
+        });
+        Ok(Checked { delivery, needed })
+    }
+
+    /// The receiving office, with keys to seal to. The caller's own standing was asked for by its call.
+    fn recipient(&self, header: &Header, runtime: &Handle) -> Result<Arc<Member>, Refusal> {
+        if header.recipient == header.sender {
+            return Err(Refusal::of(reason::RECIPIENT_IS_SENDER));
+        }
+        // Mostly from memory; else this worker waits for the database.
+        let member = runtime.block_on(self.directory.member(header.recipient))?;
+        let member = member.ok_or(Refusal::of(reason::RECIPIENT_UNKNOWN))?;
+        if !member.active() {
+            return Err(Refusal::of(reason::RECIPIENT_SUSPENDED));
+        }
+        if member.recipients.is_empty() {
+            return Err(Refusal::of(reason::RECIPIENT_NO_KEY));
+        }
+        Ok(member)
+    }
+}
+
+/// Signer, sender and transmitter are the same office, so far; a proxy will need a delegation.
+fn check_parties(
+    header: &Header,
+    signature: &VerifiedSignature<'_>,
+    transmitter: OfficeNumber,
+    now_us: i64,
+) -> Result<(), Refusal> {
+    match &signature.signer.identity {
+        Identity::Office { number } if number == header.sender.as_str() => {}
+        Identity::Office { .. } => return Err(Refusal::of(reason::SENDER_MISMATCH)),
+        Identity::Terminal { .. } | Identity::Proxy { .. } | Identity::Operator { .. } => {
+            return Err(Refusal::of(reason::SIGNER_NOT_ALLOWED));
+        }
+    }
+    if transmitter != header.sender {
+        return Err(Refusal::of(reason::TRANSMITTER_NOT_ALLOWED));
+    }
+    if header.created_us() > now_us.saturating_add(limits::MAX_CLOCK_AHEAD_US) {
+        return Err(Refusal::of(reason::CREATED_IN_FUTURE));
+    }
+    Ok(())
+}
+
+/// What the relay may know of each file; refuses if a standard file has errors.
+fn check_files<'p>(files: impl Iterator<Item = ParcelFile<'p>>) -> Result<Vec<FileRow>, Refusal> {
+    let mut rows = Vec::new();
+    let mut report = findings::Report::default();
+    for (place, file) in files.enumerate() {
+        if file.name.is_some() {
+            report.add(place, &file, check_file(&file.entry.path, file.content));
+        }
+        rows.push(file_row(&file));
+    }
+    if report.has_errors() {
+        return Err(Refusal { findings: report.into_findings(), ..Refusal::of(reason::FILES_REJECTED) });
+    }
+    Ok(rows)
+}
+
+fn file_row(file: &ParcelFile<'_>) -> FileRow {
+    let month =
+        file.name.as_ref().and_then(|n| n.month).and_then(tasuki_careplan::file_name::MonthField::month);
+    FileRow {
+        kind: file.entry.kind.clone(),
+        month: month.map(|m| m.to_string()).unwrap_or_default(),
+        serial: file.name.as_ref().map(|n| n.serial.to_string()).unwrap_or_default(),
+        size: file.content.len() as u64,
+    }
+}

@@ -1,0 +1,88 @@
+//! Why a parcel or a statement is not accepted, as its sender is told.
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::signature_error::SignatureError;
+use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::parcel::{Header, ParcelError};
+use tasuki_proto::{pb, reason};
+
+use crate::access::Denied;
+use crate::committer::change::Refused;
+use crate::store::StoreError;
+
+/// One thing that was not accepted; nothing of it is kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refusal {
+    /// Stable reason word.
+    pub reason: &'static str,
+    /// What exactly, in English, where the word alone does not tell. May quote names out of the parcel: for its
+    /// sender only, never for a log.
+    pub detail: Option<String>,
+    /// The parcel, as far as it could be read.
+    pub parcel: Option<ParcelKey>,
+    /// Its receiver, as far as it could be read.
+    pub recipient: Option<OfficeNumber>,
+    /// What is wrong with its files.
+    pub findings: Vec<pb::Finding>,
+}
+
+impl Refusal {
+    /// With nothing but a reason.
+    pub fn of(reason: &'static str) -> Self {
+        Self { reason, detail: None, parcel: None, recipient: None, findings: Vec::new() }
+    }
+
+    fn with(reason: &'static str, detail: &dyn std::fmt::Display) -> Self {
+        Self { detail: Some(detail.to_string()), ..Self::of(reason) }
+    }
+
+    /// About this parcel.
+    #[must_use]
+    pub fn about(self, header: &Header) -> Self {
+        let parcel = ParcelKey { sender: header.sender, id: header.parcel };
+        Self { parcel: Some(parcel), recipient: Some(header.recipient), ..self }
+    }
+
+    /// The same bytes may be accepted later.
+    pub fn retry(&self) -> bool {
+        [
+            reason::OVERLOADED,
+            reason::SHUTTING_DOWN,
+            reason::STORE_UNAVAILABLE,
+            reason::STREAM_CUT,
+            reason::STREAM_TOO_SLOW,
+        ]
+        .contains(&self.reason)
+    }
+}
+
+impl From<ParcelError> for Refusal {
+    fn from(error: ParcelError) -> Self {
+        Self::with(error.code(), &error)
+    }
+}
+
+impl From<SignatureError> for Refusal {
+    fn from(error: SignatureError) -> Self {
+        Self::with(error.code(), &error)
+    }
+}
+
+impl From<Refused> for Refusal {
+    fn from(refused: Refused) -> Self {
+        Self::of(refused.code())
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        tracing::warn!(%error, "the database can't be read");
+        Self::of(reason::STORE_UNAVAILABLE)
+    }
+}
+
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        Self::of(denied.code())
+    }
+}

@@ -1,0 +1,122 @@
+//! Rows to messages and back.
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::{pb, time};
+
+use super::{Context, Failure};
+use crate::store::StoreError;
+use crate::store::feeds::FeedRow;
+use crate::store::leaves::Position;
+use crate::store::parcels::{ParcelRow, State};
+
+pub(super) fn parcel_ref(key: &ParcelKey) -> pb::ParcelRef {
+    pb::ParcelRef { sender: key.sender.to_string(), parcel_id: key.id.to_string() }
+}
+
+/// A full reference: sender and id.
+pub(super) fn parcel_key(message: Option<&pb::ParcelRef>) -> Result<ParcelKey, Failure> {
+    let message = message.ok_or_else(|| Failure::malformed("ref is missing"))?;
+    Ok(ParcelKey {
+        sender: message.sender.parse().map_err(|_| Failure::malformed("ref.sender is no office number"))?,
+        id: message.parcel_id.parse().map_err(|_| Failure::malformed("ref.parcel_id is no UUIDv7"))?,
+    })
+}
+
+pub(super) fn state(state: State) -> pb::ParcelState {
+    match state {
+        State::Delivered => pb::ParcelState::Delivered,
+        State::Fetched => pb::ParcelState::Fetched,
+        State::Acknowledged => pb::ParcelState::Acknowledged,
+    }
+}
+
+/// Back from the wire. A state that no parcel of this relay can have is `None`.
+pub(super) fn state_from(state: pb::ParcelState) -> Option<State> {
+    match state {
+        pb::ParcelState::Delivered => Some(State::Delivered),
+        pb::ParcelState::Fetched => Some(State::Fetched),
+        pb::ParcelState::Acknowledged => Some(State::Acknowledged),
+        _ => None,
+    }
+}
+
+/// A time of the database: 0 is "not yet" and stays empty.
+pub(super) fn when(us: i64) -> String {
+    if us == 0 { String::new() } else { time::format_us(us) }
+}
+
+pub(super) fn opening_at(openings: &[FeedRow], position: Position) -> Option<&FeedRow> {
+    openings.iter().find(|row| row.position == position)
+}
+
+impl Context {
+    /// A parcel as lists show it.
+    pub(super) async fn summary(&self, row: &ParcelRow) -> Result<pb::ParcelSummary, StoreError> {
+        let files = row.files.iter().map(|file| pb::FileSummary {
+            kind: file.kind.clone(),
+            month: file.month.clone(),
+            serial: file.serial.clone(),
+            size: file.size,
+        });
+        Ok(pb::ParcelSummary {
+            r#ref: Some(parcel_ref(&row.key)),
+            sender_name: self.directory.name(row.key.sender).await?,
+            recipient: row.recipient.to_string(),
+            recipient_name: self.directory.name(row.recipient).await?,
+            state: state(row.state).into(),
+            files: files.collect(),
+            digest: row.digest.to_vec().into(),
+            container_size: row.container_size,
+            sealed_size: row.sealed_size,
+            accepted_at: when(row.accepted_us),
+            fetched_at: when(row.fetched_us),
+            acknowledged_at: when(row.acknowledged_us),
+            signer: row.signer.to_vec().into(),
+        })
+    }
+
+    /// A parcel that exists for this office: it sent it, or it is to receive it.
+    pub(super) async fn visible(
+        &self,
+        key: &ParcelKey,
+        office: OfficeNumber,
+    ) -> Result<Option<ParcelRow>, StoreError> {
+        Ok(self.store.parcel(key).await?.filter(|row| concerns(row, office)))
+    }
+}
+
+/// The office is the parcel's sender or receiver.
+pub(super) fn concerns(row: &ParcelRow, office: OfficeNumber) -> bool {
+    row.key.sender == office || row.recipient == office
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_cross_the_wire_and_come_back() {
+        for s in State::ALL {
+            assert_eq!(state_from(state(s)), Some(s));
+        }
+        assert_eq!(state_from(pb::ParcelState::Unspecified), None);
+    }
+
+    #[test]
+    fn a_reference_needs_both_parts() {
+        let good = pb::ParcelRef {
+            sender: "1371215102".into(),
+            parcel_id: "0193a3f0-8a1b-7c2d-8e3f-000000000000".into(),
+        };
+        let key = parcel_key(Some(&good)).unwrap();
+        assert_eq!(parcel_ref(&key), good);
+        assert!(parcel_key(None).is_err());
+        for bad in [
+            pb::ParcelRef { sender: String::new(), ..good.clone() },
+            pb::ParcelRef { parcel_id: "0193a3f0-8a1b-4c2d-8e3f-000000000000".into(), ..good.clone() },
+        ] {
+            assert!(parcel_key(Some(&bad)).is_err());
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `tasuki.v1.Directory`: offices and their keys, what this relay is, approvals of sealing keys.
+
+use std::sync::Arc;
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::profile::Identity;
+use tasuki_certs::recipient::Recipient;
+use tasuki_certs::trust::CurrentTrust as _;
+use tasuki_proto::event::sha256;
+use tasuki_proto::pb::directory_server::Directory;
+use tasuki_proto::statement::{ApproveSealingKey, Statement};
+use tasuki_proto::{limits, pb, reason, time};
+use tonic::{Request, Response, Status};
+
+use super::acknowledge::{Verified, verify};
+use super::page::{page_size, read_token, token};
+use super::{Context, Failure};
+use crate::access::Caller;
+use crate::committer::change::Change;
+use crate::store::offices::{KeyKind, KeyRow, OfficeRow, OfficeState};
+
+/// Sealing keys that one office may register in its life: one for each computer that it ever set up. Parcels are
+/// sealed to the newest few only.
+const MAX_SEALING_KEYS: usize = 32;
+
+/// Bytes of words that are searched for; names of offices have about 100.
+const MAX_WORDS: usize = 300;
+
+/// The service.
+#[derive(Clone, Debug)]
+pub(super) struct Service(pub(super) Arc<Context>);
+
+#[tonic::async_trait]
+impl Directory for Service {
+    async fn get_office(
+        &self,
+        request: Request<pb::GetOfficeRequest>,
+    ) -> Result<Response<pb::Office>, Status> {
+        let _entered = self.0.enter(request.extensions()).await?;
+        let number: OfficeNumber = request
+            .into_inner()
+            .number
+            .parse()
+            .map_err(|_| Failure::malformed("number is no office number"))?;
+        let member = self.0.directory.member(number).await.map_err(Failure::from)?;
+        let member = member.ok_or(Failure::of(reason::OFFICE_NOT_FOUND))?;
+        let keys = member.keys.iter().map(key).collect();
+        Ok(Response::new(pb::Office { keys, ..office(&member.office) }))
+    }
+
+    async fn search_offices(
+        &self,
+        request: Request<pb::SearchOfficesRequest>,
+    ) -> Result<Response<pb::SearchOfficesResponse>, Status> {
+        let _entered = self.0.enter(request.extensions()).await?;
+        let request = request.into_inner();
+        if request.words.len() > MAX_WORDS {
+            return Err(Failure::malformed("words are at most 300 bytes").into());
+        }
+        let limit = page_size(request.page_size, 50)?;
+        let after = read_token('o', &request.page_token)?;
+        let found = self.0.store.search_offices(&request.words, after, limit).await;
+        let (offices, next) = found.map_err(Failure::from)?;
+        Ok(Response::new(pb::SearchOfficesResponse {
+            offices: offices.iter().map(office).collect(),
+            next_page_token: next.map(|number| token('o', number.as_str())).unwrap_or_default(),
+        }))
+    }
+
+    async fn get_relay(&self, request: Request<pb::GetRelayRequest>) -> Result<Response<pb::Relay>, Status> {
+        let _entered = self.0.enter(request.extensions()).await?;
+        let checkpoint = self.0.ledger.checkpoint();
+        Ok(Response::new(pb::Relay {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            log_key: self.0.ledger.key().vkey(checkpoint.epoch),
+            epoch: checkpoint.epoch,
+            checkpoint: checkpoint.note.clone().into(),
+            crls: self.0.trust.current().crls().map(Into::into).collect(),
+            max_container_bytes: limits::MAX_CONTAINER_BYTES as u64,
+            max_files: u32::try_from(limits::MAX_FILES).unwrap_or(u32::MAX),
+            max_file_bytes: limits::MAX_FILE_BYTES as u64,
+            max_note_chars: u32::try_from(limits::MAX_NOTE_CHARS).unwrap_or(u32::MAX),
+            now: time::format_us(self.0.clock.now_us()),
+        }))
+    }
+
+    async fn approve_sealing_key(
+        &self,
+        request: Request<pb::ApproveSealingKeyRequest>,
+    ) -> Result<Response<pb::ApproveSealingKeyResponse>, Status> {
+        let entered = self.0.enter(request.extensions()).await?;
+        let answer = approve(&self.0, &entered.caller, request.into_inner().statement).await?;
+        Ok(Response::new(answer))
+    }
+}
+
+async fn approve(
+    context: &Context,
+    caller: &Caller,
+    cms: bytes::Bytes,
+) -> Result<pb::ApproveSealingKeyResponse, Failure> {
+    let (verifier, now_us, bytes) = (Arc::clone(&context.verifier), context.clock.now_us(), cms.clone());
+    let Verified { statement, signer } =
+        context.intake.work(move || verify(&verifier, &bytes, now_us)).await??;
+    let Statement::ApproveSealingKey(ApproveSealingKey { office, spki, time_us }) = statement else {
+        return Err(Failure::of(reason::STATEMENT_MALFORMED));
+    };
+    if signer.identity != (Identity::Office { number: office.to_string() }) {
+        return Err(Failure::of(reason::STATEMENT_SIGNER));
+    }
+    if caller.office != office {
+        return Err(Failure::of(reason::TRANSMITTER_NOT_ALLOWED));
+    }
+    if time_us > now_us.saturating_add(limits::MAX_CLOCK_AHEAD_US) {
+        return Err(Failure::of(reason::CREATED_IN_FUTURE));
+    }
+    Recipient::from_sealing_key(&spki).map_err(|_| Failure::of(reason::KEY_MALFORMED))?;
+    let fingerprint = sha256(&spki);
+    let known = context.store.office_keys(office).await?;
+    let sealing = known.iter().filter(|k| k.kind == KeyKind::Sealing && k.fingerprint != fingerprint);
+    if sealing.count() >= MAX_SEALING_KEYS {
+        return Err(Failure::of(reason::NOT_ALLOWED));
+    }
+    let row = KeyRow {
+        office,
+        kind: KeyKind::Sealing,
+        key: spki,
+        fingerprint,
+        approval: cms.to_vec(),
+        not_after_us: i64::MAX,
+    };
+    let done = context.committer.submit(Change::RegisterKey(Box::new(row))).await?;
+    context.directory.refresh().await?;
+    Ok(pb::ApproveSealingKeyResponse { fingerprint: fingerprint.to_vec().into(), repeated: done.repeated })
+}
+
+fn office(row: &OfficeRow) -> pb::Office {
+    let state = match row.state {
+        OfficeState::Active => pb::OfficeState::Active,
+        OfficeState::Suspended => pb::OfficeState::Suspended,
+    };
+    pb::Office {
+        number: row.number.to_string(),
+        name: row.name.clone(),
+        kana: row.kana.clone(),
+        services: row.services.clone(),
+        standard_ready: row.standard_ready,
+        state: state.into(),
+        keys: Vec::new(),
+    }
+}
+
+fn key(row: &KeyRow) -> pb::OfficeKey {
+    let kind = match row.kind {
+        KeyKind::Certificate => pb::OfficeKeyKind::Certificate,
+        KeyKind::Sealing => pb::OfficeKeyKind::Sealing,
+    };
+    let not_after =
+        if row.not_after_us == i64::MAX { String::new() } else { time::format_us(row.not_after_us) };
+    pb::OfficeKey {
+        kind: kind.into(),
+        key: row.key.clone().into(),
+        approval: row.approval.clone().into(),
+        fingerprint: row.fingerprint.to_vec().into(),
+        not_after,
+    }
+}

@@ -1,0 +1,73 @@
+//! `tasuki.v1.Log`: checkpoints, proofs and tiles, to every member.
+
+use std::sync::Arc;
+
+use tasuki_proto::pb::log_server::Log;
+use tasuki_proto::{pb, reason};
+use tonic::{Request, Response, Status};
+
+use super::{Context, Failure};
+use crate::evidence::ledger::wire;
+use crate::store::leaves::TileName;
+
+/// The service.
+#[derive(Clone, Debug)]
+pub(super) struct Service(pub(super) Arc<Context>);
+
+impl Service {
+    /// Epoch 0 stands for the current one.
+    fn epoch(&self, asked: u64) -> u64 {
+        if asked == 0 { self.0.ledger.checkpoint().epoch } else { asked }
+    }
+}
+
+#[tonic::async_trait]
+impl Log for Service {
+    async fn get_checkpoint(
+        &self,
+        request: Request<pb::GetCheckpointRequest>,
+    ) -> Result<Response<pb::GetCheckpointResponse>, Status> {
+        let _entered = self.0.enter(request.extensions()).await?;
+        let epoch = self.epoch(request.into_inner().epoch);
+        let checkpoint = self.0.ledger.checkpoint_of(epoch).await.map_err(Failure::from)?;
+        Ok(Response::new(pb::GetCheckpointResponse {
+            checkpoint: checkpoint.note.clone().into(),
+            log_key: self.0.ledger.key().vkey(epoch),
+        }))
+    }
+
+    async fn get_consistency(
+        &self,
+        request: Request<pb::GetConsistencyRequest>,
+    ) -> Result<Response<pb::GetConsistencyResponse>, Status> {
+        let _entered = self.0.enter(request.extensions()).await?;
+        let request = request.into_inner();
+        let epoch = self.epoch(request.epoch);
+        let checkpoint = self.0.ledger.checkpoint_of(epoch).await.map_err(Failure::from)?;
+        let to = if request.to_size == 0 { checkpoint.size } else { request.to_size };
+        // Beyond the newest checkpoint there may be leaves already; nobody has promised them yet.
+        if request.from_size == 0 || request.from_size > to || to > checkpoint.size {
+            return Err(Failure::of(reason::LOG_RANGE).into());
+        }
+        let hashes = self.0.ledger.consistency(epoch, request.from_size, to).await.map_err(Failure::from)?;
+        Ok(Response::new(pb::GetConsistencyResponse {
+            hashes: wire(&hashes),
+            checkpoint: checkpoint.note.clone().into(),
+        }))
+    }
+
+    async fn get_tile(
+        &self,
+        request: Request<pb::GetTileRequest>,
+    ) -> Result<Response<pb::GetTileResponse>, Status> {
+        let _entered = self.0.enter(request.extensions()).await?;
+        let request = request.into_inner();
+        let name = TileName {
+            epoch: self.epoch(request.epoch),
+            level: u8::try_from(request.level).map_err(|_| Failure::of(reason::LOG_RANGE))?,
+            tile: request.index,
+        };
+        let hashes = self.0.ledger.tile(name).await.map_err(Failure::from)?;
+        Ok(Response::new(pb::GetTileResponse { hashes: hashes.into() }))
+    }
+}

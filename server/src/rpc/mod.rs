@@ -1,0 +1,134 @@
+//! The gRPC services. Handlers translate and delegate; what they decide stands in `access`, `intake`,
+//! `directory` and the committer.
+
+mod acknowledge;
+mod convert;
+mod directory;
+mod exchange;
+mod feed;
+mod fetch;
+mod log;
+mod page;
+mod status;
+mod submit;
+mod tracking;
+
+use std::sync::Arc;
+
+use tasuki_certs::cms_verify::SignatureVerifier;
+use tasuki_proto::{pb, reason};
+use tonic::Extensions;
+use tonic::service::Routes;
+use tonic::service::RoutesBuilder;
+
+pub use status::Failure;
+
+use crate::access::{Access, Caller, Peer};
+use crate::budget::{Memory, Slot, Slots};
+use crate::clock::Clock;
+use crate::committer::Committer;
+use crate::config::LimitsConfig;
+use crate::directory::Directory;
+use crate::evidence::ledger::Ledger;
+use crate::intake::{Archivist, Intake};
+use crate::shutdown::Stopping;
+use crate::store::Store;
+use crate::trust::Trust;
+
+/// What handlers work with.
+#[derive(Debug)]
+pub struct Context {
+    /// Reads.
+    pub store: Store,
+    /// Changes.
+    pub committer: Committer,
+    /// The log.
+    pub ledger: Arc<Ledger>,
+    /// Offices and keys.
+    pub directory: Arc<Directory>,
+    /// Whose certificates are believed.
+    pub trust: Trust,
+    /// Who calls.
+    pub access: Access,
+    /// From bytes to deliveries.
+    pub intake: Arc<Intake>,
+    /// Signatures of statements.
+    pub verifier: Arc<SignatureVerifier>,
+    /// What evidence needs later.
+    pub archivist: Arc<Archivist>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Bounds.
+    pub limits: LimitsConfig,
+    /// Places that calls take.
+    pub places: Places,
+    /// Says when to stop.
+    pub stopping: Stopping,
+}
+
+/// Places that calls take, and memory that parcels take.
+#[derive(Debug)]
+pub struct Places {
+    calls: Arc<Slots>,
+    submits: Arc<Slots>,
+    feeds: Arc<Slots>,
+    memory: Memory,
+}
+
+impl Places {
+    /// As many as the configuration allows.
+    pub fn new(limits: &LimitsConfig) -> Self {
+        // No office can have more calls than its connections carry; all together are bounded by connections.
+        let all = limits.connections.saturating_mul(limits.calls_per_connection);
+        Self {
+            calls: Slots::new("tasuki_calls", all, limits.calls_per_office),
+            submits: Slots::new("tasuki_submit_streams", all, limits.submits_per_office),
+            feeds: Slots::new("tasuki_feeds", limits.feeds, limits.feeds_per_office),
+            memory: Memory::mib(limits.open_parcels_mib, Some("tasuki_open_bytes")),
+        }
+    }
+}
+
+/// A call that was let in; its place is free again when this is dropped.
+#[derive(Debug)]
+struct Entered {
+    caller: Caller,
+    _call: Slot,
+}
+
+impl Context {
+    /// Lets a call in: who is it, and is there room for it?
+    async fn enter(&self, extensions: &Extensions) -> Result<Entered, Failure> {
+        if self.stopping.now() {
+            return Err(Failure::of(reason::SHUTTING_DOWN));
+        }
+        let peer = extensions.get::<Peer>().ok_or(crate::access::Denied::NoCertificate)?;
+        let caller = self.access.caller(peer).await?;
+        let call = self.places.calls.enter(caller.office).ok_or(Failure::of(reason::TOO_MANY_STREAMS))?;
+        Ok(Entered { caller, _call: call })
+    }
+}
+
+/// All services.
+///
+/// # Errors
+/// If the descriptors that are compiled in can't be read.
+pub fn routes(context: &Arc<Context>) -> Result<Routes, tonic_reflection::server::Error> {
+    use tasuki_proto::limits::MAX_MESSAGE_BYTES;
+
+    let mut routes = RoutesBuilder::default();
+    let exchange = exchange::Service(Arc::clone(context));
+    routes.add_service(
+        pb::exchange_server::ExchangeServer::new(exchange).max_decoding_message_size(MAX_MESSAGE_BYTES),
+    );
+    routes.add_service(pb::feed_server::FeedServer::new(feed::Service(Arc::clone(context))));
+    routes.add_service(pb::tracking_server::TrackingServer::new(tracking::Service(Arc::clone(context))));
+    routes.add_service(pb::directory_server::DirectoryServer::new(directory::Service(Arc::clone(context))));
+    routes.add_service(pb::log_server::LogServer::new(log::Service(Arc::clone(context))));
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .build_v1()?;
+    routes.add_service(reflection);
+    Ok(routes.routes())
+}

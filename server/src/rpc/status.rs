@@ -1,0 +1,166 @@
+//! The one place that builds `tonic::Status`: a stable reason, its explanation, and the code that fits.
+
+use std::collections::HashMap;
+
+use tasuki_proto::reason::{self, DOMAIN};
+use tasuki_proto::{limits, pb};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+use crate::access::Denied;
+use crate::committer::change::Refused;
+use crate::evidence::ledger::ProofError;
+use crate::intake::Refusal;
+use crate::store::StoreError;
+
+/// Why a call, or one item of a call, did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Stable reason word.
+    pub reason: &'static str,
+    code: Code,
+    detail: Option<String>,
+}
+
+impl Failure {
+    /// With a word of `tasuki_proto::reason`.
+    pub fn of(reason: &'static str) -> Self {
+        Self { reason, code: code(reason), detail: None }
+    }
+
+    /// A request that breaks the rules of the interface, and which rule.
+    pub fn malformed(rule: &str) -> Self {
+        Self { detail: Some(rule.to_owned()), ..Self::of(reason::REQUEST_MALFORMED) }
+    }
+
+    /// What it means, in Japanese and in English.
+    pub fn messages(&self) -> (String, String) {
+        messages(self.reason, self.detail.as_deref())
+    }
+}
+
+/// What a reason means and what to do, in Japanese and in English.
+fn messages(reason: &str, detail: Option<&str>) -> (String, String) {
+    let known = reason::explain(reason);
+    let en = match detail {
+        Some(detail) => format!("{} ({detail})", known.en),
+        None => known.en.to_owned(),
+    };
+    (known.ja.to_owned(), en)
+}
+
+fn code(reason: &str) -> Code {
+    match reason {
+        reason::REQUEST_MALFORMED | reason::STATEMENT_MALFORMED | reason::KEY_MALFORMED => {
+            Code::InvalidArgument
+        }
+        reason::PARCEL_NOT_FOUND | reason::OFFICE_NOT_FOUND => Code::NotFound,
+        reason::CURSOR_IN_FUTURE | reason::OFFSET_OUT_OF_RANGE | reason::LOG_RANGE => Code::OutOfRange,
+        reason::CALLER_UNKNOWN
+        | reason::CALLER_SUSPENDED
+        | reason::NOT_ALLOWED
+        | reason::TRANSMITTER_NOT_ALLOWED
+        | reason::STATEMENT_SIGNER => Code::PermissionDenied,
+        reason::TOO_MANY_STREAMS | reason::OVERLOADED => Code::ResourceExhausted,
+        reason::SHUTTING_DOWN | reason::STORE_UNAVAILABLE => Code::Unavailable,
+        reason::STREAM_TOO_SLOW => Code::DeadlineExceeded,
+        _ => Code::FailedPrecondition,
+    }
+}
+
+impl From<Failure> for Status {
+    fn from(failure: Failure) -> Self {
+        let (ja, en) = failure.messages();
+        let mut details = ErrorDetails::new();
+        details.set_error_info(failure.reason, DOMAIN, HashMap::new());
+        details.set_localized_message("ja", ja);
+        Self::with_error_details(failure.code, en, details)
+    }
+}
+
+impl From<Denied> for Failure {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Store(error) => error.into(),
+            Denied::Certificate(ref error) => {
+                Self { reason: denied.code(), code: Code::Unauthenticated, detail: Some(error.to_string()) }
+            }
+            _ => Self::of(denied.code()),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the database can't be read");
+        Self::of(reason::STORE_UNAVAILABLE)
+    }
+}
+
+impl From<ProofError> for Failure {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::Range => Self::of(reason::LOG_RANGE),
+            ProofError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        Self::of(refused.code())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self { detail: refusal.detail, ..Self::of(refusal.reason) }
+    }
+}
+
+impl From<Refusal> for pb::Rejected {
+    fn from(refusal: Refusal) -> Self {
+        let retry = refusal.retry();
+        let (message_ja, message_en) = messages(refusal.reason, refusal.detail.as_deref());
+        Self {
+            reason: refusal.reason.to_owned(),
+            message_ja,
+            message_en,
+            r#ref: refusal.parcel.map(|key| super::convert::parcel_ref(&key)),
+            recipient: refusal.recipient.map(|office| office.to_string()).unwrap_or_default(),
+            findings: refusal.findings,
+            retry,
+        }
+    }
+}
+
+/// A call of more items than allowed, or of none.
+pub(super) fn check_items(count: usize) -> Result<(), Failure> {
+    match count {
+        0 => Err(Failure::malformed("the request names nothing")),
+        n if n > limits::MAX_ITEMS => Err(Failure::malformed("at most 256 items a call")),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_carries_reason_domain_and_both_languages() {
+        let status = Status::from(Failure::malformed("size is missing"));
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert!(status.message().contains("(size is missing)"));
+        let details = status.get_error_details();
+        let info = details.error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason::REQUEST_MALFORMED, DOMAIN));
+        assert_eq!(details.localized_message().unwrap().locale, "ja");
+    }
+
+    #[test]
+    fn a_call_has_between_1_and_256_items() {
+        assert!(check_items(0).is_err() && check_items(257).is_err());
+        assert!(check_items(1).is_ok() && check_items(256).is_ok());
+    }
+}

@@ -1,0 +1,78 @@
+//! One complete parcel: check, seal, commit, answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tasuki_proto::{pb, reason};
+
+use super::Room;
+use crate::access::Caller;
+use crate::committer::change::{Change, Done};
+use crate::intake::{Checked, Refusal};
+use crate::rpc::Context;
+use crate::rpc::convert::{parcel_ref, state};
+
+/// Carries one parcel to its receiver's mailbox, and says what became of it. Its memory is given back before
+/// the answer waits for its reader.
+pub(super) async fn carry(
+    context: Arc<Context>,
+    caller: Caller,
+    ticket: u32,
+    container: Bytes,
+    room: Room,
+) -> pb::SubmitResponse {
+    let outcome = deliver(&context, &caller, container).await;
+    drop(room);
+    match outcome {
+        Ok(accepted) => {
+            let outcome = if accepted.repeated { "repeated" } else { "accepted" };
+            metrics::counter!("tasuki_parcels_total", "outcome" => outcome, "reason" => "").increment(1);
+            pb::SubmitResponse { ticket, outcome: Some(pb::submit_response::Outcome::Accepted(accepted)) }
+        }
+        Err(refusal) => rejected(ticket, refusal),
+    }
+}
+
+/// The answer to a parcel that is not accepted.
+pub(super) fn rejected(ticket: u32, refusal: Refusal) -> pb::SubmitResponse {
+    metrics::counter!("tasuki_parcels_total", "outcome" => "rejected", "reason" => refusal.reason)
+        .increment(1);
+    pb::SubmitResponse { ticket, outcome: Some(pb::submit_response::Outcome::Rejected(refusal.into())) }
+}
+
+async fn deliver(context: &Arc<Context>, caller: &Caller, container: Bytes) -> Result<pb::Accepted, Refusal> {
+    // A stream lives longer than a certificate's or an office's good standing.
+    context.access.still(caller).await?;
+    let Checked { delivery, needed } = context.intake.take_in(container, caller).await?;
+    let (key, recipient) = (delivery.key, delivery.recipient);
+    let about = |refusal: Refusal| Refusal { parcel: Some(key), recipient: Some(recipient), ..refusal };
+    let done = context.committer.submit(Change::Deliver(delivery)).await.map_err(|r| about(r.into()))?;
+    if !done.repeated {
+        context.archivist.committed(&needed);
+    }
+    accepted(context, done).await.map_err(about)
+}
+
+async fn accepted(context: &Context, done: Done) -> Result<pb::Accepted, Refusal> {
+    // Sending again finds the parcel accepted, and tries again to prove it.
+    let unproven = || Refusal::of(reason::STORE_UNAVAILABLE);
+    let (Some(row), Some(position)) = (done.parcel, done.position) else { return Err(unproven()) };
+    // A repetition's event can be of an epoch before the checkpoint's.
+    let checkpoint = if position.epoch == done.checkpoint.epoch {
+        done.checkpoint
+    } else {
+        context.ledger.checkpoint_of(position.epoch).await.map_err(|_| unproven())?
+    };
+    let evidence = context.ledger.evidence(position, &checkpoint, None, None).await.map_err(|error| {
+        tracing::warn!(%error, "evidence can't be made");
+        unproven()
+    })?;
+    Ok(pb::Accepted {
+        r#ref: Some(parcel_ref(&row.key)),
+        recipient: row.recipient.to_string(),
+        state: state(row.state).into(),
+        digest: row.digest.to_vec().into(),
+        repeated: done.repeated,
+        evidence: Some(evidence),
+    })
+}

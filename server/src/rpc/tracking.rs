@@ -1,0 +1,242 @@
+//! `tasuki.v1.Tracking`: lists, one parcel's events, evidence.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tasuki_careplan::kind::FileKind;
+use tasuki_careplan::month::Month;
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::event::Event;
+use tasuki_proto::ids::ParcelId;
+use tasuki_proto::log::Checkpoint;
+use tasuki_proto::parcel::ATTACHMENT;
+use tasuki_proto::pb::tracking_server::Tracking;
+use tasuki_proto::{canonical, pb, reason};
+use tonic::{Request, Response, Status};
+
+use super::convert::{concerns, opening_at, parcel_key, state_from};
+use super::page::{page_size, read_token, token};
+use super::{Context, Failure};
+use crate::access::Caller;
+use crate::store::parcels::{ParcelFilter, ParcelRow, Side, State};
+
+/// The service.
+#[derive(Clone, Debug)]
+pub(super) struct Service(pub(super) Arc<Context>);
+
+#[tonic::async_trait]
+impl Tracking for Service {
+    async fn list_sent(
+        &self,
+        request: Request<pb::ListRequest>,
+    ) -> Result<Response<pb::ListResponse>, Status> {
+        let entered = self.0.enter(request.extensions()).await?;
+        let page = list(&self.0, &entered.caller, Side::Sent, request.into_inner()).await?;
+        Ok(Response::new(page))
+    }
+
+    async fn list_received(
+        &self,
+        request: Request<pb::ListRequest>,
+    ) -> Result<Response<pb::ListResponse>, Status> {
+        let entered = self.0.enter(request.extensions()).await?;
+        let page = list(&self.0, &entered.caller, Side::Received, request.into_inner()).await?;
+        Ok(Response::new(page))
+    }
+
+    async fn get_parcel(
+        &self,
+        request: Request<pb::GetParcelRequest>,
+    ) -> Result<Response<pb::GetParcelResponse>, Status> {
+        let entered = self.0.enter(request.extensions()).await?;
+        let (context, office) = (&self.0, entered.caller.office);
+        let row = find(context, office, request.into_inner().r#ref).await?;
+        let current = context.ledger.checkpoint();
+        let mut events = events(context, office, &row, &current).await?;
+        for event in &mut events {
+            let of_current = event.entry.as_ref().is_some_and(|entry| entry.epoch == current.epoch);
+            if of_current {
+                event.checkpoint = bytes::Bytes::new();
+            }
+        }
+        Ok(Response::new(pb::GetParcelResponse {
+            parcel: Some(context.summary(&row).await.map_err(Failure::from)?),
+            events,
+            checkpoint: current.note.clone().into(),
+        }))
+    }
+
+    async fn get_evidence(
+        &self,
+        request: Request<pb::GetParcelRequest>,
+    ) -> Result<Response<pb::GetEvidenceResponse>, Status> {
+        let entered = self.0.enter(request.extensions()).await?;
+        let (context, office) = (&self.0, entered.caller.office);
+        let row = find(context, office, request.into_inner().r#ref).await?;
+        let current = context.ledger.checkpoint();
+        let events = events(context, office, &row, &current).await?;
+        let named = Named::by(&events);
+        let statements = context.store.statements_of(row.seq).await.map_err(Failure::from)?;
+        let statements = statements.into_iter().filter(|(digest, _)| named.statements.contains(digest));
+        Ok(Response::new(pb::GetEvidenceResponse {
+            parcel: Some(context.summary(&row).await.map_err(Failure::from)?),
+            statements: statements.map(|(_, cms)| cms.into()).collect(),
+            certificates: certificates(context, &named.signers).await?,
+            crls: crls(context, &named.crls).await?,
+            log_keys: named.epochs.iter().map(|epoch| context.ledger.key().vkey(*epoch)).collect(),
+            events,
+        }))
+    }
+}
+
+async fn list(
+    context: &Context,
+    caller: &Caller,
+    side: Side,
+    request: pb::ListRequest,
+) -> Result<pb::ListResponse, Failure> {
+    let office = caller.acts_for(&request.office)?;
+    let limit = page_size(request.page_size, 100)?;
+    let kind = match side {
+        Side::Sent => 's',
+        Side::Received => 'r',
+    };
+    let filter = ParcelFilter {
+        states: states(&request)?,
+        partner: optional(&request.partner, "partner is no office number")?,
+        month: optional::<Month>(&request.month, "month is not YYYYMM")?.map(|m| m.to_string()),
+        kind: file_kind(&request.kind)?,
+        after: read_token(kind, &request.page_token)?,
+    };
+    if !request.states.is_empty() && filter.states.is_empty() {
+        // Only states that no parcel of this relay can be in.
+        return Ok(pb::ListResponse::default());
+    }
+    let mut rows = context.store.list_parcels(office, side, &filter, limit + 1).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = rows.last().filter(|_| more).map(|row| token(kind, &row.seq.to_string()));
+    let mut parcels = Vec::with_capacity(rows.len());
+    for row in &rows {
+        parcels.push(context.summary(row).await?);
+    }
+    Ok(pb::ListResponse { parcels, next_page_token: next.unwrap_or_default() })
+}
+
+fn states(request: &pb::ListRequest) -> Result<Vec<State>, Failure> {
+    let mut states = Vec::new();
+    for number in &request.states {
+        let state = pb::ParcelState::try_from(*number)
+            .map_err(|_| Failure::malformed("states holds an unknown state"))?;
+        states.extend(state_from(state).filter(|s| !states.contains(s)));
+    }
+    Ok(states)
+}
+
+fn optional<T: std::str::FromStr>(text: &str, rule: &str) -> Result<Option<T>, Failure> {
+    if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| Failure::malformed(rule)) }
+}
+
+fn file_kind(text: &str) -> Result<Option<String>, Failure> {
+    let known = text.is_empty() || text == ATTACHMENT || FileKind::from_prefix(text).is_some();
+    if !known {
+        return Err(Failure::malformed("kind is no prefix of the standard's files"));
+    }
+    Ok(Some(text.to_owned()).filter(|t| !t.is_empty()))
+}
+
+/// The parcel that a request names, if it exists for this office.
+async fn find(
+    context: &Context,
+    office: OfficeNumber,
+    named: Option<pb::ParcelRef>,
+) -> Result<ParcelRow, Failure> {
+    let not_found = || Failure::of(reason::PARCEL_NOT_FOUND);
+    match named {
+        Some(named) if named.sender.is_empty() => {
+            let id: ParcelId =
+                named.parcel_id.parse().map_err(|_| Failure::malformed("ref.parcel_id is no UUIDv7"))?;
+            let mut rows = context.store.parcels_by_id(&id).await?;
+            rows.retain(|row| concerns(row, office));
+            let found = rows.pop().ok_or_else(not_found)?;
+            if rows.is_empty() { Ok(found) } else { Err(Failure::of(reason::PARCEL_AMBIGUOUS)) }
+        }
+        named => {
+            let key = parcel_key(named.as_ref())?;
+            context.visible(&key, office).await?.ok_or_else(not_found)
+        }
+    }
+}
+
+/// A parcel's events in the order of the log, each with the checkpoint that covers it.
+async fn events(
+    context: &Context,
+    office: OfficeNumber,
+    row: &ParcelRow,
+    current: &Checkpoint,
+) -> Result<Vec<pb::Evidence>, Failure> {
+    let openings = context.store.openings_of(office, row.seq).await?;
+    let mut events = Vec::new();
+    for leaf in context.store.leaves_of_parcel(row.seq).await? {
+        let position = leaf.position;
+        let past = match position.epoch {
+            epoch if epoch > current.epoch => continue,
+            epoch if epoch < current.epoch => Some(context.ledger.checkpoint_of(epoch).await?),
+            // Committed, and not published yet.
+            _ if position.index >= current.size => continue,
+            _ => None,
+        };
+        let under = past.as_deref().unwrap_or(current);
+        let opening = opening_at(&openings, position);
+        events.push(context.ledger.evidence(position, under, Some(leaf.text), opening).await?);
+    }
+    Ok(events)
+}
+
+/// What events name, and evidence needs.
+#[derive(Debug, Default)]
+struct Named {
+    statements: BTreeSet<[u8; 32]>,
+    signers: BTreeSet<[u8; 32]>,
+    crls: BTreeSet<[u8; 32]>,
+    epochs: BTreeSet<u64>,
+}
+
+impl Named {
+    fn by(events: &[pb::Evidence]) -> Self {
+        let mut named = Self::default();
+        let texts = events.iter().filter_map(|event| event.entry.as_ref());
+        for event in texts.filter_map(|entry| Event::parse(&entry.text).ok()) {
+            named.epochs.insert(event.epoch);
+            named.statements.extend(event.digest("statement"));
+            named.signers.extend(event.digest("signer"));
+            named.crls.extend(event.lines.all("crl").filter_map(canonical::parse_digest));
+        }
+        named
+    }
+}
+
+/// Chains of all signers up to their anchors, each certificate once.
+async fn certificates(context: &Context, signers: &BTreeSet<[u8; 32]>) -> Result<Vec<bytes::Bytes>, Failure> {
+    let mut seen = BTreeSet::new();
+    let mut certificates = Vec::new();
+    for signer in signers {
+        let Some((_, chain)) = context.store.archived(signer).await? else { continue };
+        for fingerprint in chain {
+            if seen.insert(fingerprint)
+                && let Some((der, _)) = context.store.archived(&fingerprint).await?
+            {
+                certificates.push(der.into());
+            }
+        }
+    }
+    Ok(certificates)
+}
+
+async fn crls(context: &Context, fingerprints: &BTreeSet<[u8; 32]>) -> Result<Vec<bytes::Bytes>, Failure> {
+    let mut crls = Vec::new();
+    for fingerprint in fingerprints {
+        crls.extend(context.store.archived(fingerprint).await?.map(|(der, _)| der.into()));
+    }
+    Ok(crls)
+}

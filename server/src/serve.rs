@@ -1,0 +1,269 @@
+//! A running relay: everything wired together, served until told to stop, and drained.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tasuki_certs::cms_verify::SignatureVerifier;
+use tasuki_certs::identity::{IdentityError, KeyIdentity};
+use tasuki_certs::tls::{self, TlsError};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+use crate::accept;
+use crate::access::Access;
+use crate::boot::{Boot, BootError, read_secret};
+use crate::clock::Clock;
+use crate::committer::{Fatal, Started};
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::intake::{Archivist, Intake};
+use crate::metrics;
+use crate::rpc::{self, Context, Places};
+use crate::shutdown::Shutdown;
+use crate::trial_ca::TrialCaFiles;
+use crate::trust::{Keeper, Trust, TrustSetupError};
+
+/// HTTP/2 pings find dead peers: offices' routers forget quiet connections after a few minutes.
+const PING_EVERY: Duration = Duration::from_secs(45);
+const PING_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Bytes that a peer may send before they are read: four chunks on one stream, sixteen on a connection. The
+/// relay's memory for a peer that fills its windows.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// Bytes of a request's headers. Ours have about 300.
+const MAX_HEADERS: u32 = 16 * 1024;
+
+/// The committer drains what is queued within this; it holds half a second's work.
+const COMMITTER_DRAIN: Duration = Duration::from_secs(15);
+
+/// The relay can't start, or could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Store, log or keys.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+    /// Trust anchors, CRLs or the profile.
+    #[error(transparent)]
+    Trust(#[from] TrustSetupError),
+    /// The server's certificate file.
+    #[error("{path}: {source}")]
+    CertificateFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The server's certificate and key.
+    #[error("server.certificate and server.private_key: {0}")]
+    Identity(#[from] IdentityError),
+    /// TLS can't be set up with them.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address can't be bound.
+    #[error("{address}: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The metrics' address can't be bound.
+    #[error("server.metrics_listen {address}: {problem}")]
+    Metrics {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        problem: String,
+    },
+    /// The services can't be put together.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// Serving failed.
+    #[error("serving failed: {0}")]
+    Transport(#[from] tonic::transport::Error),
+    /// Nothing more can be promised.
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+}
+
+/// Runs a relay until `stop` resolves, then drains it. `listening` is told the address.
+///
+/// # Errors
+/// [`ServeError`]. After [`ServeError::Fatal`] the process must end: what the database holds is unknown.
+pub async fn serve(
+    config: &Config,
+    stop: impl Future<Output = ()>,
+    listening: impl FnOnce(SocketAddr),
+) -> Result<(), ServeError> {
+    let boot = Boot::start(config).await?;
+    let relay = Relay::build(config, boot).await?;
+    relay.run(config, stop, listening).await
+}
+
+struct Relay {
+    context: Arc<Context>,
+    keeper: Keeper,
+    tls: TlsAcceptor,
+    shutdown: Shutdown,
+    running: crate::committer::Running,
+}
+
+impl Relay {
+    async fn build(config: &Config, boot: Boot) -> Result<Self, ServeError> {
+        let Boot { store, started, clock } = boot;
+        let Started { committer, ledger, running, .. } = started;
+        let trial_ca = config.trial_ca.clone().map(TrialCaFiles::open).filter(TrialCaFiles::can_issue);
+        if let Some(ca) = &trial_ca
+            && let Err(error) = ca.refresh(clock.now_us())
+        {
+            tracing::error!(%error, "the trial CA's revocation list can't be renewed");
+        }
+        let trust = Trust::load(&config.trust)?;
+        trust.refresh(&store).await.map_err(BootError::from)?;
+        let tls = acceptor(config, &trust, &clock)?;
+        let verifier = Arc::new(SignatureVerifier::with_capacity(trust.clone(), config.trust.known_signers));
+        let directory = Arc::new(Directory::new(
+            store.clone(),
+            trust.clone(),
+            Arc::clone(&verifier),
+            Arc::clone(&clock),
+            config.limits.known_offices,
+        ));
+        let archivist = Arc::new(Archivist::new(trust.clone()));
+        let intake = Arc::new(Intake::new(
+            Arc::clone(&directory),
+            Arc::clone(&verifier),
+            Arc::clone(&archivist),
+            Arc::clone(&clock),
+            config.limits.workers,
+        ));
+        let access =
+            Access::new(trust.clone(), Arc::clone(&directory), committer.clone(), Arc::clone(&clock));
+        let (shutdown, stopping) = Shutdown::new();
+        let keeper = Keeper {
+            trust: trust.clone(),
+            store: store.clone(),
+            trial_ca: trial_ca.map(Arc::new),
+            clock: Arc::clone(&clock),
+            every: Duration::from_secs(u64::from(config.trust.reload_every_s)),
+        };
+        let context = Arc::new(Context {
+            store,
+            committer,
+            ledger,
+            directory,
+            trust,
+            access,
+            intake,
+            verifier,
+            archivist,
+            clock,
+            limits: config.limits.clone(),
+            places: Places::new(&config.limits),
+            stopping,
+        });
+        Ok(Self { context, keeper, tls, shutdown, running })
+    }
+
+    async fn run(
+        self,
+        config: &Config,
+        stop: impl Future<Output = ()>,
+        listening: impl FnOnce(SocketAddr),
+    ) -> Result<(), ServeError> {
+        let Self { context, keeper, tls, shutdown, mut running } = self;
+        let address = config.server.listen;
+        let listen_error = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen_error)?;
+        let bound = listener.local_addr().map_err(listen_error)?;
+        if let Some(address) = config.server.metrics_listen {
+            metrics::start(address).map_err(|e| ServeError::Metrics { address, problem: e.to_string() })?;
+            tracing::info!(%address, "metrics");
+        }
+        let background = [
+            tokio::spawn(keeper.run()),
+            tokio::spawn(metrics::sample(context.committer.clone(), Arc::downgrade(&context.verifier))),
+            tokio::spawn({
+                let (directory, log) = (Arc::clone(&context.directory), context.ledger.watch());
+                async move { directory.follow(log).await }
+            }),
+        ];
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+        let stopping = context.stopping.clone();
+        let connections = accept::connections(listener, tls, &config.limits, stopping.clone());
+        let mut told = stopping.clone();
+        let serving = tonic::transport::Server::builder()
+            .max_concurrent_streams(config.limits.calls_per_connection)
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .http2_keepalive_interval(Some(PING_EVERY))
+            .http2_keepalive_timeout(Some(PING_PATIENCE))
+            .http2_max_header_list_size(MAX_HEADERS)
+            .add_routes(rpc::routes(&context)?)
+            .add_service(health_service)
+            .serve_with_incoming_shutdown(connections, async move { told.wait().await });
+        tracing::info!(address = %bound, version = env!("CARGO_PKG_VERSION"), "listening");
+        listening(bound);
+
+        let mut serving = std::pin::pin!(serving);
+        let outcome = tokio::select! {
+            served = &mut serving => served.map_err(ServeError::from),
+            fatal = running.failed() => {
+                tracing::error!(error = %fatal, "the relay can't go on");
+                return Err(fatal.into());
+            }
+            () = stop => {
+                tracing::info!("going down: finishing open submissions");
+                shutdown.begin();
+                health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+                let patience = Duration::from_secs(u64::from(config.server.drain_s));
+                match tokio::time::timeout(patience, &mut serving).await {
+                    Ok(served) => served.map_err(ServeError::from),
+                    Err(_) => {
+                        tracing::warn!("some calls did not end in time and were cut");
+                        Ok(())
+                    }
+                }
+            }
+        };
+        for task in background {
+            task.abort();
+        }
+        let store = context.store.clone();
+        drop(context);
+        outcome?;
+        // Calls that were cut may still hold the committer; what they queued is committed all the same.
+        match tokio::time::timeout(COMMITTER_DRAIN, running.finished()).await {
+            Ok(finished) => finished?,
+            Err(_) => tracing::warn!("the committer was not done in time"),
+        }
+        store.close().await;
+        tracing::info!("stopped");
+        Ok(())
+    }
+}
+
+fn acceptor(config: &Config, trust: &Trust, clock: &Arc<dyn Clock>) -> Result<TlsAcceptor, ServeError> {
+    let path = &config.server.certificate;
+    let chain =
+        std::fs::read(path).map_err(|source| ServeError::CertificateFile { path: path.clone(), source })?;
+    let key = read_secret(&config.server.private_key)?;
+    let identity = KeyIdentity::from_pem(&chain, &key)?;
+    let clock = Arc::clone(clock);
+    let tls = tls::server_config(
+        &identity,
+        Arc::new(trust.clone()),
+        Arc::new(move || clock.now_us()),
+        Arc::new(|error| {
+            ::metrics::counter!("tasuki_handshakes_refused_total", "reason" => error.code()).increment(1);
+            tracing::info!(reason = error.code(), "a client certificate was refused");
+        }),
+    )?;
+    Ok(TlsAcceptor::from(Arc::new(tls)))
+}

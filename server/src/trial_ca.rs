@@ -1,0 +1,305 @@
+//! The relay's own CA for trials: certificate and key, and a register of what was issued and revoked.
+//!
+//! Commands and a running relay may use it at once: whoever changes the register holds its lock file.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tasuki_certs::trial_ca::{Issued, Revocation, RevocationReason, TrialCa, TrialCaError};
+use tasuki_proto::canonical::hex;
+use tasuki_proto::event::sha256;
+use tasuki_proto::time;
+
+use crate::config::TrialCaConfig;
+use crate::files::{self, Readers};
+
+const ISSUED: &str = "issued.jsonl";
+const REVOKED: &str = "revoked.json";
+const LOCK: &str = "lock";
+
+/// A running relay writes a new list when the last one is this old.
+const REFRESH_US: i64 = DAY_US;
+const DAY_US: i64 = 86_400 * 1_000_000;
+
+/// The trial CA can't do it.
+#[derive(Debug, thiserror::Error)]
+pub enum CaError {
+    /// A file can't be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A register can't be read.
+    #[error("{path}, line {line}: not an entry of this register")]
+    Register {
+        /// Which.
+        path: PathBuf,
+        /// Where.
+        line: usize,
+    },
+    /// Certificates can't be made.
+    #[error(transparent)]
+    Issue(#[from] TrialCaError),
+    /// This CA did not issue the certificate.
+    #[error("this CA did not issue a certificate with the fingerprint {0}")]
+    NotIssued(String),
+}
+
+/// One certificate that was issued.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedEntry {
+    /// Office or proxy number.
+    pub number: String,
+    /// SHA-256 of the certificate, hexadecimal.
+    pub fingerprint: String,
+    /// Serial number, hexadecimal.
+    pub serial: String,
+    /// When, RFC 3339.
+    pub issued_at: String,
+}
+
+/// What stands on the revocation list.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Revoked {
+    crl_number: u32,
+    /// When the last list was made, Unix microseconds.
+    listed_us: i64,
+    certificates: Vec<RevokedEntry>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct RevokedEntry {
+    serial: String,
+    since_us: i64,
+    reason: Reason,
+}
+
+/// Why a certificate is revoked (RFC 5280, section 5.3.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reason {
+    /// No reason is stated.
+    #[default]
+    Unspecified,
+    /// The key is, or may be, in other hands.
+    KeyCompromise,
+    /// The office has another name or number.
+    AffiliationChanged,
+    /// Another certificate has taken its place.
+    Superseded,
+    /// The office has closed.
+    CessationOfOperation,
+}
+
+impl Reason {
+    /// As commands and events spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unspecified",
+            Self::KeyCompromise => "key-compromise",
+            Self::AffiliationChanged => "affiliation-changed",
+            Self::Superseded => "superseded",
+            Self::CessationOfOperation => "cessation-of-operation",
+        }
+    }
+}
+
+impl From<Reason> for RevocationReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Unspecified => Self::Unspecified,
+            Reason::KeyCompromise => Self::KeyCompromise,
+            Reason::AffiliationChanged => Self::AffiliationChanged,
+            Reason::Superseded => Self::Superseded,
+            Reason::CessationOfOperation => Self::CessationOfOperation,
+        }
+    }
+}
+
+/// The CA on disk.
+#[derive(Debug)]
+pub struct TrialCaFiles {
+    config: TrialCaConfig,
+}
+
+impl TrialCaFiles {
+    /// Makes a new CA with its first, empty revocation list.
+    ///
+    /// # Errors
+    /// [`CaError`]; an existing CA is left alone.
+    pub fn create(config: TrialCaConfig, name: &str, now_us: i64) -> Result<Self, CaError> {
+        let ca = TrialCa::create(name, now_us)?;
+        let made = Self { config };
+        let register = &made.config.register;
+        files::make_folder(register).map_err(|source| CaError::File { path: register.clone(), source })?;
+        write_ca(&ca, &made.config.certificate, &made.config.key)?;
+        made.write_crl(&ca, Revoked::default(), now_us)?;
+        Ok(made)
+    }
+
+    /// An existing CA.
+    pub fn open(config: TrialCaConfig) -> Self {
+        Self { config }
+    }
+
+    /// The key is here, so that this relay can issue. An operator may keep it elsewhere.
+    pub fn can_issue(&self) -> bool {
+        self.config.key.exists()
+    }
+
+    /// The CA itself.
+    ///
+    /// # Errors
+    /// If certificate or key can't be read.
+    pub fn load(&self) -> Result<TrialCa, CaError> {
+        let read =
+            |path: &Path| fs::read(path).map_err(|source| CaError::File { path: path.to_owned(), source });
+        Ok(TrialCa::load(&read(&self.config.certificate)?, &read(&self.config.key)?)?)
+    }
+
+    /// How long certificates of this CA are good for, in microseconds.
+    pub fn certificate_life_us(&self) -> i64 {
+        i64::from(self.config.certificate_days) * DAY_US
+    }
+
+    /// Registers a certificate that was issued. Do it before handing the certificate out: what is not here
+    /// can't be revoked.
+    ///
+    /// # Errors
+    /// If the register can't be written.
+    pub fn register(&self, number: &str, issued: &Issued, now_us: i64) -> Result<IssuedEntry, CaError> {
+        let _lock = self.lock()?;
+        let entry = IssuedEntry {
+            number: number.to_owned(),
+            fingerprint: hex(&sha256(&issued.cert_der)),
+            serial: hex(&issued.serial),
+            issued_at: time::format_us(now_us),
+        };
+        let line = serde_json::to_string(&entry).expect("strings always serialise");
+        let path = self.path(ISSUED);
+        files::append_line(&path, &line).map_err(|source| CaError::File { path, source })?;
+        Ok(entry)
+    }
+
+    /// Revokes a certificate by its fingerprint and writes a new list. `None`: it was revoked already.
+    ///
+    /// # Errors
+    /// [`CaError::NotIssued`], or if files can't be read or written.
+    pub fn revoke(
+        &self,
+        fingerprint: &str,
+        reason: Reason,
+        now_us: i64,
+    ) -> Result<Option<IssuedEntry>, CaError> {
+        let _lock = self.lock()?;
+        let entry = self.find(fingerprint)?.ok_or_else(|| CaError::NotIssued(fingerprint.to_owned()))?;
+        let mut revoked = self.revoked()?;
+        let new = revoked.certificates.iter().all(|r| r.serial != entry.serial);
+        if new {
+            revoked.certificates.push(RevokedEntry {
+                serial: entry.serial.clone(),
+                since_us: now_us,
+                reason,
+            });
+        }
+        // Also where nothing is new: a crash may have come between the register and the list.
+        self.write_crl(&self.load()?, revoked, now_us)?;
+        Ok(new.then_some(entry))
+    }
+
+    /// Writes a new list if the last one is older than a day. Returns whether it did.
+    ///
+    /// # Errors
+    /// If files can't be read or written.
+    pub fn refresh(&self, now_us: i64) -> Result<bool, CaError> {
+        let _lock = self.lock()?;
+        let revoked = self.revoked()?;
+        if (revoked.listed_us..revoked.listed_us + REFRESH_US).contains(&now_us) {
+            return Ok(false);
+        }
+        self.write_crl(&self.load()?, revoked, now_us)?;
+        Ok(true)
+    }
+
+    fn write_crl(&self, ca: &TrialCa, mut revoked: Revoked, now_us: i64) -> Result<(), CaError> {
+        revoked.crl_number += 1;
+        revoked.listed_us = now_us;
+        let next_us = now_us + i64::from(self.config.crl_days) * DAY_US;
+        let bad_register = || CaError::Register { path: self.path(REVOKED), line: 1 };
+        let entries = revoked.certificates.iter().map(|entry| {
+            let serial = unhex(&entry.serial).ok_or_else(bad_register)?;
+            Ok(Revocation::new(&serial, entry.since_us, entry.reason.into()))
+        });
+        let entries = entries.collect::<Result<Vec<_>, CaError>>()?;
+        let crl = ca.crl(&entries, revoked.crl_number, now_us, next_us)?;
+        // The register first: a list that says more than the register would lose it with the next list.
+        let text = serde_json::to_vec_pretty(&revoked).expect("strings and numbers always serialise");
+        self.replace(&self.path(REVOKED), &text, Readers::Owner)?;
+        self.replace(&self.config.crl, &crl, Readers::All)
+    }
+
+    fn replace(&self, path: &Path, bytes: &[u8], readers: Readers) -> Result<(), CaError> {
+        files::replace(path, bytes, readers).map_err(|source| CaError::File { path: path.to_owned(), source })
+    }
+
+    fn revoked(&self) -> Result<Revoked, CaError> {
+        let path = self.path(REVOKED);
+        let bytes = fs::read(&path).map_err(|source| CaError::File { path: path.clone(), source })?;
+        serde_json::from_slice(&bytes).map_err(|error| CaError::Register { path, line: error.line() })
+    }
+
+    fn find(&self, fingerprint: &str) -> Result<Option<IssuedEntry>, CaError> {
+        let path = self.path(ISSUED);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(CaError::File { path, source }),
+        };
+        for (number, line) in BufReader::new(file).lines().enumerate() {
+            let line = line.map_err(|source| CaError::File { path: path.clone(), source })?;
+            let entry: IssuedEntry = serde_json::from_str(&line)
+                .map_err(|_| CaError::Register { path: path.clone(), line: number + 1 })?;
+            if entry.fingerprint == fingerprint {
+                return Ok(Some(entry));
+            }
+        }
+        Ok(None)
+    }
+
+    fn lock(&self) -> Result<File, CaError> {
+        let path = self.path(LOCK);
+        let locked = File::options().create(true).truncate(false).write(true).open(&path);
+        let locked = locked.and_then(|file| file.lock().map(|()| file));
+        locked.map_err(|source| CaError::File { path, source })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.config.register.join(name)
+    }
+}
+
+/// Writes a CA's certificate and key to files that don't exist yet.
+///
+/// # Errors
+/// If they can't be written, or are there already.
+pub fn write_ca(ca: &TrialCa, certificate: &Path, key: &Path) -> Result<(), CaError> {
+    let file_error = |path: &Path| {
+        let path = path.to_owned();
+        move |source| CaError::File { path, source }
+    };
+    files::write_new(key, &ca.key_pem()?, Readers::Owner).map_err(file_error(key))?;
+    files::write_new(certificate, &ca.cert_pem()?, Readers::All).map_err(file_error(certificate))
+}
+
+/// Bytes of an even number of hexadecimal digits.
+pub fn unhex(text: &str) -> Option<Vec<u8>> {
+    if !text.is_ascii() || !text.len().is_multiple_of(2) {
+        return None;
+    }
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).ok()).collect()
+}

@@ -1,0 +1,167 @@
+//! Whose certificates are believed: the files of the configuration, followed while the relay runs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tasuki_certs::profile::CertificateProfile;
+use tasuki_certs::trust::{AlarmState, CurrentTrust, OnDoubt, RevocationPolicy, TrustStore};
+use tasuki_certs::trust_files::{TrustFiles, TrustFilesError, TrustWatch};
+
+use crate::clock::Clock;
+use crate::config::{OnStale, TrustConfig};
+use crate::store::settings::REVOCATION_OVERRIDE;
+use crate::store::{Store, StoreError};
+use crate::trial_ca::TrialCaFiles;
+
+/// Handle to the trust store; clones share it.
+#[derive(Clone)]
+pub struct Trust(Arc<TrustWatch>);
+
+impl std::fmt::Debug for Trust {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Trust").field(&self.0.current()).finish()
+    }
+}
+
+impl CurrentTrust for Trust {
+    fn current(&self) -> Arc<TrustStore> {
+        self.0.current()
+    }
+}
+
+/// Trust can't be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum TrustSetupError {
+    /// A file with certificates or CRLs can't be used.
+    #[error(transparent)]
+    Files(#[from] TrustFilesError),
+    /// The certificate profile can't be read.
+    #[error("trust.profile: {0}")]
+    Profile(String),
+}
+
+impl Trust {
+    /// Reads the files for the first time.
+    ///
+    /// # Errors
+    /// [`TrustSetupError`] names the file.
+    pub fn load(config: &TrustConfig) -> Result<Self, TrustSetupError> {
+        let profile = match &config.profile {
+            None => CertificateProfile::trial(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|e| TrustSetupError::Profile(format!("{}: {e}", path.display())))?;
+                toml::from_str(&text)
+                    .map_err(|e| TrustSetupError::Profile(format!("{}: {e}", path.display())))?
+            }
+        };
+        let files = TrustFiles {
+            anchors: config.anchors.clone(),
+            intermediates: config.intermediates.clone(),
+            crls: config.crls.clone(),
+            revocation: RevocationPolicy {
+                on_stale: match config.on_stale {
+                    OnStale::Refuse => OnDoubt::Refuse,
+                    OnStale::Warn => OnDoubt::Warn,
+                },
+                max_crl_age_s: config.crl_max_age_hours.saturating_mul(3600),
+                alarm_before_s: config.alarm_before_hours.saturating_mul(3600),
+                ..RevocationPolicy::default()
+            },
+            profile,
+            ..TrustFiles::of_anchors(Vec::new())
+        };
+        Ok(Self(Arc::new(TrustWatch::load(files)?)))
+    }
+
+    /// Looks at the files and at the operator's override. Returns whether there is a new snapshot.
+    ///
+    /// # Errors
+    /// If the override can't be read. A file that can't be used is logged, and the old snapshot stays in force.
+    pub async fn refresh(&self, store: &Store) -> Result<bool, StoreError> {
+        let until = store.setting(REVOCATION_OVERRIDE).await?.and_then(|text| text.parse().ok());
+        let overridden = until != self.current().policy().override_until_us;
+        if overridden {
+            self.0.set_override(until);
+        }
+        let watch = Arc::clone(&self.0);
+        let reloaded = match tokio::task::spawn_blocking(move || watch.reload_if_changed()).await {
+            Ok(Ok(reloaded)) => reloaded,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "certificates or revocation lists can't be read; the old ones stay in force");
+                false
+            }
+            Err(_) => false,
+        };
+        Ok(overridden || reloaded)
+    }
+}
+
+/// What keeps trust fresh while the relay runs.
+#[derive(Debug)]
+pub struct Keeper {
+    /// What is kept fresh.
+    pub trust: Trust,
+    /// Holds the override.
+    pub store: Store,
+    /// The relay's own CA, if its key is here.
+    pub trial_ca: Option<Arc<TrialCaFiles>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// How often to look.
+    pub every: Duration,
+}
+
+impl Keeper {
+    /// Looks again and again: the trial CA's list, the files, the override, alarms. Never ends.
+    pub async fn run(self) {
+        let mut ticks = tokio::time::interval(self.every);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut told = Vec::new();
+        loop {
+            ticks.tick().await;
+            self.renew_crl().await;
+            match self.trust.refresh(&self.store).await {
+                Ok(true) => tracing::info!("trust store reloaded"),
+                Ok(false) => {}
+                Err(error) => tracing::warn!(%error, "the revocation override can't be read"),
+            }
+            self.alarm(&mut told);
+        }
+    }
+
+    async fn renew_crl(&self) {
+        let Some(ca) = self.trial_ca.clone() else { return };
+        let now_us = self.clock.now_us();
+        match tokio::task::spawn_blocking(move || ca.refresh(now_us)).await {
+            Ok(Ok(true)) => tracing::info!("the trial CA's revocation list was renewed"),
+            Ok(Ok(false)) | Err(_) => {}
+            Ok(Err(error)) => tracing::error!(%error, "the trial CA's revocation list can't be renewed"),
+        }
+    }
+
+    /// Logs each alarm once, and shows in the metrics how long the lists are good for.
+    fn alarm(&self, told: &mut Vec<String>) {
+        let trust = self.trust.current();
+        let now_us = self.clock.now_us();
+        let alarms: Vec<String> = trust.revocation_alarms(now_us).iter().map(alarm_text).collect();
+        metrics::gauge!("tasuki_crl_alarms").set(f64::from(u32::try_from(alarms.len()).unwrap_or(u32::MAX)));
+        for alarm in alarms.iter().filter(|alarm| !told.contains(alarm)) {
+            tracing::error!(alarm, "a revocation list needs a person to look");
+        }
+        *told = alarms;
+    }
+}
+
+/// An alarm in words.
+pub fn alarm_text(alarm: &tasuki_certs::trust::RevocationAlarm) -> String {
+    let when = |us: i64| tasuki_proto::time::format_us(us);
+    let issuer = &alarm.issuer;
+    match alarm.state {
+        AlarmState::Missing => format!("{issuer}: there is no revocation list"),
+        AlarmState::Unusable(fault) => format!("{issuer}: the revocation list can't be used: {fault}"),
+        AlarmState::StaleSince(us) => format!("{issuer}: the revocation list is stale since {}", when(us)),
+        AlarmState::StaleFrom(us) => format!("{issuer}: the revocation list becomes stale at {}", when(us)),
+        _ => format!("{issuer}: something is wrong with the revocation list"),
+    }
+}
