@@ -44,7 +44,7 @@ impl RawOffice {
     /// # Errors
     /// If the relay does not take the connection.
     pub async fn connect(&self, relay: &Relay) -> Result<Channel, String> {
-        let ca = std::fs::read(relay.dir.join("relay-ca.pem")).map_err(|e| e.to_string())?;
+        let ca = relay.dir.join("relay-ca.pem");
         connect(relay.url.trim_start_matches("https://"), &ca, &self.identity).await
     }
 }

@@ -137,13 +137,13 @@ fn aes_gcm(sample: &[Bytes]) -> Line {
     let mut line = each("AES-256-GCM", &[(); 50], |()| {
         let nonce = ring::aead::Nonce::assume_unique_for_key([0; 12]);
         let tag = key.seal_in_place_separate_tag(nonce, ring::aead::Aad::empty(), &mut copies[0]);
-        black_box(tag.expect("it encrypts"));
+        let _tag = black_box(tag.expect("it encrypts"));
     });
     let began = cpu::of_thread();
     for copy in &mut copies {
         let nonce = ring::aead::Nonce::assume_unique_for_key([0; 12]);
         let tag = key.seal_in_place_separate_tag(nonce, ring::aead::Aad::empty(), copy);
-        black_box(tag.expect("it encrypts"));
+        let _tag = black_box(tag.expect("it encrypts"));
     }
     line.per_parcel = (cpu::of_thread() - began) / u32::try_from(sample.len()).unwrap_or(1).max(1);
     line

@@ -1,12 +1,15 @@
 //! The load: a thousand offices, each over its own mutual-TLS connection, sending parcels signed beforehand.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper_util::rt::TokioIo;
+use tasuki_certs::identity::KeyIdentity;
 use tasuki_certs::tls;
+use tasuki_certs::trust_files::certificates_in;
 use tasuki_proto::pb;
 use tasuki_proto::pb::directory_client::DirectoryClient;
 use tasuki_proto::pb::exchange_client::ExchangeClient;
@@ -17,14 +20,16 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 
-use super::fixture::{Party, Signed};
+use super::fixture::Signed;
+use crate::raw::now_us;
 
 /// Connects one office.
 ///
 /// # Errors
 /// If the relay does not take the connection.
-pub async fn connect(address: &str, relay_ca: &[u8], party: &Party) -> Result<Channel, String> {
-    let config = tls::client_config(relay_ca, &party.identity).map_err(|e| e.to_string())?;
+pub async fn connect(address: &str, relay_ca: &Path, identity: &KeyIdentity) -> Result<Channel, String> {
+    let relay_ca = certificates_in(relay_ca).map_err(|e| e.to_string())?;
+    let config = tls::client_config(&relay_ca, identity, Arc::new(now_us)).map_err(|e| e.to_string())?;
     let connector = TlsConnector::from(Arc::new(config));
     let address = address.to_owned();
     let endpoint = Endpoint::from_static("http://relay.bench");

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tasuki_certs::trial_ca::TrialCa;
@@ -10,6 +10,7 @@ use tasuki_tests::bench::fixture::{self, Party, RECIPIENTS, SENDERS};
 use tasuki_tests::bench::load::{self, Load};
 use tasuki_tests::bench::{cpu, floor};
 use tasuki_tests::office::IMPORT_HEADER;
+use tasuki_tests::raw::now_us;
 use tasuki_tests::programs::{Programs, dispatch};
 use tasuki_tests::relay::Relay;
 
@@ -50,12 +51,6 @@ struct Options {
     soak: Option<usize>,
 }
 
-#[expect(clippy::disallowed_methods, reason = "a program of its own: its clock is the machine's")]
-fn now_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-}
-
 async fn bench(options: &Options) -> Result<(), String> {
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let programs = Programs::new(std::env::current_exe().map_err(|e| e.to_string())?);
@@ -66,7 +61,7 @@ async fn bench(options: &Options) -> Result<(), String> {
     let step = Instant::now();
     let read = |name: &str| std::fs::read(relay.dir.join(name)).map_err(|e| format!("{name}: {e}"));
     let ca = TrialCa::load(&read("trial-ca.pem")?, &read("trial-ca.key")?).map_err(|e| e.to_string())?;
-    let relay_ca = read("relay-ca.pem")?;
+    let relay_ca = relay.dir.join("relay-ca.pem");
     let (senders, recipients) = fixture::parties(&ca, now_us());
     import(&relay, senders.iter().chain(&recipients))?;
     let count = options.soak.map_or(WARM_UP + AT_SATURATION + AT_HALF_LOAD, |_| WARM_UP);
@@ -78,11 +73,11 @@ async fn bench(options: &Options) -> Result<(), String> {
     relay.start();
     let address = relay.url.trim_start_matches("https://").to_owned();
     for party in &recipients {
-        load::introduce(load::connect(&address, &relay_ca, party).await?).await?;
+        load::introduce(load::connect(&address, &relay_ca, &party.identity).await?).await?;
     }
     let mut channels = Vec::with_capacity(senders.len());
     for party in &senders {
-        channels.push(load::connect(&address, &relay_ca, party).await?);
+        channels.push(load::connect(&address, &relay_ca, &party.identity).await?);
     }
     let mut load = Load::open(&channels).await?;
     let pid = relay.pid().ok_or("the relay does not run")?;

@@ -145,6 +145,7 @@ async fn receive(
     promises: Promises,
 ) -> Result<(), String> {
     let states = vec![pb::ParcelState::Delivered.into(), pb::ParcelState::Fetched.into()];
+    let opening = [OpeningKey::from_identity(&office.identity).map_err(|e| e.to_string())?];
     loop {
         let request = pb::ListRequest { states: states.clone(), page_size: 20, ..pb::ListRequest::default() };
         let Ok(list) = TrackingClient::new(channel.clone()).list_received(request).await else {
@@ -159,7 +160,7 @@ async fn receive(
             let Ok(sealed) = fetch(&channel, &key, 0).await else { return Ok(()) };
             let sealed = sealed.map_err(|reason| format!("{key} can't be fetched: {reason}"))?;
             mark(&promises, &key, |p| p.fetched = true);
-            let opened = open(&sealed, &[OpeningKey::from(&office.identity)])
+            let opened = open(&sealed, &opening)
                 .map_err(|e| format!("{key} does not open: {e}"))?;
             let digest = sha256(&opened);
             if digest.as_slice() != summary.digest.as_ref() {
