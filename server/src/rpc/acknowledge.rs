@@ -123,7 +123,7 @@ async fn accepted(
     let openings = context.store.openings_of(caller.office, row.seq).await?;
     let checkpoint = context.ledger.checkpoint_of(position.epoch).await?;
     let opening = opening_at(&openings, position);
-    let evidence = context.ledger.evidence(position, &checkpoint, None, opening).await?;
+    let evidence = context.ledger.evidence(position, &checkpoint, done.text, opening).await?;
     Ok(pb::AcknowledgeAccepted {
         state: state(row.state).into(),
         repeated: done.repeated,

@@ -63,10 +63,11 @@ async fn accepted(context: &Context, done: Done) -> Result<pb::Accepted, Refusal
     } else {
         context.ledger.checkpoint_of(position.epoch).await.map_err(|_| unproven())?
     };
-    let evidence = context.ledger.evidence(position, &checkpoint, None, None).await.map_err(|error| {
-        tracing::warn!(%error, "evidence can't be made");
-        unproven()
-    })?;
+    let evidence =
+        context.ledger.evidence(position, &checkpoint, done.text, None).await.map_err(|error| {
+            tracing::warn!(%error, "evidence can't be made");
+            unproven()
+        })?;
     Ok(pb::Accepted {
         r#ref: Some(parcel_ref(&row.key)),
         recipient: row.recipient.to_string(),
