@@ -23,7 +23,7 @@ use tasuki_certs::cms_verify::SignatureVerifier;
 use crate::committer::Committer;
 
 /// How often numbers that somebody else keeps are copied.
-const SAMPLE_EVERY: Duration = Duration::from_secs(5);
+const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 
 /// Upper bounds of histogram buckets: of batches, and of seconds.
 const BATCH_BUCKETS: [f64; 8] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];

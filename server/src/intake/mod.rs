@@ -7,6 +7,7 @@
 mod archive;
 mod findings;
 mod refusal;
+mod workers;
 
 use std::sync::Arc;
 
@@ -22,10 +23,10 @@ use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::parcel::{Header, OpenParcel, ParcelFile};
 use tasuki_proto::{limits, reason};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 
 pub use archive::{Archivist, Needed};
 pub use refusal::Refusal;
+use workers::Workers;
 
 use crate::access::Caller;
 use crate::clock::Clock;
@@ -49,7 +50,7 @@ pub struct Intake {
     verifier: Arc<SignatureVerifier>,
     archivist: Arc<Archivist>,
     clock: Arc<dyn Clock>,
-    workers: Semaphore,
+    workers: Workers,
     rng: SystemRandom,
 }
 
@@ -69,12 +70,12 @@ impl Intake {
             verifier,
             archivist,
             clock,
-            workers: Semaphore::new(workers),
+            workers: Workers::start(workers),
             rng: SystemRandom::new(),
         }
     }
 
-    /// Runs work on one of the worker threads, when one is free.
+    /// Runs work on one of the worker threads.
     ///
     /// # Errors
     /// [`Refusal`] with `OVERLOADED` if the work was lost: it panicked, or the relay is going down.
@@ -82,14 +83,7 @@ impl Intake {
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        let lost = || Refusal::of(reason::OVERLOADED);
-        let _worker = self.workers.acquire().await.map_err(|_| lost())?;
-        tokio::task::spawn_blocking(work).await.map_err(|error| {
-            if error.is_panic() {
-                tracing::error!("the work on a parcel or statement panicked");
-            }
-            lost()
-        })
+        self.workers.run(work).await.map_err(|_| Refusal::of(reason::OVERLOADED))
     }
 
     /// Checks and seals one container that `caller` handed in.

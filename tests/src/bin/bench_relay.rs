@@ -86,9 +86,12 @@ async fn bench(options: &Options) -> Result<(), String> {
     }
     load.run(&parcels[..WARM_UP], WINDOW, None).await?;
 
+    settle().await;
     let before = (cpu::of_process(pid), relay_counters(&relay));
     let full = load.run(&parcels[WARM_UP..WARM_UP + AT_SATURATION], WINDOW, None).await?;
-    let after = (cpu::of_process(pid), relay_counters(&relay));
+    let cpu_after = cpu::of_process(pid);
+    settle().await;
+    let after = (cpu_after, relay_counters(&relay));
     let relay_cpu = (after.0 - before.0) / u32::try_from(full.accepted).unwrap_or(1);
     let misses = miss_rate(before.1, after.1);
     let half = load.run(&parcels[WARM_UP + AT_SATURATION..], WINDOW, Some(full.per_second() / 2.0)).await?;
@@ -141,6 +144,11 @@ fn import<'p>(relay: &Relay, parties: impl Iterator<Item = &'p Party>) -> Result
     std::fs::write(&path, csv).map_err(|e| e.to_string())?;
     let ran = relay.run(&["office", "import", &path.display().to_string()]);
     if ran.code == 0 { Ok(()) } else { Err(format!("office import: {}", ran.err)) }
+}
+
+/// Waits until the relay's metrics, which it samples every second, tell what has happened.
+async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
 }
 
 /// Signer cache hits and misses, from the relay's metrics.

@@ -1,0 +1,84 @@
+//! Threads for work that needs a processor, apart from those that serve connections.
+//!
+//! One queue, a fixed number of threads. Under load a thread that has done its work finds the next without
+//! sleeping in between; waking a thread for every parcel costs more than hashing it.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::{mpsc, oneshot};
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Jobs that may wait for each thread. Enough that a thread never runs dry while its next job is being
+/// handed over; those that wait hold the memory of their parcels.
+const QUEUE_PER_WORKER: usize = 8;
+
+/// The work was lost: it panicked, or the threads are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the work was lost")]
+pub struct Lost;
+
+/// A fixed number of threads with one bounded queue. The threads end when the pool is dropped.
+#[derive(Debug)]
+pub struct Workers {
+    queue: mpsc::Sender<Job>,
+}
+
+impl Workers {
+    /// Starts `count` threads.
+    ///
+    /// # Panics
+    /// If the system can't start a thread.
+    pub fn start(count: usize) -> Self {
+        let (queue, jobs) = mpsc::channel(count.max(1) * QUEUE_PER_WORKER);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for n in 0..count.max(1) {
+            let jobs = Arc::clone(&jobs);
+            std::thread::Builder::new()
+                .name(format!("intake-{n}"))
+                .spawn(move || work(&jobs))
+                .expect("the system can start a thread");
+        }
+        Self { queue }
+    }
+
+    /// Runs a job on one of the threads; waits for a place in the queue.
+    ///
+    /// # Errors
+    /// [`Lost`] if it panicked.
+    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Lost> {
+        let (reply, answer) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            // Who asked may be gone; the work is done all the same.
+            let _gone = reply.send(job());
+        });
+        self.queue.send(job).await.map_err(|_| Lost)?;
+        answer.await.map_err(|_| Lost)
+    }
+}
+
+fn work(jobs: &Mutex<mpsc::Receiver<Job>>) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let Some(job) = job else { return };
+        // A job that panics loses its own reply and nothing else.
+        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+            tracing::error!("the work on a parcel or statement panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_loses_one_job_only() {
+        let workers = Workers::start(2);
+        let lost = workers.run(|| panic!("as a test")).await as Result<(), Lost>;
+        assert_eq!(lost, Err(Lost));
+        for n in 0..100 {
+            assert_eq!(workers.run(move || n * 2).await, Ok(n * 2));
+        }
+    }
+}
