@@ -1,15 +1,36 @@
-//! The client: one HOME, one connection.
+//! The client: one HOME, one connection, and what it learns at contact.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use ring::rand::SystemRandom;
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::pb;
+use tasuki_certs::cms_sign::{self, Content};
+use tasuki_proto::canonical::hex;
+use tasuki_proto::event::sha256;
+use tasuki_proto::log::{Checkpoint, LogVerifier};
+use tasuki_proto::statement::{ApproveSealingKey, Statement};
+use tasuki_proto::{pb, time};
+use tokio::sync::Mutex;
 
+use crate::checkpoints::{self, AlongProof, Checkpoints};
 use crate::clock::Clock;
 use crate::directory::{Office, RelayInfo};
-use crate::error::{SdkError, VerificationError};
-use crate::home::Home;
+use crate::error::{ConfigError, SdkError, VerificationError};
+use crate::files::{self, Access};
+use crate::home::{Home, SEALING_KEY_APPROVED};
+use crate::tracking::found;
 use crate::transport::{self, Caller};
+use crate::trust::Trust;
+
+/// How long what was learnt at contact is good: long-running programs fetch new revocation lists that often.
+const CONTACT_US: i64 = 30 * 60 * 1_000_000;
+
+/// Offices whose names are remembered; beyond, they are asked for again.
+const MAX_NAMES: usize = 10_000;
+
+/// Pages of a search that are read, of 500 offices each.
+const MAX_SEARCH_PAGES: usize = 1_000;
 
 /// A HOME at work. Cheap to clone; clones share the connection.
 ///
@@ -34,7 +55,20 @@ pub struct Client {
 pub(crate) struct Inner {
     pub(crate) home: Home,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) rng: SystemRandom,
     pub(crate) caller: Caller,
+    pub(crate) trust: Trust,
+    checkpoints: Checkpoints,
+    contact: Mutex<Option<Contact>>,
+    offices: Mutex<HashMap<OfficeNumber, Option<Office>>>,
+}
+
+/// What was learnt when the relay was last asked what it is.
+#[derive(Clone, Debug)]
+struct Contact {
+    at_us: i64,
+    log: LogVerifier,
+    info: RelayInfo,
 }
 
 impl Client {
@@ -43,8 +77,20 @@ impl Client {
     /// # Errors
     /// If settings, keys or trust of the HOME can't be used.
     pub fn open(home: Home, clock: Arc<dyn Clock>) -> Result<Self, SdkError> {
-        let caller = transport::caller(&home)?;
-        Ok(Self { inner: Arc::new(Inner { home, clock, caller }) })
+        let caller = transport::caller(&home, &clock)?;
+        let trust = Trust::load(&home)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                home,
+                clock,
+                rng: SystemRandom::new(),
+                caller,
+                trust,
+                checkpoints: Checkpoints::default(),
+                contact: Mutex::new(None),
+                offices: Mutex::new(HashMap::new()),
+            }),
+        })
     }
 
     /// Sets up a client and makes contact: see [`Client::relay`].
@@ -66,74 +112,156 @@ impl Client {
     pub fn office(&self) -> OfficeNumber {
         self.inner.home.office()
     }
-}
 
-// Interim: the calls as they will be.
-use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+    /// Now, in Unix microseconds.
+    pub(crate) fn now_us(&self) -> i64 {
+        self.inner.clock.now_us()
+    }
 
-use crate::evidence::SavedEvidence;
-use crate::feed::{FeedPosition, News};
-use crate::parcel::{Parcel, ParcelHistory, ParcelName};
-use crate::progress::Progress;
-use crate::receive::{ReceiveOptions, ReceiveReport};
-use crate::send::plan::Plan;
-use crate::send::{SendOptions, SendReport};
-
-fn soon<T>() -> Result<T, SdkError> {
-    Err(VerificationError::Incomplete("this call").into())
-}
-
-#[expect(missing_docs, clippy::unused_async, unused_variables, reason = "interim")]
-impl Client {
+    /// Makes contact: asks the relay what it is, pins its log's key (at the first contact) or holds it against the
+    /// pinned one, takes over revocation lists, and has the sealing key approved if there is one. Other calls do
+    /// this by themselves where they need it.
+    ///
+    /// # Errors
+    /// The relay can't be reached or refuses; its log's key is not the pinned one; its log does not go on from the
+    /// last checkpoint seen.
     pub async fn relay(&self) -> Result<RelayInfo, SdkError> {
-        let _: Option<pb::Relay> = None;
-        soon()
+        let mut contact = self.inner.contact.lock().await;
+        Ok(self.make_contact(&mut contact).await?.info.clone())
     }
+
+    /// The log's key; makes contact if the last one is too long ago.
+    pub(crate) async fn log_key(&self) -> Result<LogVerifier, SdkError> {
+        let mut contact = self.inner.contact.lock().await;
+        let now_us = self.now_us();
+        match &*contact {
+            Some(c) if (0..CONTACT_US).contains(&now_us.saturating_sub(c.at_us)) => Ok(c.log.clone()),
+            _ => Ok(self.make_contact(&mut contact).await?.log.clone()),
+        }
+    }
+
+    async fn make_contact<'c>(&self, contact: &'c mut Option<Contact>) -> Result<&'c Contact, SdkError> {
+        let Inner { home, caller, .. } = &*self.inner;
+        let relay = caller.repeat(|| {
+            let mut directory = caller.directory();
+            async move { directory.get_relay(pb::GetRelayRequest {}).await }
+        });
+        let relay = relay.await?;
+        let log = checkpoints::pin(home, &relay.log_key)?;
+        self.inner.trust.keep_crls(home, &relay.crls)?;
+        self.inner.checkpoints.admit(home, caller, &log, &relay.checkpoint, None).await?;
+        self.approve_sealing_key().await?;
+        let info = RelayInfo {
+            version: relay.version,
+            log_key: relay.log_key,
+            epoch: relay.epoch,
+            max_container_bytes: relay.max_container_bytes,
+            now_us: time::parse_us(&relay.now),
+        };
+        Ok(contact.insert(Contact { at_us: self.now_us(), log, info }))
+    }
+
+    /// Has the relay register the sealing key, once.
+    async fn approve_sealing_key(&self) -> Result<(), SdkError> {
+        let Inner { home, caller, .. } = &*self.inner;
+        let Some(key) = home.sealing_key() else { return Ok(()) };
+        let spki = key.spki_der();
+        let fingerprint = hex(&sha256(&spki)).into_bytes();
+        let marker = home.path(SEALING_KEY_APPROVED);
+        if files::read_if_exists(&marker)?.as_ref() == Some(&fingerprint) {
+            return Ok(());
+        }
+        let now_us = self.now_us();
+        let statement =
+            Statement::ApproveSealingKey(ApproveSealingKey { office: home.office(), spki, time_us: now_us });
+        let signed = cms_sign::sign(home.identity(), statement.print().as_bytes(), Content::Attached, now_us)
+            .map_err(|e| ConfigError::Trust(e.to_string()))?;
+        let request = pb::ApproveSealingKeyRequest { statement: signed.into() };
+        let answer = caller.repeat(|| {
+            let mut directory = caller.directory();
+            let request = request.clone();
+            async move { directory.approve_sealing_key(request).await }
+        });
+        answer.await?;
+        files::write_durably(&marker, &fingerprint, Access::Owner)
+    }
+
+    /// Checks a checkpoint; see [`Checkpoints::admit`].
+    pub(crate) async fn admit(&self, note: &[u8]) -> Result<Checkpoint, SdkError> {
+        self.admit_along(note, None).await
+    }
+
+    /// [`Client::admit`] with a proof that came along.
+    pub(crate) async fn admit_along(
+        &self,
+        note: &[u8],
+        along: Option<AlongProof<'_>>,
+    ) -> Result<Checkpoint, SdkError> {
+        let log = self.log_key().await?;
+        let Inner { home, caller, checkpoints, .. } = &*self.inner;
+        checkpoints.admit(home, caller, &log, note, along).await
+    }
+
+    /// An office by its number; `None` if the directory does not hold it. Answers are remembered.
+    ///
+    /// # Errors
+    /// The relay can't be reached or refuses.
     pub async fn office_by_number(&self, number: OfficeNumber) -> Result<Option<Office>, SdkError> {
-        soon()
+        if let Some(known) = self.inner.offices.lock().await.get(&number) {
+            return Ok(known.clone());
+        }
+        let caller = &self.inner.caller;
+        let answer = caller.repeat(|| {
+            let mut directory = caller.directory();
+            let request = pb::GetOfficeRequest { number: number.to_string() };
+            async move { directory.get_office(request).await }
+        });
+        let office = found(answer.await)?.map(Office::from_wire).transpose()?;
+        let mut offices = self.inner.offices.lock().await;
+        if offices.len() >= MAX_NAMES {
+            offices.clear();
+        }
+        offices.insert(number, office.clone());
+        Ok(office)
     }
+
+    /// Offices whose number, name or reading holds every word.
+    ///
+    /// ```no_run
+    /// # async fn run(client: tasuki_sdk::Client) -> Result<(), tasuki_sdk::SdkError> {
+    /// for office in client.offices("さくら 訪問").await? {
+    ///     println!("{} {}", office.number, office.name);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The relay can't be reached or refuses.
     pub async fn offices(&self, words: &str) -> Result<Vec<Office>, SdkError> {
-        soon()
-    }
-    pub async fn inbox(&self) -> Result<Vec<Parcel>, SdkError> {
-        soon()
-    }
-    pub async fn sent(&self) -> Result<Vec<Parcel>, SdkError> {
-        soon()
-    }
-    pub async fn show(&self, parcel: &ParcelName) -> Result<Option<ParcelHistory>, SdkError> {
-        soon()
-    }
-    pub fn plan(&self, paths: &[PathBuf], options: &SendOptions) -> Result<Plan, SdkError> {
-        crate::send::plan::plan(paths, options, self.office())
-    }
-    pub async fn send(&self, plan: Plan, progress: &dyn Progress) -> Result<SendReport, SdkError> {
-        soon()
-    }
-    pub async fn receive(
-        &self,
-        out: &Path,
-        options: &ReceiveOptions,
-        progress: &dyn Progress,
-    ) -> Result<ReceiveReport, SdkError> {
-        soon()
-    }
-    /// Reads the feed up to its present end. Break: this news was not processed, stop.
-    pub async fn sync_feed(
-        &self,
-        on_news: impl FnMut(&News) -> ControlFlow<()>,
-    ) -> Result<FeedPosition, SdkError> {
-        soon()
-    }
-    /// Reads the feed as it grows, until `on_news` breaks; reconnects by itself.
-    pub async fn watch(
-        &self,
-        on_news: impl FnMut(&News) -> ControlFlow<()>,
-    ) -> Result<FeedPosition, SdkError> {
-        soon()
-    }
-    pub async fn save_evidence(&self, parcel: &ParcelName, out: &Path) -> Result<SavedEvidence, SdkError> {
-        soon()
+        let caller = &self.inner.caller;
+        let mut offices = Vec::new();
+        let mut token = String::new();
+        for _ in 0..MAX_SEARCH_PAGES {
+            let request = pb::SearchOfficesRequest {
+                words: words.to_owned(),
+                page_size: tasuki_proto::limits::MAX_PAGE,
+                page_token: token,
+            };
+            let answer = caller.repeat(|| {
+                let mut directory = caller.directory();
+                let request = request.clone();
+                async move { directory.search_offices(request).await }
+            });
+            let answer = answer.await?;
+            for office in answer.offices {
+                offices.push(Office::from_wire(office)?);
+            }
+            if answer.next_page_token.is_empty() {
+                return Ok(offices);
+            }
+            token = answer.next_page_token;
+        }
+        Err(VerificationError::Incomplete("an end of the list").into())
     }
 }

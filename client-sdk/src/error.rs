@@ -133,6 +133,17 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// A refusal for an error that stopped one parcel before it was sent.
+    pub(crate) fn of_error(error: &SdkError) -> Self {
+        let explanation = reason::explain(error.reason());
+        let known = explanation.code == error.reason();
+        let message_en = error.to_string();
+        let message_ja = if known { explanation.ja.to_owned() } else { message_en.clone() };
+        Self { reason: error.reason().to_owned(), message_ja, message_en, findings: Vec::new() }
+    }
+}
+
 /// Why there is no answer from the relay.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -151,6 +162,14 @@ pub enum Unreachable {
     /// No answer within the time configured.
     #[error("the relay did not answer in time")]
     Timeout,
+    /// This relay's log ends before a checkpoint of the same log that was seen already: it lags behind.
+    #[error("the relay's log ends at {size}, but {seen} was seen: it lags behind, or it forgets")]
+    Behind {
+        /// Leaves of the relay's log.
+        size: u64,
+        /// Leaves of the newest checkpoint seen.
+        seen: u64,
+    },
     /// The relay answered that it can't serve now.
     #[error("the relay can't serve now: {0}")]
     Busy(Refusal),
@@ -163,6 +182,7 @@ impl Unreachable {
             Self::Network(_) => "RELAY_UNREACHABLE",
             Self::Proxy { .. } => "PROXY_REFUSED",
             Self::Timeout => "RELAY_TIMEOUT",
+            Self::Behind { .. } => "RELAY_BEHIND",
             Self::Busy(refusal) => &refusal.reason,
         }
     }

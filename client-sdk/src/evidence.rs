@@ -1,8 +1,29 @@
-//! A folder of evidence.
+//! Evidence for the files: a folder that proves, offline, what happened to one parcel.
+//!
+//! ```text
+//! README.txt                  what this is and how to verify it, with and without Tasuki
+//! evidence.json               names everything below, and holds the audit paths
+//! events/01-parcel.delivered.txt   canonical texts, in the order of the log
+//! checkpoints/e1-1234.txt     signed notes that cover them, by epoch and size
+//! statements/*.p7s            signed statements (CMS) that events name, by their SHA-256
+//! certificates/*.pem          certificates of every signer and those above, by their SHA-256;
+//!                             `anchor-` stands before those that this HOME trusts
+//! crls/*.crl                  revocation lists (DER) used when the signatures were accepted, by their SHA-256
+//! log-key.txt                 the log's verifier keys, one line for each epoch
+//! parcel.asice                the signed parcel, if it is still at hand
+//! ```
+//!
+//! [`crate::verify`] checks such a folder.
+
+mod layout;
+mod readme;
+mod save;
 
 use std::path::PathBuf;
 
 use tasuki_proto::ids::ParcelKey;
+
+pub(crate) use layout::{EventIndex, INDEX, Index};
 
 /// A folder of evidence that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,10 @@
 //! one before (numbers, and the commitment to the leaf before). The place that was reached is kept on disk, behind
 //! what the program has processed, so that a crash neither loses nor skips.
 
+mod chain;
+mod read;
+mod state;
+
 use tasuki_proto::event::Event;
 use tasuki_proto::ids::ParcelKey;
 
@@ -23,7 +27,7 @@ pub enum News {
         to: u64,
         /// Leaves of the old epoch that were lost, from–to (exclusive), if the relay says.
         lost: Option<(u64, u64)>,
-        /// Parcels of the own outbox that stood in the lost range.
+        /// Own parcels whose acceptance stood in the lost range.
         resend: Vec<ParcelKey>,
     },
 }

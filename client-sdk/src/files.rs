@@ -160,6 +160,15 @@ pub(crate) fn list(folder: &Path) -> Result<Vec<String>, SdkError> {
     Ok(names)
 }
 
+/// Whether there is nothing at a path, or an empty folder.
+pub(crate) fn is_empty_or_missing(folder: &Path) -> Result<bool, SdkError> {
+    match fs::read_dir(folder) {
+        Ok(mut entries) => Ok(entries.next().is_none()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(e) => Err(SdkError::io(folder, &e)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

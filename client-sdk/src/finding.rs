@@ -27,6 +27,13 @@ pub struct Finding {
     pub message_en: String,
 }
 
+impl Finding {
+    /// Whether it forbids sending the file.
+    pub fn is_error(&self) -> bool {
+        self.severity == "error"
+    }
+}
+
 impl From<&careplan::Finding> for Finding {
     fn from(finding: &careplan::Finding) -> Self {
         Self {

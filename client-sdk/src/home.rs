@@ -34,8 +34,9 @@ use crate::config::{Config, IdentityConfig};
 use crate::error::{ConfigError, SdkError};
 use crate::{files, pem};
 
+pub(crate) use init::read_profile;
 pub use init::{IdentityFiles, InitOptions, Initialised};
-pub(crate) use lock::{Lock, Task};
+pub(crate) use lock::Task;
 
 /// The CA of the relay's TLS certificate.
 pub(crate) const RELAY_CA: &str = "relay-ca.pem";

@@ -13,6 +13,9 @@
 //! *Architecture invariants:* everything received is verified here, the relay is not believed; the clock is a
 //! parameter ([`Clock`]); nothing that takes long runs on tokio's own threads.
 
+mod archive;
+mod blocking;
+mod checkpoints;
 mod client;
 mod clock;
 pub mod config;
@@ -28,7 +31,9 @@ mod pem;
 mod progress;
 pub mod receive;
 pub mod send;
+mod tracking;
 mod transport;
+mod trust;
 pub mod verify;
 
 #[cfg(test)]
@@ -42,3 +47,4 @@ pub use finding::Finding;
 pub use home::{Home, IdentityFiles, InitOptions, Initialised};
 pub use parcel::{FileSummary, Parcel, ParcelHistory, ParcelName, State};
 pub use progress::{Progress, Silent, Step};
+pub use tracking::ListFilter;

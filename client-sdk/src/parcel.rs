@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tasuki_careplan::kind::FileKind;
 use tasuki_careplan::month::Month;
 use tasuki_careplan::office::OfficeNumber;
@@ -15,7 +15,7 @@ use tasuki_proto::{pb, time};
 use crate::error::{ConfigError, SdkError, VerificationError};
 
 /// Where a parcel stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum State {
@@ -56,6 +56,22 @@ impl State {
             Self::Expired => "expired",
             Self::Unknown => "unknown",
         }
+    }
+
+    pub(crate) fn to_wire(self) -> i32 {
+        let state = match self {
+            Self::Held => pb::ParcelState::Held,
+            Self::Delivered => pb::ParcelState::Delivered,
+            Self::Fetched => pb::ParcelState::Fetched,
+            Self::Acknowledged => pb::ParcelState::Acknowledged,
+            Self::Imported => pb::ParcelState::Imported,
+            Self::Refused => pb::ParcelState::Refused,
+            Self::Recalled => pb::ParcelState::Recalled,
+            Self::Discarded => pb::ParcelState::Discarded,
+            Self::Expired => pb::ParcelState::Expired,
+            Self::Unknown => pb::ParcelState::Unspecified,
+        };
+        state.into()
     }
 
     pub(crate) fn from_wire(value: i32) -> Self {

@@ -6,10 +6,26 @@
 //! after that, synced, the acknowledgement is signed and sent. A crash in between leaves nothing half: the next run
 //! finds the folder complete and acknowledges.
 
+mod acknowledge;
+pub(crate) mod fetch;
+mod names;
+mod run;
+mod store;
+pub(crate) mod unpack;
+
 use std::path::PathBuf;
 
 use crate::error::{ErrorKind, SdkError};
 use crate::parcel::{Parcel, ParcelName, State};
+
+/// The sender's note, where there is one.
+const NOTE: &str = "note.txt";
+/// The sealed parcel.
+const SEALED: &str = "sealed.p7m";
+/// The signed container.
+const CONTAINER: &str = "parcel.asice";
+/// The signer's chain.
+const CERTIFICATES: &str = "certificates.pem";
 
 /// What to receive, and what to leave beside the files.
 #[derive(Clone, Debug, Default)]

@@ -11,8 +11,14 @@
 //! lies in the outbox is sent again as the same bytes, which the relay answers with its first result.
 
 mod fingerprint;
+mod outbox;
 pub mod plan;
+mod prepare;
+pub(crate) mod record;
+mod run;
+mod settle;
 mod source;
+mod submit;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

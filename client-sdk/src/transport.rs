@@ -6,13 +6,13 @@ mod connector;
 mod fault;
 mod http_proxy;
 mod status;
-mod tls_interim;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tonic::transport::{Channel, Endpoint};
 
+use crate::clock::Clock;
 use crate::error::{ConfigError, SdkError};
 use crate::home::Home;
 
@@ -31,14 +31,16 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(20);
 
 /// Sets up the channel; it connects with the first call.
-pub(crate) fn caller(home: &Home) -> Result<Caller, SdkError> {
+pub(crate) fn caller(home: &Home, clock: &Arc<dyn Clock>) -> Result<Caller, SdkError> {
+    let clock = Arc::clone(clock);
+    let now = Arc::new(move || clock.now_us());
     let config = home.config();
     let relay = RelayAddress::parse(&config.relay)?;
     let proxy = match &config.proxy {
         Some(text) => ProxySetting::parse(text)?,
         None => ProxySetting::from_environment(&relay)?,
     };
-    let tls = tls_interim::client_config(&home.relay_ca()?, home.identity())
+    let tls = tasuki_certs::tls::client_config(&home.relay_ca()?, home.identity(), now)
         .map_err(|e| ConfigError::Trust(e.to_string()))?;
     let fault = LastFault::default();
     let connect_timeout = Duration::from_secs(config.connect_timeout_s.into());

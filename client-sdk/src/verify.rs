@@ -1,9 +1,16 @@
 //! Verifying offline: a parcel (`.asice`) or a folder of evidence, without HOME and without network.
 
-use std::path::PathBuf;
+mod container;
+mod folder;
+mod material;
+
+use std::path::{Path, PathBuf};
 
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::ids::ParcelKey;
+
+use crate::error::SdkError;
+use crate::evidence::INDEX;
 
 /// What to trust.
 #[derive(Clone, Debug, Default)]
@@ -67,8 +74,28 @@ pub struct TrustUsed {
     pub log_key_pinned: bool,
 }
 
-/// Verifies a parcel or a folder of evidence.
-pub fn verify(path: &std::path::Path, options: &VerifyOptions) -> Result<VerifyReport, crate::SdkError> {
-    let _ = (path, options);
-    Err(crate::error::VerificationError::Incomplete("this call").into())
+/// Verifies a signed parcel (`.asice`), or a folder of evidence as [`crate::evidence`] lays it out.
+///
+/// A folder without evidence that holds a `parcel.asice`, as receiving leaves it, stands for that parcel. Anchors
+/// beside a lone parcel are looked for in `certificates.pem` (its last certificate), `anchors.pem` and
+/// `trial-ca.pem`, and in evidence in the same folder.
+///
+/// ```no_run
+/// use tasuki_sdk::verify::{VerifyOptions, verify};
+///
+/// let options = VerifyOptions { ca: Some("anchors.pem".into()), ..VerifyOptions::default() };
+/// for proof in verify("evidence".as_ref(), &options)?.proofs {
+///     println!("{} {:?} by {}", proof.time_us, proof.what, proof.by);
+/// }
+/// # Ok::<(), tasuki_sdk::SdkError>(())
+/// ```
+///
+/// # Errors
+/// Anything that does not verify; a file that can't be read; nothing to trust in given or found.
+pub fn verify(path: &Path, options: &VerifyOptions) -> Result<VerifyReport, SdkError> {
+    if path.join(INDEX).is_file() {
+        return folder::verify(path, options);
+    }
+    let container = if path.is_dir() { path.join("parcel.asice") } else { path.to_owned() };
+    container::verify(&container, options)
 }

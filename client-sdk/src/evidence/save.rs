@@ -1,0 +1,250 @@
+//! Asking the relay for everything about one parcel, and writing the folder.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tasuki_proto::canonical::hex;
+use tasuki_proto::event::sha256;
+use tasuki_proto::evidence::Proven;
+use tasuki_proto::{pb, reason};
+use tokio::sync::mpsc;
+
+use super::layout::{EventIndex, INDEX, Index};
+use super::{SavedEvidence, readme};
+use crate::client::Client;
+use crate::error::{ConfigError, Refusal, SdkError, VerificationError};
+use crate::files::{self, Access};
+use crate::home::Task;
+use crate::parcel::{Parcel, ParcelName, State};
+use crate::progress::Silent;
+use crate::receive::fetch::fetch_all;
+use crate::receive::unpack::unpack;
+use crate::tracking::found;
+use crate::{archive, blocking, pem, trust};
+
+/// Everything that goes into a folder.
+struct Material {
+    parcel: Parcel,
+    proven: Vec<Proven>,
+    wire: pb::GetEvidenceResponse,
+    container: Option<Vec<u8>>,
+}
+
+impl Client {
+    /// Writes a folder that proves what happened to a parcel; see [`crate::evidence`]. `out` is new or empty, or
+    /// holds older evidence of the same parcel, which is replaced.
+    ///
+    /// ```no_run
+    /// # async fn run(client: tasuki_sdk::Client) -> Result<(), tasuki_sdk::SdkError> {
+    /// let name = "0193a3f0-8a1b-7c2d-8e3f-000000000000".parse()?;
+    /// let saved = client.save_evidence(&name, "evidence".as_ref()).await?;
+    /// let report = tasuki_sdk::verify::verify(&saved.folder, &Default::default())?;
+    /// println!("{} proofs", report.proofs.len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The relay can't be reached, has no such parcel for this office, or its evidence does not hold; the folder
+    /// holds something else or can't be written.
+    pub async fn save_evidence(&self, name: &ParcelName, out: &Path) -> Result<SavedEvidence, SdkError> {
+        let caller = &self.inner.caller;
+        let request = pb::GetParcelRequest { r#ref: Some(name.to_wire()) };
+        let answer = caller.repeat(|| {
+            let mut tracking = caller.tracking();
+            let request = request.clone();
+            async move { tracking.get_evidence(request).await }
+        });
+        let mut wire = found(answer.await)?.ok_or_else(|| Refusal::of(reason::PARCEL_NOT_FOUND))?;
+        let parcel = wire.parcel.take().ok_or(VerificationError::Incomplete("the parcel"))?;
+        let parcel = Parcel::from_wire(parcel)?;
+        if !name.names(&parcel.key) {
+            return Err(VerificationError::Incomplete("the parcel that was asked for").into());
+        }
+        // Evidence that does not hold is not worth keeping.
+        let proven = self.prove_events(&parcel, &wire.events, &[]).await?;
+        let container = self.container(&parcel).await?;
+        let material = Material { parcel, proven, wire, container };
+        let (client, out) = (self.clone(), out.to_owned());
+        blocking::run(move || write(&client, &material, &out)).await
+    }
+
+    /// The signed container, if it can still be had: the sender's from its archive, the receiver's from the relay.
+    async fn container(&self, parcel: &Parcel) -> Result<Option<Vec<u8>>, SdkError> {
+        let container = if parcel.key.sender == self.office() {
+            let (home, id) = (self.home().clone(), parcel.key.id);
+            blocking::run(move || archive::get(&home, id)).await?
+        } else if matches!(parcel.state, State::Fetched | State::Acknowledged | State::Imported) {
+            // Fetching what was fetched before adds no event.
+            self.fetch_again(parcel).await?
+        } else {
+            None
+        };
+        match &container {
+            Some(bytes) if sha256(bytes) != parcel.digest => Err(VerificationError::Digest.into()),
+            _ => Ok(container),
+        }
+    }
+
+    async fn fetch_again(&self, parcel: &Parcel) -> Result<Option<Vec<u8>>, SdkError> {
+        let _lock = self.home().lock(Task::Receive).await?;
+        let (told, mut fetched) = mpsc::channel(1);
+        fetch_all(self, vec![parcel.clone()], &Silent, &told).await;
+        let Some(fetched) = fetched.recv().await else { return Ok(None) };
+        let fetched = match fetched {
+            Ok(fetched) => fetched,
+            // The relay no longer keeps the content: the evidence goes without it.
+            Err((_, SdkError::Rejected(_))) => return Ok(None),
+            Err((_, error)) => return Err(error),
+        };
+        let delivered = self.prove_delivery(parcel, &fetched.delivered).await?;
+        let client = self.clone();
+        blocking::run(move || {
+            let sealed = files::read(&fetched.sealed)?;
+            files::remove(&fetched.sealed)?;
+            let (home, verifier) = (client.home(), client.inner.trust.verifier());
+            let keys = home.opening_keys();
+            let unpacked = unpack(&sealed, &delivered, home.office(), &keys, verifier, client.now_us())?;
+            Ok(Some(unpacked.container))
+        })
+        .await
+    }
+}
+
+/// Writes the folder beside its place and moves it there whole.
+fn write(client: &Client, material: &Material, out: &Path) -> Result<SavedEvidence, SdkError> {
+    let key = material.parcel.key;
+    check_free(out, material)?;
+    let whole = std::path::absolute(out).map_err(|e| SdkError::io(out, &e))?;
+    let (Some(parent), Some(name)) = (whole.parent(), whole.file_name()) else {
+        let message = "not a folder that can be made".to_owned();
+        return Err(ConfigError::Path { path: out.to_owned(), message }.into());
+    };
+    fs::create_dir_all(parent).map_err(|e| SdkError::io(parent, &e))?;
+    let beside = |what: &str| {
+        let mut hidden = std::ffi::OsString::from(".");
+        hidden.push(name);
+        hidden.push(format!(".{what}{}", files::UNFINISHED));
+        parent.join(hidden)
+    };
+    let (new, old) = (beside("new"), beside("old"));
+    remove_folder(&new)?;
+    remove_folder(&old)?;
+    Folder { path: new.clone(), names: BTreeSet::new() }.fill(client, material)?;
+    if out.exists() {
+        fs::rename(out, &old).map_err(|e| SdkError::io(out, &e))?;
+    }
+    fs::rename(&new, out).map_err(|e| SdkError::io(out, &e))?;
+    files::sync_folder(parent)?;
+    remove_folder(&old)?;
+    Ok(SavedEvidence {
+        folder: out.to_owned(),
+        parcel: key,
+        events: material.proven.len(),
+        has_parcel: material.container.is_some(),
+    })
+}
+
+/// The folder may be new, empty, or older evidence of the same parcel.
+fn check_free(out: &Path, material: &Material) -> Result<(), SdkError> {
+    if files::is_empty_or_missing(out)? {
+        return Ok(());
+    }
+    let same = out.join(INDEX).exists() && Index::read(out).is_ok_and(|i| i.key() == material.parcel.key);
+    if same { Ok(()) } else { Err(VerificationError::FolderDiffers(out.to_owned()).into()) }
+}
+
+fn remove_folder(path: &Path) -> Result<(), SdkError> {
+    match fs::remove_dir_all(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(SdkError::io(path, &e)),
+        _ => Ok(()),
+    }
+}
+
+/// A folder that is being filled.
+struct Folder {
+    path: PathBuf,
+    names: BTreeSet<String>,
+}
+
+impl Folder {
+    fn fill(mut self, client: &Client, material: &Material) -> Result<(), SdkError> {
+        let Material { parcel, proven, wire, container } = material;
+        for inside in ["events", "checkpoints", "statements", "certificates", "crls"] {
+            let path = self.path.join(inside);
+            fs::create_dir_all(&path).map_err(|e| SdkError::io(&path, &e))?;
+        }
+        let mut index = Index::new(parcel.key, parcel.recipient, &parcel.digest, "log-key.txt");
+        for (number, (event, proven)) in wire.events.iter().zip(proven).enumerate() {
+            index.events.push(self.event(number + 1, event, proven)?);
+        }
+        for statement in &wire.statements {
+            index.statements.push(self.put(&format!("statements/{}.p7s", name_of(statement)), statement)?);
+        }
+        let anchors = trust::anchors(client.home())?;
+        for certificate in wire.certificates.iter().map(|c| c.to_vec()).chain(anchors.clone()) {
+            let is_anchor = anchors.contains(&certificate);
+            let mark = if is_anchor { "anchor-" } else { "" };
+            let name = format!("certificates/{mark}{}.pem", name_of(&certificate));
+            let list = if is_anchor { &mut index.anchors } else { &mut index.certificates };
+            if !list.contains(&name) {
+                list.push(self.put(&name, pem::encode([&certificate]).as_bytes())?);
+            }
+        }
+        for crl in &wire.crls {
+            index.crls.push(self.put(&format!("crls/{}.crl", name_of(crl)), crl)?);
+        }
+        let keys: String = wire.log_keys.iter().map(|key| format!("{}\n", key.trim())).collect();
+        self.put("log-key.txt", keys.as_bytes())?;
+        if let Some(container) = container {
+            index.container = Some(self.put("parcel.asice", container)?);
+        }
+        self.put("README.txt", readme::text(&index).as_bytes())?;
+        self.put(INDEX, &index.print())?;
+        for inside in ["events", "checkpoints", "statements", "certificates", "crls", ""] {
+            files::sync_folder(&self.path.join(inside))?;
+        }
+        Ok(())
+    }
+
+    fn event(
+        &mut self,
+        number: usize,
+        event: &pb::Evidence,
+        proven: &Proven,
+    ) -> Result<EventIndex, SdkError> {
+        let entry = event.entry.as_ref().ok_or(VerificationError::Incomplete("an event"))?;
+        // A kind is a word of the relay's: only its plain characters go into a name.
+        let kind: String =
+            proven.event.kind.chars().filter(|c| c.is_ascii_lowercase() || *c == '.').take(40).collect();
+        let file = self.put(&format!("events/{number:02}-{kind}.txt"), &entry.text)?;
+        let size = checkpoint_size(&event.checkpoint);
+        let checkpoint = format!("checkpoints/e{}-{size}.txt", proven.event.epoch);
+        Ok(EventIndex {
+            file,
+            epoch: proven.event.epoch,
+            index: proven.index,
+            inclusion: event.inclusion.iter().map(|h| hex(h)).collect(),
+            checkpoint: self.put(&checkpoint, &event.checkpoint)?,
+        })
+    }
+
+    /// Writes a file, once, and gives its name back.
+    fn put(&mut self, name: &str, content: &[u8]) -> Result<String, SdkError> {
+        if self.names.insert(name.to_owned()) {
+            files::write_synced(&self.path.join(name), content, Access::Default)?;
+        }
+        Ok(name.to_owned())
+    }
+}
+
+fn name_of(bytes: &[u8]) -> String {
+    hex(&sha256(bytes))
+}
+
+/// The second line of a checkpoint is the tree's size; it was verified before.
+fn checkpoint_size(note: &[u8]) -> u64 {
+    let text = String::from_utf8_lossy(note);
+    text.lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0)
+}

@@ -1,0 +1,248 @@
+//! Reading: in batches up to the present end, or as the feed grows.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use tasuki_proto::{evidence, limits, pb, reason};
+
+use super::chain::{NewEpoch, follow};
+use super::state::{self, Place};
+use super::{FeedEvent, FeedPosition, News};
+use crate::blocking;
+use crate::checkpoints::{self, AlongProof};
+use crate::client::Client;
+use crate::error::{SdkError, Unreachable, VerificationError};
+use crate::home::Task;
+use crate::send::record::Sent;
+
+/// The relay sends an empty batch every 30 s where nothing happens; after three missed ones the stream is dead.
+const SILENCE: Duration = Duration::from_secs(95);
+
+impl Client {
+    /// Reads the feed from where it was left up to its present end. `on_news` is called for each news in order; when
+    /// it returns `Continue` the news counts as processed, `Break` stops before it. The place is kept on disk after
+    /// each batch: after a crash the news of one batch may come again, none is left out.
+    ///
+    /// ```no_run
+    /// # async fn run(client: tasuki_sdk::Client) -> Result<(), tasuki_sdk::SdkError> {
+    /// use std::ops::ControlFlow;
+    /// use tasuki_sdk::feed::News;
+    ///
+    /// let position = client
+    ///     .sync_feed(|news| {
+    ///         if let News::Event(event) = news {
+    ///             println!("{} {}", event.number, event.event.kind);
+    ///         }
+    ///         ControlFlow::Continue(())
+    ///     })
+    ///     .await?;
+    /// println!("read up to {}", position.number);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Another process reads the feed; the relay can't be reached or refuses; an event is not proven, or does not
+    /// follow the one before.
+    pub async fn sync_feed(
+        &self,
+        on_news: impl FnMut(&News) -> ControlFlow<()>,
+    ) -> Result<FeedPosition, SdkError> {
+        let _lock = self.home().lock(Task::Feed).await?;
+        let mut reader = Reader::open(self, on_news)?;
+        let caller = &self.inner.caller;
+        loop {
+            let (cursor, known_size) = (reader.cursor(), reader.known_size().await?);
+            let request = pb::PollRequest {
+                office: String::new(),
+                cursor: Some(cursor),
+                wait_ms: 0,
+                limit: limits::MAX_PAGE,
+                known_size,
+            };
+            let batch = caller.repeat(|| {
+                let mut feed = caller.feed();
+                let request = request.clone();
+                async move { feed.poll(request).await }
+            });
+            let batch = batch.await.map_err(|error| reader.alarm(error))?;
+            let more = batch.more || reader.moves_on(&batch);
+            if reader.take(batch, known_size).await?.is_break() || !more {
+                return Ok(reader.position());
+            }
+        }
+    }
+
+    /// Reads the feed as it grows, until `on_news` breaks. Connects again by itself where a connection is lost; only
+    /// a relay that can't be reached from the start is an error. Otherwise as [`Client::sync_feed`].
+    ///
+    /// # Errors
+    /// As [`Client::sync_feed`].
+    pub async fn watch(
+        &self,
+        on_news: impl FnMut(&News) -> ControlFlow<()>,
+    ) -> Result<FeedPosition, SdkError> {
+        let _lock = self.home().lock(Task::Feed).await?;
+        let mut reader = Reader::open(self, on_news)?;
+        let mut attempt = 1;
+        let mut was_reached = false;
+        loop {
+            match self.stream(&mut reader, &mut was_reached, &mut attempt).await {
+                Ok(ControlFlow::Break(())) => return Ok(reader.position()),
+                // The relay went down in good order: perhaps another one is there already.
+                Ok(ControlFlow::Continue(())) => {}
+                Err(error) => {
+                    let may_pass = matches!(error, SdkError::Unreachable(_));
+                    if !may_pass || (!was_reached && attempt >= self.inner.caller.attempts()) {
+                        return Err(error);
+                    }
+                    tracing::info!(%error, "the feed's connection is lost; trying again");
+                }
+            }
+            self.inner.caller.pause(attempt).await;
+            attempt = attempt.saturating_add(1);
+        }
+    }
+
+    async fn stream<F: FnMut(&News) -> ControlFlow<()>>(
+        &self,
+        reader: &mut Reader<'_, F>,
+        was_reached: &mut bool,
+        attempt: &mut u32,
+    ) -> Result<ControlFlow<()>, SdkError> {
+        let caller = &self.inner.caller;
+        let mut known_size = reader.known_size().await?;
+        let request = pb::StreamRequest { office: String::new(), cursor: Some(reader.cursor()), known_size };
+        let mut feed = caller.feed();
+        let mut batches = caller.once(feed.stream(request)).await.map_err(|error| reader.alarm(error))?;
+        loop {
+            let next = tokio::time::timeout(SILENCE, batches.message()).await;
+            let next = next.map_err(|_elapsed| Unreachable::Timeout)?;
+            let next = next.map_err(|status| reader.alarm(caller.error(&status)))?;
+            let Some(batch) = next else { return Ok(ControlFlow::Continue(())) };
+            *was_reached = true;
+            *attempt = 1;
+            if reader.take(batch, known_size).await?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            // The relay proves each batch from the one before.
+            known_size = reader.known_size().await?;
+        }
+    }
+}
+
+/// A feed that is being read.
+struct Reader<'c, F> {
+    client: &'c Client,
+    on_news: F,
+    place: Place,
+    /// Where to ask from, if the relay moved on to an epoch in which nothing stands for us yet.
+    moved_to: Option<u64>,
+    processed: u64,
+}
+
+impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
+    fn open(client: &'c Client, on_news: F) -> Result<Self, SdkError> {
+        let place = state::load(client.home())?;
+        Ok(Self { client, on_news, place, moved_to: None, processed: 0 })
+    }
+
+    fn cursor(&self) -> pb::Cursor {
+        match self.moved_to {
+            Some(epoch) => pb::Cursor { epoch, number: 0 },
+            None => pb::Cursor { epoch: self.place.epoch, number: self.place.number },
+        }
+    }
+
+    /// Size of the newest checkpoint seen of the cursor's epoch.
+    async fn known_size(&self) -> Result<u64, SdkError> {
+        let key = self.client.log_key().await?;
+        let newest = checkpoints::newest(self.client.home(), &key, self.cursor().epoch)?;
+        Ok(newest.map_or(0, |checkpoint| checkpoint.size))
+    }
+
+    fn position(&self) -> FeedPosition {
+        FeedPosition { epoch: self.place.epoch, number: self.place.number, processed: self.processed }
+    }
+
+    /// A relay that does not know the place reached here has forgotten what it said.
+    fn alarm(&self, error: SdkError) -> SdkError {
+        match error {
+            SdkError::Rejected(refusal) if refusal.reason == reason::CURSOR_IN_FUTURE => {
+                let Place { epoch, number, .. } = self.place;
+                VerificationError::FeedWentBack { epoch, number }.into()
+            }
+            error => error,
+        }
+    }
+
+    /// Whether an empty batch leads on into a later epoch.
+    fn moves_on(&self, batch: &pb::FeedBatch) -> bool {
+        let to = batch.next.as_ref().filter(|next| next.number == 0).map(|next| next.epoch);
+        batch.entries.is_empty() && to.is_some_and(|epoch| epoch > self.cursor().epoch)
+    }
+
+    /// Verifies a batch, tells its news, keeps the place.
+    async fn take(&mut self, batch: pb::FeedBatch, known_size: u64) -> Result<ControlFlow<()>, SdkError> {
+        if self.moves_on(&batch) {
+            self.moved_to = batch.next.as_ref().map(|next| next.epoch);
+            return Ok(ControlFlow::Continue(()));
+        }
+        if batch.entries.is_empty() && batch.checkpoint.is_empty() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let along = AlongProof { from_size: known_size, hashes: &batch.consistency };
+        let checkpoint = self.client.admit_along(&batch.checkpoint, Some(along)).await?;
+        let before = self.place;
+        let mut flow = ControlFlow::Continue(());
+        for entry in &batch.entries {
+            let proven = evidence::check(entry, &checkpoint).map_err(VerificationError::Evidence);
+            let next = proven.and_then(|p| Ok((follow(&self.place, self.client.office(), &p)?, p)));
+            let (next, proven) = match next {
+                Ok(next) => next,
+                Err(error) => {
+                    // What came before is processed all the same.
+                    self.keep(before).await?;
+                    return Err(error.into());
+                }
+            };
+            if let Some(new_epoch) = next.new_epoch {
+                flow = self.tell_new_epoch(new_epoch, next.place.epoch).await?;
+            }
+            let number = next.place.number;
+            let news = News::Event(FeedEvent { number, index: proven.index, event: proven.event });
+            if flow.is_break() || (self.on_news)(&news).is_break() {
+                flow = ControlFlow::Break(());
+                break;
+            }
+            self.place = next.place;
+            self.moved_to = None;
+            self.processed += 1;
+        }
+        self.keep(before).await?;
+        Ok(flow)
+    }
+
+    async fn tell_new_epoch(&mut self, new: NewEpoch, to: u64) -> Result<ControlFlow<()>, SdkError> {
+        let resend = match new.lost {
+            None => Vec::new(),
+            Some((kept, _)) => {
+                let home = self.client.home().clone();
+                let records = blocking::run(move || Sent::of(&home)?.all()).await?;
+                let lost = |index: u64| index >= kept;
+                let lost = records.iter().filter(|r| r.evidence.epoch == new.from && lost(r.evidence.index));
+                lost.map(crate::send::record::SentRecord::key).collect()
+            }
+        };
+        tracing::warn!(epoch = to, "the relay's log goes on under a new epoch");
+        Ok((self.on_news)(&News::NewEpoch { from: new.from, to, lost: new.lost, resend }))
+    }
+
+    async fn keep(&self, before: Place) -> Result<(), SdkError> {
+        if self.place == before {
+            return Ok(());
+        }
+        let (home, place) = (self.client.home().clone(), self.place);
+        blocking::run(move || state::save(&home, &place)).await
+    }
+}

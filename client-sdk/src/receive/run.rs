@@ -1,0 +1,204 @@
+//! The stages of receiving, side by side: fetch, verify and store, acknowledge.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use futures_util::StreamExt as _;
+use tasuki_proto::{evidence, reason};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::acknowledge::{BATCH, acknowledge};
+use super::fetch::{Fetched, Fetching, fetch_all};
+use super::store::store;
+use super::unpack::{Delivered, unpack};
+use super::{ReceiveOptions, ReceiveOutcome, ReceiveReport, ReceivedParcel, Stored};
+use crate::client::Client;
+use crate::error::{Refusal, SdkError, VerificationError};
+use crate::home::Task;
+use crate::parcel::Parcel;
+use crate::progress::{Progress, Step};
+use crate::{blocking, files};
+
+/// Parcels that are opened side by side: each may hold the largest container and its inflated files in memory.
+const MAX_OPEN: usize = 2;
+
+/// A parcel between storing and acknowledging.
+type Verified = (Parcel, Result<(Delivered, Stored), SdkError>);
+
+impl Client {
+    /// Receives what waits: fetches, verifies, writes `out/<sender>/<parcel id>/`, acknowledges. One process at a
+    /// time; another one waits.
+    ///
+    /// ```no_run
+    /// # async fn run(client: tasuki_sdk::Client) -> Result<(), tasuki_sdk::SdkError> {
+    /// use tasuki_sdk::Silent;
+    /// use tasuki_sdk::receive::ReceiveOptions;
+    ///
+    /// let report = client.receive("in".as_ref(), &ReceiveOptions::default(), &Silent).await?;
+    /// for parcel in &report.parcels {
+    ///     match parcel.outcome.stored() {
+    ///         Some(stored) => println!("{}: {}", parcel.parcel.sender_name, stored.folder.display()),
+    ///         None => println!("{}: not received", parcel.parcel.sender_name),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Only what concerns the whole: another process receives, the relay can't be asked what waits, `out` can't be
+    /// made, or a parcel that was named does not wait. What happens to a parcel stands in the report.
+    pub async fn receive(
+        &self,
+        out: &Path,
+        options: &ReceiveOptions,
+        progress: &dyn Progress,
+    ) -> Result<ReceiveReport, SdkError> {
+        let _lock = self.home().lock(Task::Receive).await?;
+        self.log_key().await?;
+        let waiting = self.waiting(options).await?;
+        let bytes = waiting.iter().map(|p| p.sealed_size).sum();
+        progress.step(Step::Planned { parcels: waiting.len(), bytes });
+        std::fs::create_dir_all(out).map_err(|e| SdkError::io(out, &e))?;
+
+        let order: HashMap<_, _> = waiting.iter().enumerate().map(|(at, p)| (p.key, at)).collect();
+        let (fetched_in, fetched) = mpsc::channel::<Fetching>(MAX_OPEN);
+        let (verified_in, verified) = mpsc::channel::<Verified>(BATCH);
+        let fetch = async move { fetch_all(self, waiting, progress, &fetched_in).await };
+        let open = async move {
+            let verified_in = &verified_in;
+            let all = ReceiverStream::new(fetched);
+            all.for_each_concurrent(MAX_OPEN, |fetching| async move {
+                let verified = self.verify_and_store(out, options.keep_sealed, fetching).await;
+                // Who listens lives as long as this.
+                let _gone = verified_in.send(verified).await;
+            })
+            .await;
+        };
+        let ((), (), mut parcels) = tokio::join!(fetch, open, self.acknowledge_all(verified, progress));
+        parcels.sort_by_key(|p| order.get(&p.parcel.key).copied());
+        Ok(ReceiveReport { parcels })
+    }
+
+    async fn waiting(&self, options: &ReceiveOptions) -> Result<Vec<Parcel>, SdkError> {
+        let mut waiting = self.inbox().await?;
+        for name in &options.only {
+            if !waiting.iter().any(|p| name.names(&p.key)) {
+                return Err(Refusal::of(reason::PARCEL_NOT_FOUND).into());
+            }
+        }
+        if !options.only.is_empty() {
+            waiting.retain(|p| options.only.iter().any(|name| name.names(&p.key)));
+        }
+        Ok(waiting)
+    }
+
+    async fn verify_and_store(&self, out: &Path, keep_sealed: bool, fetching: Fetching) -> Verified {
+        match fetching {
+            Err((parcel, error)) => (parcel, Err(error)),
+            Ok(Fetched { parcel, delivered, sealed }) => {
+                let delivered = self.prove_delivery(&parcel, &delivered).await;
+                let stored = match delivered {
+                    Ok(delivered) => self.open_and_store(out, keep_sealed, delivered, sealed).await,
+                    Err(error) => Err(error),
+                };
+                (parcel, stored)
+            }
+        }
+    }
+
+    /// What the log says of a parcel's acceptance.
+    pub(crate) async fn prove_delivery(
+        &self,
+        parcel: &Parcel,
+        delivered: &tasuki_proto::pb::Evidence,
+    ) -> Result<Delivered, SdkError> {
+        let checkpoint = self.admit(&delivered.checkpoint).await?;
+        let proven = evidence::check(delivered, &checkpoint).map_err(VerificationError::Evidence)?;
+        let feed = proven.opening.map(|opening| opening.party);
+        if feed.is_some_and(|party| party != self.office()) {
+            return Err(VerificationError::Event("it is opened for another office").into());
+        }
+        Ok(Delivered::read(&proven, parcel.key)?)
+    }
+
+    async fn open_and_store(
+        &self,
+        out: &Path,
+        keep_sealed: bool,
+        delivered: Delivered,
+        sealed_file: PathBuf,
+    ) -> Result<(Delivered, Stored), SdkError> {
+        let (client, out) = (self.clone(), out.to_owned());
+        blocking::run(move || {
+            let home = client.home();
+            let sealed = files::read(&sealed_file)?;
+            let keys = home.opening_keys();
+            let unpacked = unpack(
+                &sealed,
+                &delivered,
+                home.office(),
+                &keys,
+                client.inner.trust.verifier(),
+                client.now_us(),
+            );
+            let unpacked = match unpacked {
+                Ok(unpacked) => unpacked,
+                Err(error) => {
+                    // Perhaps the file was damaged here: the next run fetches it anew.
+                    files::remove(&sealed_file)?;
+                    return Err(error.into());
+                }
+            };
+            let beside = keep_sealed.then_some(sealed.as_slice());
+            let stored = store(&out, delivered.key, &unpacked, beside)?;
+            files::remove(&sealed_file)?;
+            Ok((delivered, stored))
+        })
+        .await
+    }
+
+    /// Acknowledges what is stored, in batches, and reports every parcel.
+    async fn acknowledge_all(
+        &self,
+        mut verified: mpsc::Receiver<Verified>,
+        progress: &dyn Progress,
+    ) -> Vec<ReceivedParcel> {
+        let mut reports = Vec::new();
+        let mut batch = Vec::with_capacity(BATCH);
+        while verified.recv_many(&mut batch, BATCH).await > 0 {
+            let mut parcels = Vec::with_capacity(batch.len());
+            let mut stored = Vec::with_capacity(batch.len());
+            for (parcel, result) in batch.drain(..) {
+                match result {
+                    Ok(result) => {
+                        parcels.push(parcel);
+                        stored.push(result);
+                    }
+                    Err(error) => {
+                        report(&mut reports, progress, parcel, ReceiveOutcome::Failed(error));
+                    }
+                }
+            }
+            if stored.is_empty() {
+                continue;
+            }
+            for (parcel, outcome) in parcels.into_iter().zip(acknowledge(self, stored).await) {
+                report(&mut reports, progress, parcel, outcome);
+            }
+        }
+        reports
+    }
+}
+
+fn report(
+    reports: &mut Vec<ReceivedParcel>,
+    progress: &dyn Progress,
+    parcel: Parcel,
+    outcome: ReceiveOutcome,
+) {
+    let received = ReceivedParcel { parcel, outcome };
+    progress.step(Step::Received(&received));
+    reports.push(received);
+}

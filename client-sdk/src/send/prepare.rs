@@ -1,0 +1,204 @@
+//! From a planned parcel to a signed container in the outbox, or to the reason why there is none.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use ring::rand::SystemRandom;
+use tasuki_careplan::check::check_file;
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::event::sha256;
+use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::limits::{MAX_FILES, MAX_INFLATED_BYTES, MAX_NOTE_CHARS};
+use tasuki_proto::parcel::{self, FileEntry, Header, Software};
+use tasuki_proto::reason;
+
+use super::fingerprint::Fingerprint;
+use super::outbox::Outbox;
+use super::plan::PlannedParcel;
+use super::record::{Sent, SentRecord};
+use crate::error::{ConfigError, Refusal, SdkError};
+use crate::finding::Finding;
+use crate::home::Home;
+
+/// A container that lies in the outbox.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    pub(super) content: Fingerprint,
+    pub(super) key: ParcelKey,
+    pub(super) recipient: OfficeNumber,
+    pub(super) digest: [u8; 32],
+    pub(super) container: Bytes,
+    /// Paths of its files, in the header's order.
+    pub(super) files: Vec<String>,
+}
+
+/// What preparing came to.
+#[derive(Debug)]
+pub(super) enum Prepared {
+    /// To be sent.
+    Ready(Ready),
+    /// This content was accepted earlier.
+    Recorded(SentRecord),
+    /// Not to be sent.
+    Refused(Refusal),
+}
+
+/// What preparing needs besides the parcel.
+#[derive(Debug)]
+pub(super) struct Workshop {
+    pub(super) home: Home,
+    pub(super) outbox: Outbox,
+    pub(super) sent: Arc<Sent>,
+    pub(super) again: bool,
+    pub(super) software: Software,
+    pub(super) rng: SystemRandom,
+    pub(super) now_us: i64,
+}
+
+/// A file's entry in the header with its bytes.
+type Content = (FileEntry, Vec<u8>);
+
+impl Workshop {
+    /// Checks, builds and signs one parcel, and puts it durably into the outbox. Warnings of the checks come along.
+    pub(super) fn prepare(&self, planned: &PlannedParcel) -> Result<(Prepared, Vec<Finding>), SdkError> {
+        if let Some(refusal) = self.refuse_early(planned) {
+            return Ok((Prepared::Refused(refusal), Vec::new()));
+        }
+        let files = read(planned)?;
+        let (errors, warnings) = check(planned, &files);
+        if !errors.is_empty() {
+            let refusal = Refusal { findings: errors, ..Refusal::of(reason::FILES_REJECTED) };
+            return Ok((Prepared::Refused(refusal), warnings));
+        }
+        let content = Fingerprint::of(
+            planned.sender,
+            planned.recipient,
+            planned.note.as_deref(),
+            files.iter().map(|(entry, bytes)| (entry.path.as_str(), bytes.as_slice())),
+        );
+        if let Some(ready) = self.left(content)? {
+            return Ok((Prepared::Ready(ready), warnings));
+        }
+        if let Some(record) = self.sent.find(content)?.filter(|_| !self.again) {
+            return Ok((Prepared::Recorded(record), warnings));
+        }
+        let prepared = match self.build(planned, content, &files)? {
+            Ok(ready) => Prepared::Ready(ready),
+            Err(refusal) => Prepared::Refused(refusal),
+        };
+        Ok((prepared, warnings))
+    }
+
+    /// A container that an interrupted sending left in the outbox.
+    fn left(&self, content: Fingerprint) -> Result<Option<Ready>, SdkError> {
+        let Some(ready) = self.outbox.ready(content)? else { return Ok(None) };
+        if self.sent.holds(content, ready.key.id) {
+            // The interruption came between the record and this.
+            self.outbox.remove(content)?;
+            return Ok(None);
+        }
+        Ok(Some(ready))
+    }
+
+    /// What became of a container that waited in the outbox a moment ago.
+    pub(super) fn resume(&self, content: Fingerprint) -> Result<Prepared, SdkError> {
+        if let Some(ready) = self.left(content)? {
+            return Ok(Prepared::Ready(ready));
+        }
+        let gone = || ConfigError::Path {
+            path: self.outbox.path(content),
+            message: "it was removed while it was to be sent".to_owned(),
+        };
+        Ok(Prepared::Recorded(self.sent.find(content)?.ok_or_else(gone)?))
+    }
+
+    /// What can be told without looking into the files.
+    fn refuse_early(&self, planned: &PlannedParcel) -> Option<Refusal> {
+        let own = self.home.office();
+        let note_chars = planned.note.as_ref().map_or(0, |n| n.chars().count());
+        let too_large = planned.files.len() > MAX_FILES
+            || planned.bytes() > u64::try_from(MAX_INFLATED_BYTES).unwrap_or(u64::MAX);
+        if planned.sender != own {
+            Some(Refusal::of(reason::SENDER_MISMATCH))
+        } else if planned.recipient == own {
+            Some(Refusal::of(reason::RECIPIENT_IS_SENDER))
+        } else if !planned.findings.is_empty() {
+            Some(Refusal { findings: planned.findings.clone(), ..Refusal::of(reason::FILES_REJECTED) })
+        } else if note_chars > MAX_NOTE_CHARS {
+            Some(Refusal::of(reason::NOTE_TOO_LONG))
+        } else if too_large {
+            Some(Refusal::of(reason::PARCEL_TOO_LARGE))
+        } else {
+            None
+        }
+    }
+
+    fn build(
+        &self,
+        planned: &PlannedParcel,
+        content: Fingerprint,
+        files: &[Content],
+    ) -> Result<Result<Ready, Refusal>, SdkError> {
+        let id = ParcelId::new(self.now_us, &self.rng)
+            .map_err(|_| ConfigError::Trust("the system gives no randomness".to_owned()))?;
+        let mut header =
+            Header::new(id, planned.sender, planned.recipient, self.now_us, self.software.clone());
+        header.note.clone_from(&planned.note);
+        header.files = files.iter().map(|(entry, _)| entry.clone()).collect();
+        let contents: Vec<Cow<'_, [u8]>> = files.iter().map(|(_, bytes)| Cow::Borrowed(&bytes[..])).collect();
+        let container = match parcel::build(&header, &contents, self.home.identity(), self.now_us) {
+            Ok(container) => container,
+            Err(error) => {
+                let message = error.to_string();
+                let refusal = Refusal { message_en: message, ..Refusal::of(error.code()) };
+                return Ok(Err(refusal));
+            }
+        };
+        self.outbox.put(content, &container)?;
+        Ok(Ok(ready(content, &header, container)))
+    }
+}
+
+/// A container as it is to be sent.
+pub(super) fn ready(content: Fingerprint, header: &Header, container: Vec<u8>) -> Ready {
+    Ready {
+        content,
+        key: ParcelKey { sender: header.sender, id: header.parcel },
+        recipient: header.recipient,
+        digest: sha256(&container),
+        container: container.into(),
+        files: header.files.iter().map(|f| f.path.clone()).collect(),
+    }
+}
+
+fn read(planned: &PlannedParcel) -> Result<Vec<Content>, SdkError> {
+    let entry = |file: &super::plan::PlannedFile| match file.standard {
+        Some(name) => FileEntry::standard(&file.name, name.kind.prefix(), media_type(&file.name)),
+        None => FileEntry::attachment(&file.name, media_type(&file.name)),
+    };
+    planned.files.iter().map(|file| Ok((entry(file), file.source.read()?))).collect()
+}
+
+/// Errors and warnings of the standard's checks.
+fn check(planned: &PlannedParcel, files: &[Content]) -> (Vec<Finding>, Vec<Finding>) {
+    let standard = planned.files.iter().zip(files).filter(|(file, _)| file.standard.is_some());
+    let findings = standard.flat_map(|(file, (_, bytes))| check_file(&file.name, bytes));
+    findings.map(|finding| Finding::from(&finding)).partition(Finding::is_error)
+}
+
+/// The media type by the name's ending; what is not known is just bytes.
+fn media_type(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "csv" => "text/csv",
+        "txt" => "text/plain",
+        "json" => "application/json",
+        "xml" => "application/xml",
+        "pdf" => "application/pdf",
+        "jpg" | "jpeg" => "image/jpeg",
+        "png" => "image/png",
+        "tif" | "tiff" => "image/tiff",
+        _ => "application/octet-stream",
+    }
+}

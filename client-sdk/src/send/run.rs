@@ -1,0 +1,268 @@
+//! The stages of a sending, side by side: prepare, submit, collect.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tasuki_careplan::file_name::FileName;
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_careplan::serial::Serial;
+use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::parcel::Software;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+
+use super::fingerprint::Fingerprint;
+use super::outbox::Outbox;
+use super::plan::{Plan, PlannedParcel, plan};
+use super::prepare::{Prepared, Ready, Workshop};
+use super::record::Sent;
+use super::settle::Settler;
+use super::submit::{Parcel, Submission};
+use super::{ParcelReport, SendOptions, SendOutcome, SendReport};
+use crate::client::Client;
+use crate::error::{Refusal, SdkError};
+use crate::finding::Finding;
+use crate::home::Task;
+use crate::progress::{Progress, Step};
+use crate::{archive, blocking};
+
+/// Parcels in flight: as many as one batch of the relay's committer takes.
+const MAX_PARCELS: usize = 256;
+
+/// KiB in flight: two of the largest containers, or thousands of ordinary ones.
+const MAX_KIB: u32 = 64 * 1024;
+
+impl Client {
+    /// Sorts files, folders and ZIPs into parcels; see [`plan()`].
+    ///
+    /// # Errors
+    /// As [`plan()`].
+    pub fn plan(&self, paths: &[std::path::PathBuf], options: &SendOptions) -> Result<Plan, SdkError> {
+        plan(paths, options, self.office())
+    }
+
+    /// Sends parcels: checks, signs, keeps in the outbox, submits, verifies the relay's evidence, records.
+    /// One process at a time; another one waits.
+    ///
+    /// ```no_run
+    /// # async fn run(client: tasuki_sdk::Client) -> Result<(), tasuki_sdk::SdkError> {
+    /// use tasuki_sdk::Silent;
+    /// use tasuki_sdk::send::SendOptions;
+    ///
+    /// let plan = client.plan(&["out".into()], &SendOptions::default())?;
+    /// let report = client.send(plan, &Silent).await?;
+    /// for parcel in &report.parcels {
+    ///     println!("{} {}", parcel.recipient, parcel.outcome.state_word());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// Only what concerns the whole: another process sends, or the HOME can't be read or written. What happens to a
+    /// parcel, also that the relay can't be reached, stands in the report.
+    pub async fn send(&self, plan: Plan, progress: &dyn Progress) -> Result<SendReport, SdkError> {
+        progress.step(Step::Planned { parcels: plan.parcels.len(), bytes: plan.bytes() });
+        let _lock = self.home().lock(Task::Send).await?;
+        let Plan { parcels, unsendable, again, software } = plan;
+        let work = parcels.into_iter().map(|p| Work::Planned(Box::new(p))).collect();
+        let parcels = self.carry_out(work, again, software, progress).await?;
+        Ok(SendReport { parcels, unsendable })
+    }
+
+    /// Sends what waits in the outbox, whatever it came from.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn send_outbox(&self, progress: &dyn Progress) -> Result<SendReport, SdkError> {
+        let _lock = self.home().lock(Task::Send).await?;
+        let work = self.outbox_work().await?;
+        let bytes = work.iter().map(|w| u64::from(w.kib()) * 1024).sum();
+        progress.step(Step::Planned { parcels: work.len(), bytes });
+        let software = SendOptions::default().software;
+        let parcels = self.carry_out(work, false, software, progress).await?;
+        Ok(SendReport { parcels, unsendable: Vec::new() })
+    }
+
+    /// What waits in the outbox, without the containers.
+    async fn outbox_work(&self) -> Result<Vec<Work>, SdkError> {
+        let home = self.home().clone();
+        blocking::run(move || {
+            let outbox = Outbox::of(&home);
+            let mut work = Vec::new();
+            for content in outbox.list()? {
+                if let Some(ready) = outbox.ready(content)? {
+                    work.push(Work::Waiting(content, Draft::of_ready(&ready), ready.container.len()));
+                }
+            }
+            Ok(work)
+        })
+        .await
+    }
+
+    async fn carry_out(
+        &self,
+        work: Vec<Work>,
+        again: bool,
+        software: Software,
+        progress: &dyn Progress,
+    ) -> Result<Vec<ParcelReport>, SdkError> {
+        let home = self.home();
+        archive::sweep(home, self.now_us())?;
+        let outbox = Outbox::of(home);
+        let sent = Arc::new(Sent::of(home)?);
+        let settler = Settler { client: self.clone(), outbox: outbox.clone(), sent: Arc::clone(&sent) };
+        let workshop = Workshop {
+            home: home.clone(),
+            outbox,
+            sent,
+            again,
+            software,
+            rng: self.inner.rng.clone(),
+            now_us: self.now_us(),
+        };
+
+        let mut reports: Vec<Option<ParcelReport>> = work.iter().map(|_| None).collect();
+        let (parcels_in, parcels) = mpsc::channel(MAX_PARCELS);
+        let (told, mut tellings) = mpsc::unbounded_channel();
+        let prepare = prepare_all(Arc::new(workshop), work, parcels_in, told.clone());
+        let submission = Submission { caller: &self.inner.caller, settler: &settler, progress, told };
+        let submit = async move { submission.run(parcels).await };
+        let collect = async {
+            while let Some((place, report)) = tellings.recv().await {
+                progress.step(Step::Sent(&report));
+                reports[place] = Some(report);
+            }
+        };
+        tokio::join!(prepare, submit, collect);
+        Ok(reports.into_iter().flatten().collect())
+    }
+}
+
+/// One thing to do.
+#[derive(Debug)]
+enum Work {
+    /// A parcel to be.
+    Planned(Box<PlannedParcel>),
+    /// A container in the outbox, and its size.
+    Waiting(Fingerprint, Draft, usize),
+}
+
+impl Work {
+    /// KiB that it holds in memory, at most all there are.
+    fn kib(&self) -> u32 {
+        let bytes = match self {
+            Self::Planned(parcel) => parcel.bytes(),
+            Self::Waiting(_, _, size) => u64::try_from(*size).unwrap_or(u64::MAX),
+        };
+        u32::try_from(bytes.div_ceil(1024)).unwrap_or(MAX_KIB).clamp(1, MAX_KIB)
+    }
+}
+
+/// Shares of what may be in flight.
+#[derive(Debug)]
+struct Budget {
+    parcels: Arc<Semaphore>,
+    kib: Arc<Semaphore>,
+}
+
+impl Budget {
+    fn new() -> Self {
+        let kib = usize::try_from(MAX_KIB).expect("some thousands fit");
+        Self { parcels: Arc::new(Semaphore::new(MAX_PARCELS)), kib: Arc::new(Semaphore::new(kib)) }
+    }
+
+    async fn share(&self, kib: u32) -> (OwnedSemaphorePermit, OwnedSemaphorePermit) {
+        let parcel = Arc::clone(&self.parcels).acquire_owned().await.expect("the semaphore is never closed");
+        let kib = Arc::clone(&self.kib).acquire_many_owned(kib).await.expect("the semaphore is never closed");
+        (parcel, kib)
+    }
+}
+
+/// Prepares everything, some side by side, and passes on what is to be sent, in the plan's order.
+async fn prepare_all(
+    workshop: Arc<Workshop>,
+    work: Vec<Work>,
+    parcels: mpsc::Sender<Parcel>,
+    told: mpsc::UnboundedSender<(usize, ParcelReport)>,
+) {
+    let budget = &Budget::new();
+    let workshop = &workshop;
+    let prepared = stream::iter(work.into_iter().enumerate())
+        .then(|(place, work)| async move { (place, budget.share(work.kib()).await, work) })
+        .map(|(place, share, work)| {
+            let workshop = Arc::clone(workshop);
+            async move { (place, share, prepare(workshop, work).await) }
+        })
+        .buffered(blocking::parallelism());
+    let mut prepared = std::pin::pin!(prepared);
+    while let Some((place, share, (mut draft, prepared))) = prepared.next().await {
+        let outcome = match prepared {
+            Ok(Prepared::Ready(ready)) => {
+                draft.parcel = Some(ready.key);
+                // Who takes parcels lives until this ends.
+                let _gone = parcels.send(Parcel { place, draft, ready, share }).await;
+                continue;
+            }
+            Ok(Prepared::Recorded(record)) => {
+                draft.parcel = Some(record.key());
+                SendOutcome::Recorded { state: record.state, accepted_us: record.accepted_us() }
+            }
+            Ok(Prepared::Refused(refusal)) => SendOutcome::Rejected(refusal),
+            Err(error) => SendOutcome::Rejected(Refusal::of_error(&error)),
+        };
+        let _gone = told.send((place, draft.finish(outcome)));
+    }
+}
+
+async fn prepare(workshop: Arc<Workshop>, work: Work) -> (Draft, Result<Prepared, SdkError>) {
+    match work {
+        Work::Planned(planned) => {
+            let mut draft = Draft::of_planned(&planned);
+            let prepared = blocking::run(move || workshop.prepare(&planned)).await;
+            let prepared = prepared.map(|(prepared, warnings)| {
+                draft.warnings = warnings;
+                prepared
+            });
+            (draft, prepared)
+        }
+        Work::Waiting(content, draft, _) => (draft, blocking::run(move || workshop.resume(content)).await),
+    }
+}
+
+/// A report whose outcome is not known yet.
+#[derive(Debug)]
+pub(super) struct Draft {
+    parcel: Option<ParcelKey>,
+    recipient: OfficeNumber,
+    serial: Option<Serial>,
+    files: Vec<String>,
+    warnings: Vec<Finding>,
+}
+
+impl Draft {
+    fn of_planned(planned: &PlannedParcel) -> Self {
+        Self {
+            parcel: None,
+            recipient: planned.recipient,
+            serial: planned.serial,
+            files: planned.files.iter().map(|f| f.name.clone()).collect(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn of_ready(ready: &Ready) -> Self {
+        Self {
+            parcel: Some(ready.key),
+            recipient: ready.recipient,
+            serial: ready.files.iter().find_map(|f| Some(FileName::parse(f).ok()?.serial)),
+            files: ready.files.iter().map(|f| f.rsplit('/').next().unwrap_or(f).to_owned()).collect(),
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(super) fn finish(self, outcome: SendOutcome) -> ParcelReport {
+        let Self { parcel, recipient, serial, files, warnings } = self;
+        ParcelReport { parcel, recipient, serial, files, warnings, outcome }
+    }
+}

@@ -1,0 +1,43 @@
+//! A lone parcel: whole, and signed by its sender. When, only the sender says.
+
+use std::path::Path;
+
+use tasuki_proto::event::sha256;
+use tasuki_proto::ids::{ParcelKey, identity_text, own_office};
+use tasuki_proto::limits::MAX_CONTAINER_BYTES;
+use tasuki_proto::parcel::OpenParcel;
+
+use super::material::{self, Along};
+use super::{Proof, Proven, VerifyOptions, VerifyReport};
+use crate::error::{SdkError, VerificationError};
+use crate::files;
+
+pub(super) fn verify(path: &Path, options: &VerifyOptions) -> Result<VerifyReport, SdkError> {
+    let too_large =
+        || VerificationError::Malformed { path: path.to_owned(), message: "too large".to_owned() };
+    let container = files::read_at_most(path, MAX_CONTAINER_BYTES)?.ok_or_else(too_large)?;
+    let parcel = OpenParcel::open(&container).map_err(VerificationError::Parcel)?;
+    let (verifier, trust) = material::verifier(options, Along::beside(path)?)?;
+    let header = &parcel.header;
+    let claimed_us = header.created_us();
+    let verified = verifier
+        .verify(parcel.signature(), Some(parcel.manifest()), claimed_us)
+        .map_err(VerificationError::Signature)?;
+    if own_office(&verified.signer.identity) != Some(header.sender) {
+        return Err(VerificationError::Signer(header.sender.to_string()).into());
+    }
+    let mut warnings = material::warnings("the sender's certificate", &verified.signer);
+    warnings.push("the time is what the sender says; evidence of the log would vouch for one".to_owned());
+    Ok(VerifyReport {
+        parcel: ParcelKey { sender: header.sender, id: header.parcel },
+        recipient: header.recipient,
+        digest: sha256(&container),
+        proofs: vec![Proof {
+            what: Proven::SignedBySender,
+            time_us: verified.signing_time_us,
+            by: identity_text(&verified.signer.identity),
+        }],
+        trust,
+        warnings,
+    })
+}

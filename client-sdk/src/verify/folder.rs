@@ -1,0 +1,205 @@
+//! A folder of evidence: the log's word, the parties' own signatures, and the parcel itself.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::cms_verify::SignatureVerifier;
+use tasuki_proto::canonical::parse_hex;
+use tasuki_proto::event::{kind, sha256};
+use tasuki_proto::evidence::{self, Proven as ProvenEvent};
+use tasuki_proto::ids::{ParcelKey, identity_text, own_office};
+use tasuki_proto::log::{Checkpoint, LogError};
+use tasuki_proto::parcel::OpenParcel;
+use tasuki_proto::pb;
+use tasuki_proto::statement::Statement;
+
+use super::material::{self, Along, LogKeys};
+use super::{Proof, Proven, TrustUsed, VerifyOptions, VerifyReport};
+use crate::error::{SdkError, VerificationError};
+use crate::evidence::{EventIndex, Index};
+use crate::receive::unpack::{Delivered, verify_sender};
+
+/// What relays are called in reports.
+const RELAY: &str = "relay";
+
+pub(super) fn verify(folder: &Path, options: &VerifyOptions) -> Result<VerifyReport, SdkError> {
+    let index = Index::read(folder)?;
+    let (verifier, mut trust) = material::verifier(options, Along::of_evidence(folder, &index)?)?;
+    let keys = log_keys(folder, &index, options, &mut trust)?;
+    let mut case = Case {
+        folder,
+        key: index.key(),
+        recipient: index.recipient,
+        digest: index.digest(),
+        verifier,
+        known_us: 0,
+        proofs: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let events = index.events.iter().map(|event| case.event(event, &keys)).collect::<Result<Vec<_>, _>>()?;
+    // The evidence's own present: revocation lists that it holds may be newer than its first event.
+    case.known_us = events.iter().map(|proven| proven.event.time_us).max().unwrap_or(0);
+    let statements = statements(folder, &index)?;
+    for proven in &events {
+        case.state(proven, &statements)?;
+    }
+    let delivered = events.iter().find(|proven| proven.event.kind == kind::PARCEL_DELIVERED);
+    let delivered = delivered.ok_or(VerificationError::Event("there is no delivery"))?;
+    case.sender(&Delivered::read(delivered, case.key)?, index.container.as_deref())?;
+    case.proofs.sort_by_key(|proof| proof.time_us);
+    let Case { key, recipient, digest, proofs, warnings, .. } = case;
+    Ok(VerifyReport { parcel: key, recipient, digest, proofs, trust, warnings })
+}
+
+fn log_keys(
+    folder: &Path,
+    index: &Index,
+    options: &VerifyOptions,
+    trust: &mut TrustUsed,
+) -> Result<LogKeys, SdkError> {
+    let keys = if let Some(given) = &options.log_key {
+        trust.log_key_pinned = true;
+        LogKeys::parse(given, || VerificationError::Log(LogError::Key).into())?
+    } else {
+        let path = folder.join(&index.log_key);
+        let malformed = || {
+            let message = "not verifier keys of a log".to_owned();
+            VerificationError::Malformed { path: path.clone(), message }.into()
+        };
+        let text = String::from_utf8(Index::read_file(folder, &index.log_key)?).map_err(|_| malformed())?;
+        LogKeys::parse(&text, malformed)?
+    };
+    let first = keys.0.first().ok_or(VerificationError::NothingToTrust("log key (--log-key)"))?;
+    let epoch = index.events.iter().map(|e| e.epoch).max().unwrap_or(1);
+    trust.log_key = Some(first.vkey(epoch));
+    Ok(keys)
+}
+
+/// Signed statements by their SHA-256.
+fn statements(folder: &Path, index: &Index) -> Result<HashMap<[u8; 32], Vec<u8>>, SdkError> {
+    let mut statements = HashMap::new();
+    for name in &index.statements {
+        let cms = Index::read_file(folder, name)?;
+        statements.insert(sha256(&cms), cms);
+    }
+    Ok(statements)
+}
+
+/// One verification.
+struct Case<'f> {
+    folder: &'f Path,
+    key: ParcelKey,
+    recipient: OfficeNumber,
+    digest: [u8; 32],
+    verifier: SignatureVerifier,
+    known_us: i64,
+    proofs: Vec<Proof>,
+    warnings: Vec<String>,
+}
+
+impl Case<'_> {
+    /// An event stands in the log and is about this parcel.
+    fn event(&mut self, index: &EventIndex, keys: &LogKeys) -> Result<ProvenEvent, SdkError> {
+        let checkpoint = self.checkpoint(index, keys)?;
+        let hashes = index.inclusion.iter().map(|hash| parse_hex::<32>(hash).map(|h| h.to_vec().into()));
+        let inclusion = hashes.collect::<Option<Vec<_>>>();
+        let entry = pb::LogEntry {
+            text: Index::read_file(self.folder, &index.file)?.into(),
+            epoch: index.epoch,
+            index: index.index,
+            opening: None,
+        };
+        let evidence = pb::Evidence {
+            entry: Some(entry),
+            inclusion: inclusion.ok_or(VerificationError::Log(LogError::Inclusion))?,
+            checkpoint: bytes::Bytes::new(),
+        };
+        let proven = evidence::check(&evidence, &checkpoint).map_err(VerificationError::Evidence)?;
+        let event = &proven.event;
+        let about = event.parcel() == Some(self.key)
+            && event.office("recipient") == Some(self.recipient)
+            && event.digest("digest") == Some(self.digest);
+        if !about {
+            return Err(VerificationError::Event("it is about another parcel").into());
+        }
+        self.proofs.push(Proof {
+            what: Proven::Logged(event.kind.clone()),
+            time_us: event.time_us,
+            by: RELAY.to_owned(),
+        });
+        Ok(proven)
+    }
+
+    fn checkpoint(&self, index: &EventIndex, keys: &LogKeys) -> Result<Checkpoint, SdkError> {
+        let note = Index::read_file(self.folder, &index.checkpoint)?;
+        let mut error = LogError::Key;
+        for key in &keys.0 {
+            match key.open(&note) {
+                Ok(checkpoint) => return Ok(checkpoint),
+                Err(why) => error = why,
+            }
+        }
+        Err(VerificationError::Log(error).into())
+    }
+
+    /// The party's own signature behind an event, if the event names one.
+    fn state(&mut self, proven: &ProvenEvent, all: &HashMap<[u8; 32], Vec<u8>>) -> Result<(), SdkError> {
+        let event = &proven.event;
+        let Some(digest) = event.digest("statement") else {
+            return match event.kind.as_str() {
+                kind::PARCEL_ACKNOWLEDGED => Err(VerificationError::Event("it names no statement").into()),
+                _ => Ok(()),
+            };
+        };
+        let cms = all.get(&digest).ok_or(VerificationError::Incomplete("a signed statement"))?;
+        let verified = crate::trust::verify_as_of(&self.verifier, cms, None, event.time_us, self.known_us);
+        let verified = verified.map_err(VerificationError::Signature)?;
+        let said = verified.content.and_then(|content| Statement::parse(content).ok());
+        let Some(Statement::Acknowledge(about)) = said else {
+            return Err(VerificationError::Statement.into());
+        };
+        let fits = event.kind == kind::PARCEL_ACKNOWLEDGED
+            && about.parcel == self.key
+            && about.recipient == self.recipient
+            && about.digest == self.digest;
+        if !fits {
+            return Err(VerificationError::Statement.into());
+        }
+        if own_office(&verified.signer.identity) != Some(self.recipient) {
+            return Err(VerificationError::Signer(self.recipient.to_string()).into());
+        }
+        if event.digest("signer") != Some(verified.signer.fingerprint) {
+            return Err(VerificationError::Event("it names another signer").into());
+        }
+        self.warnings.extend(material::warnings("the recipient's certificate", &verified.signer));
+        self.proofs.push(Proof {
+            what: Proven::Stated("acknowledge".to_owned()),
+            time_us: about.time_us,
+            by: identity_text(&verified.signer.identity),
+        });
+        Ok(())
+    }
+
+    /// The sender's signature over the parcel, if it is there.
+    fn sender(&mut self, delivered: &Delivered, container: Option<&str>) -> Result<(), SdkError> {
+        let Some(name) = container else {
+            self.warnings
+                .push("the parcel itself is not here, so the sender's signature was not verified".to_owned());
+            return Ok(());
+        };
+        let container = Index::read_file(self.folder, name)?;
+        if sha256(&container) != self.digest {
+            return Err(VerificationError::Digest.into());
+        }
+        let parcel = OpenParcel::open(&container).map_err(VerificationError::Parcel)?;
+        let signer = verify_sender(&parcel, delivered, &self.verifier, self.known_us)?;
+        self.warnings.extend(material::warnings("the sender's certificate", &signer));
+        self.proofs.push(Proof {
+            what: Proven::SignedBySender,
+            time_us: parcel.header.created_us(),
+            by: identity_text(&signer.identity),
+        });
+        Ok(())
+    }
+}

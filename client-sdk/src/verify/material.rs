@@ -1,0 +1,138 @@
+//! What an offline verification trusts: given, or found beside what is verified.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use tasuki_certs::cms_verify::SignatureVerifier;
+use tasuki_certs::trust::{
+    OnDoubt, RevocationPolicy, TrustMaterial, TrustStore, VerifiedCertificate, Warning,
+};
+use tasuki_proto::event::sha256;
+use tasuki_proto::log::LogVerifier;
+
+use super::{TrustUsed, VerifyOptions};
+use crate::error::{ConfigError, SdkError, VerificationError};
+use crate::evidence::{INDEX, Index};
+use crate::pem;
+
+/// Files beside a lone parcel that may hold anchors, whole.
+const ANCHOR_FILES: [&str; 2] = ["anchors.pem", "trial-ca.pem"];
+
+/// The signer's chain that receiving leaves beside a parcel: the anchor stands last.
+const CHAIN_FILE: &str = "certificates.pem";
+
+/// Certificates and revocation lists that came along.
+#[derive(Debug, Default)]
+pub(super) struct Along {
+    pub(super) anchors: Vec<Vec<u8>>,
+    pub(super) intermediates: Vec<Vec<u8>>,
+    pub(super) crls: Vec<Vec<u8>>,
+}
+
+impl Along {
+    /// What a folder of evidence holds.
+    pub(super) fn of_evidence(folder: &Path, index: &Index) -> Result<Self, SdkError> {
+        let certificates = |names: &[String]| -> Result<Vec<Vec<u8>>, SdkError> {
+            let mut all = Vec::new();
+            for name in names {
+                all.extend(pem::read_certificates(&folder.join(name))?);
+            }
+            Ok(all)
+        };
+        let crls = index.crls.iter().map(|name| Index::read_file(folder, name));
+        Ok(Self {
+            anchors: certificates(&index.anchors)?,
+            intermediates: certificates(&index.certificates)?,
+            crls: crls.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// What lies beside a lone parcel.
+    pub(super) fn beside(container: &Path) -> Result<Self, SdkError> {
+        let folder = container.parent().unwrap_or(Path::new("."));
+        if folder.join(INDEX).is_file() {
+            return Self::of_evidence(folder, &Index::read(folder)?);
+        }
+        let mut along = Self::default();
+        let chain = folder.join(CHAIN_FILE);
+        if chain.is_file() {
+            let mut chain = pem::read_certificates(&chain)?;
+            along.anchors.extend(chain.pop());
+        }
+        for name in ANCHOR_FILES {
+            let path = folder.join(name);
+            if path.is_file() {
+                along.anchors.extend(pem::read_certificates(&path)?);
+            }
+        }
+        Ok(along)
+    }
+}
+
+/// A verifier for the anchors that were given, else for those that came along; and what to say of it.
+pub(super) fn verifier(
+    options: &VerifyOptions,
+    along: Along,
+) -> Result<(SignatureVerifier, TrustUsed), SdkError> {
+    let pinned = options.ca.as_deref().map(pem::read_certificates).transpose()?;
+    let anchors_pinned = pinned.is_some();
+    let anchors = pinned.unwrap_or(along.anchors);
+    if anchors.is_empty() {
+        return Err(VerificationError::NothingToTrust("trust anchor (--ca)").into());
+    }
+    let used = TrustUsed {
+        anchors: anchors.iter().map(|a| sha256(a)).collect(),
+        anchors_pinned,
+        ..TrustUsed::default()
+    };
+    // A CA among the intermediates is found by name; others, such as the signers themselves, are no CAs and come
+    // with the signatures.
+    let intermediates = along.intermediates.into_iter().filter(|der| is_ca(der)).collect();
+    // What was fresh when the relay accepted is all that can be had offline: doubts are told, not refused. A
+    // revocation is.
+    let policy = RevocationPolicy {
+        on_missing: OnDoubt::Warn,
+        on_stale: OnDoubt::Warn,
+        ..RevocationPolicy::default()
+    };
+    let material =
+        TrustMaterial { anchors, intermediates, crls: along.crls, policy, ..TrustMaterial::default() };
+    let store = TrustStore::new(material).map_err(|e| ConfigError::Trust(e.to_string()))?;
+    Ok((SignatureVerifier::new(Arc::new(store)), used))
+}
+
+fn is_ca(der: &[u8]) -> bool {
+    let material = TrustMaterial { anchors: vec![der.to_vec()], ..TrustMaterial::default() };
+    TrustStore::new(material).is_ok()
+}
+
+/// The log's keys that count: the one given, else those beside.
+#[derive(Debug)]
+pub(super) struct LogKeys(pub(super) Vec<LogVerifier>);
+
+impl LogKeys {
+    /// Reads keys, one a line.
+    pub(super) fn parse(text: &str, malformed: impl Fn() -> SdkError) -> Result<Self, SdkError> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let keys = lines.map(|line| LogVerifier::from_vkey(line).map_err(|_| malformed()));
+        Ok(Self(keys.collect::<Result<_, _>>()?))
+    }
+}
+
+/// What somebody should know of how a certificate was accepted.
+pub(super) fn warnings(whose: &str, certificate: &VerifiedCertificate) -> Vec<String> {
+    let words = |warning: &Warning| match warning {
+        Warning::CrlMissing(position) => {
+            format!("{whose}: {position}: no revocation list at hand, so revocation was not checked")
+        }
+        Warning::CrlStale(position) | Warning::CrlStaleOverridden(position) => {
+            format!("{whose}: {position}: the revocation list at hand was too old at that time")
+        }
+        Warning::RevokedLater(position, since_us) => {
+            let since = tasuki_proto::time::format_us(*since_us);
+            format!("{whose}: {position}: revoked later, since {since}; valid at that time")
+        }
+        other => format!("{whose}: {other:?}"),
+    };
+    certificate.warnings.iter().map(words).collect()
+}
