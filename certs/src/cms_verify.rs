@@ -2,11 +2,14 @@
 //!
 //! The walk is our own (strict DER, one signer, no certificate parsing for a signer that is known), the signature
 //! check is ring's, the chain is the trust store's. Tests hold it against OpenSSL's own verification: whatever is
-//! accepted here, OpenSSL accepts too.
+//! accepted here, OpenSSL accepts too (given the same chain: it does not search among several paths as we do).
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use openssl::error::ErrorStack;
+use openssl::x509::X509;
 
 use crate::certificate_ids::{CertificateIds, NotACertificate};
 use crate::cms_verify_attributes::EssCertId;
@@ -61,8 +64,9 @@ impl SignatureVerifier {
 
     /// Verifies `cms_der` as of `at_us` (Unix microseconds), over `content` if given, else over what it carries.
     ///
-    /// The order of the checks is the order of [`SignatureError`]'s variants, form first: what is refused for its
-    /// form was never looked up, and a signer is remembered only once a signature of theirs has verified.
+    /// Looked at in this order, the first fault being the error: the form, the content against the signed digest, the
+    /// signer's certificate, the signature. A signer is remembered only once a signature of theirs has verified, so
+    /// that nobody can fill the memory with other people's certificates.
     pub fn verify<'a>(
         &self,
         cms_der: &'a [u8],
@@ -142,32 +146,31 @@ impl SignerId<'_> {
 }
 
 /// Finds the signer's certificate among the embedded ones and verifies it.
-fn learn(trust: &TrustStore, signed: &SignedData<'_>, at_us: i64) -> Result<KnownSigner, SignatureError> {
-    let embedded = cms_verify_walk::certificates(signed.certificates)?;
-    let mut candidates = Vec::with_capacity(1);
+fn learn(trust: &TrustStore, parts: &SignedData<'_>, at_us: i64) -> Result<KnownSigner, SignatureError> {
+    let embedded = cms_verify_walk::certificates(parts.certificates)?;
+    let mut own = None;
     for (index, der) in embedded.iter().enumerate() {
+        // The chain is built without those that cannot be read; but nobody has a reason to send such, and a verifier
+        // that reads the signature with OpenSSL would refuse it for them. So they are read its way too.
+        X509::from_der(der).map_err(|_: ErrorStack| SignatureError::Malformed("certificates"))?;
         let ids = CertificateIds::read(der)
             .map_err(|_: NotACertificate| SignatureError::Malformed("certificates"))?;
-        if signed.signer.names(&ids) {
-            candidates.push((index, ids));
+        if parts.signer.names(&ids) && own.replace((index, ids)).is_some() {
+            return Err(SignatureError::SignerAmbiguous);
         }
     }
-    // Two certificates may share a key identifier (a renewal): the signed hash says which one it is.
-    let mut ess_fits =
-        candidates.iter().filter(|(index, ids)| signed.attributes.ess.is_of(embedded[*index], ids));
-    let (index, _) = match ess_fits.next() {
-        Some(fits) => fits,
-        None if candidates.is_empty() => return Err(SignatureError::SignerNotEmbedded),
-        None => return Err(SignatureError::EssMismatch),
-    };
+    let (index, ids) = own.ok_or(SignatureError::SignerNotEmbedded)?;
+    if !parts.attributes.ess.is_of(embedded[index], &ids) {
+        return Err(SignatureError::EssMismatch);
+    }
     let others: Vec<&[u8]> =
-        embedded.iter().enumerate().filter(|(other, _)| other != index).map(|(_, der)| *der).collect();
-    let certificate = trust.verify(embedded[*index], &others, Purpose::Sign, at_us)?;
+        embedded.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, der)| *der).collect();
+    let certificate = trust.verify(embedded[index], &others, Purpose::Sign, at_us)?;
     let key = VerifyingKey::from_spki(&certificate.spki_der)
         .map_err(|_: Failed| CertError::UnsupportedKey(Position::LEAF))?;
     Ok(KnownSigner {
-        signer_id: signed.signer.raw.to_vec(),
-        ess: signed.attributes.ess.raw.to_vec(),
+        signer_id: parts.signer.raw.to_vec(),
+        ess: parts.attributes.ess.raw.to_vec(),
         certificate: Arc::new(certificate),
         key,
     })

@@ -187,12 +187,20 @@ fn primitive(element: Element<'_>) -> Result<(), der::Error> {
         }
         Tag::BitString => BitStringRef::from_der(element.raw).map(drop),
         Tag::Null => Null::from_der(element.raw).map(drop),
-        Tag::ObjectIdentifier => ObjectIdentifier::from_der(element.raw).map(drop),
+        Tag::ObjectIdentifier if is_oid(element.body) => Ok(()),
+        Tag::ObjectIdentifier => Err(element.tag.value_error()),
         Tag::Utf8String => Utf8StringRef::from_der(element.raw).map(drop),
         Tag::UtcTime => UtcTime::from_der(element.raw).map(drop),
         Tag::GeneralizedTime => GeneralizedTime::from_der(element.raw).map(drop),
         _ => Ok(()),
     }
+}
+
+/// Whether an OBJECT IDENTIFIER's arcs are all there and none begins with padding (X.690 section 8.19). The `der`
+/// crate's own type holds short identifiers only and lets padding pass.
+fn is_oid(body: &[u8]) -> bool {
+    let ends = |octet: &u8| octet & 0x80 == 0;
+    body.last().is_some_and(ends) && body.split_inclusive(ends).all(|arc| arc[0] != 0x80)
 }
 
 #[cfg(test)]
@@ -251,6 +259,10 @@ mod tests {
         assert_eq!(check(&[0x30, 0x02, 0x02, 0x00]), Err(NotDer { field: "x" }), "empty INTEGER");
         assert_eq!(check(&[0x30, 0x03, 0x05, 0x01, 0x00]), Err(NotDer { field: "x" }), "NULL with a value");
         assert_eq!(check(&[0x30, 0x03, 0x0c, 0x01, 0xff]), Err(NotDer { field: "x" }), "not UTF-8");
+        assert_eq!(check(&[0x06, 0x03, 0x2a, 0x81, 0x00]), Ok(()), "an arc of two octets");
+        assert_eq!(check(&[0x06, 0x03, 0x2a, 0x80, 0x01]), Err(NotDer { field: "x" }), "padded arc");
+        assert_eq!(check(&[0x06, 0x02, 0x2a, 0x81]), Err(NotDer { field: "x" }), "arc without end");
+        assert_eq!(check(&[0x06, 0x00]), Err(NotDer { field: "x" }), "no arc");
         let mut deep = vec![0x05, 0x00];
         for _ in 0..DEEPEST {
             let mut outer = vec![0x30, u8::try_from(deep.len()).unwrap()];

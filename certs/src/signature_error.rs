@@ -86,6 +86,9 @@ pub enum SignatureError {
     /// None of the embedded certificates is the signer's.
     #[error("the signer's certificate is not embedded")]
     SignerNotEmbedded,
+    /// More than one of the embedded certificates bears the name that the signature calls its signer by.
+    #[error("more than one embedded certificate could be the signer's")]
+    SignerAmbiguous,
     /// The signed hash, issuer or serial number of the signer's certificate is not that of the one embedded.
     #[error("the embedded certificate is not the one that was signed with")]
     EssMismatch,
@@ -113,6 +116,7 @@ impl SignatureError {
             Self::Algorithm => "SIGNATURE_ALGORITHM",
             Self::DigestMismatch => "SIGNATURE_DIGEST_MISMATCH",
             Self::SignerNotEmbedded => "SIGNER_NOT_EMBEDDED",
+            Self::SignerAmbiguous => "SIGNER_AMBIGUOUS",
             Self::EssMismatch => "SIGNING_CERTIFICATE_MISMATCH",
             Self::Certificate(error) => error.code(),
             Self::BadSignature => "BAD_SIGNATURE",

@@ -1,6 +1,8 @@
 //! Identities, signatures and seals: against themselves, against OpenSSL, and against hostile bytes.
 
+mod crl;
 mod der_tree;
+mod differential;
 mod pkcs12_identities;
 mod seal_hostile;
 mod seal_openssl;
@@ -8,3 +10,7 @@ mod seal_round_trip;
 mod sign_openssl;
 mod signature_parts;
 mod support;
+mod verify_good;
+mod verify_known_signers;
+mod verify_refused_form;
+mod verify_refused_signer;

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use openssl::asn1::{Asn1Integer, Asn1Time};
 use openssl::bn::BigNum;
@@ -12,7 +12,9 @@ use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
 use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectKeyIdentifier};
 use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameBuilder, X509NameRef, X509Ref};
+use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::identity::KeyIdentity;
+use tasuki_certs::trust::{OnDoubt, RevocationPolicy, TrustMaterial, TrustStore};
 
 /// The time at which everything here is valid: 2026-03-01T00:00:00Z.
 pub(crate) const NOW_US: i64 = 1_772_323_200_000_000;
@@ -81,6 +83,8 @@ pub(crate) enum Kind {
     Office,
     /// Signs only.
     SignsOnly,
+    /// Receives only: RSA.
+    ReceivesOnly,
     /// Has no key usage extension and no subject key identifier.
     Bare,
 }
@@ -147,6 +151,9 @@ fn extensions(
         Kind::SignsOnly => {
             usage.digital_signature().non_repudiation();
         }
+        Kind::ReceivesOnly => {
+            usage.key_encipherment();
+        }
         Kind::Bare => {}
     }
     if kind != Kind::Bare {
@@ -159,6 +166,23 @@ fn extensions(
         extensions.push(AuthorityKeyIdentifier::new().keyid(true).build(&context).unwrap());
     }
     extensions
+}
+
+/// What trusts the root CA; no CA here publishes CRLs.
+pub(crate) fn trust() -> Arc<TrustStore> {
+    trust_with(root(), vec![])
+}
+
+/// What trusts this anchor, with these CRLs.
+pub(crate) fn trust_with(anchor: &X509, crls: Vec<Vec<u8>>) -> Arc<TrustStore> {
+    let policy = RevocationPolicy { on_missing: OnDoubt::Warn, ..RevocationPolicy::default() };
+    let anchors = vec![anchor.to_der().unwrap()];
+    Arc::new(TrustStore::new(TrustMaterial { anchors, crls, policy, ..TrustMaterial::default() }).unwrap())
+}
+
+/// A verifier that knows nobody yet.
+pub(crate) fn verifier() -> SignatureVerifier {
+    SignatureVerifier::new(trust())
 }
 
 /// The identity of `key` with `certificate` and both CAs' certificates.
@@ -246,4 +270,9 @@ impl Drop for Folder {
 pub(crate) fn identity_of_root() -> KeyIdentity {
     let key = root_key().private_key_to_pem_pkcs8().unwrap();
     KeyIdentity::from_pem(&root().to_pem().unwrap(), &key).unwrap()
+}
+
+/// A root CA that has nothing to do with the others.
+pub(crate) fn strangers_root() -> X509 {
+    certificate(9, &name(&[("CN", "Stranger")]), p384(), None, p384(), Kind::Ca)
 }
