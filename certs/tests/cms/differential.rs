@@ -35,7 +35,7 @@ struct Oracle(X509Store);
 impl Oracle {
     fn new() -> Self {
         let mut store = X509StoreBuilder::new().unwrap();
-        store.add_cert(support::root().clone()).unwrap();
+        store.add_cert(support::root()).unwrap();
         let mut parameters = X509VerifyParam::new().unwrap();
         parameters.set_time(NOW_US / SECOND_US);
         parameters.set_purpose(X509PurposeId::ANY).unwrap();
@@ -89,7 +89,7 @@ fn offices() -> [(&'static PKey<Private>, &'static KeyIdentity); 3] {
 fn openssl_signs(key: &PKey<Private>, office: &KeyIdentity, options: CMSOptions) -> Vec<u8> {
     let certificate = X509::from_der(office.certificate_der()).unwrap();
     let mut others = Stack::new().unwrap();
-    others.push(support::issuing().clone()).unwrap();
+    others.push(support::issuing()).unwrap();
     let cms =
         CmsContentInfo::sign(Some(&certificate), Some(key), Some(&others), Some(CONTENT), cades() | options);
     cms.unwrap().to_der().unwrap()

@@ -20,9 +20,9 @@ fn der(certificate: &X509) -> Vec<u8> {
 fn modern(password: &str) -> (Vec<u8>, X509) {
     let certificate = support::office(101, support::rsa(), Kind::Office);
     let mut others = Stack::new().unwrap();
-    others.push(support::root().clone()).unwrap();
+    others.push(support::root()).unwrap();
     others.push(support::office(102, support::p256(), Kind::Office)).unwrap();
-    others.push(support::issuing().clone()).unwrap();
+    others.push(support::issuing()).unwrap();
     let mut builder = Pkcs12::builder();
     builder.name("office").pkey(support::rsa()).cert(&certificate).ca(others);
     (builder.build2(password).unwrap().to_der().unwrap(), certificate)
@@ -33,7 +33,7 @@ fn modern_file_opens_and_its_chain_is_put_in_order() {
     let (file, certificate) = modern(PASSWORD);
     let identity = KeyIdentity::from_pkcs12(&file, PASSWORD).unwrap();
     assert_eq!(identity.certificate_der(), der(&certificate));
-    assert_eq!(identity.chain_der(), [&certificate, support::issuing(), support::root()].map(der));
+    assert_eq!(identity.chain_der(), [&certificate, &support::issuing(), &support::root()].map(der));
     let key = PKey::private_key_from_pkcs8(&identity.private_key_pkcs8_der().unwrap()).unwrap();
     assert!(key.public_eq(support::rsa()));
     let fingerprint = openssl::sha::sha256(&der(&certificate));
@@ -59,7 +59,7 @@ fn legacy_files_open_whatever_the_old_algorithm() {
         ));
         let file = folder.get("legacy.p12");
         let identity = KeyIdentity::from_pkcs12(&file, "secret").unwrap();
-        assert_eq!(identity.chain_der(), [&certificate, support::issuing()].map(der), "{certificates}");
+        assert_eq!(identity.chain_der(), [&certificate, &support::issuing()].map(der), "{certificates}");
         // The identity goes on working after the old algorithms were put away again.
         let signed = tasuki_certs::cms_sign::sign(
             &identity,
@@ -146,7 +146,7 @@ fn key_of_another_certificate() {
 #[test]
 fn pem_in_every_form_and_order() {
     let certificate = support::office(106, support::rsa(), Kind::Office);
-    let chain = [&certificate, support::issuing(), support::root()];
+    let chain = [&certificate, &support::issuing(), &support::root()];
     let backwards = chain.map(|one| one.to_pem().unwrap()).into_iter().rev().collect::<Vec<_>>().concat();
     let pkcs8 = support::rsa().private_key_to_pem_pkcs8().unwrap();
     let pkcs1 = support::rsa().rsa().unwrap().private_key_to_pem().unwrap();
@@ -182,7 +182,7 @@ fn pem_that_is_encrypted_missing_or_broken() {
 fn keys_outside_the_policy() {
     let edwards = PKey::generate_ed25519().unwrap();
     for key in [support::weak_rsa(), support::p521(), &edwards] {
-        let certificate = support::office(109, key, Kind::Bare).to_pem().unwrap();
+        let certificate = support::office(109, key, Kind::Unlimited).to_pem().unwrap();
         let key = key.private_key_to_pem_pkcs8().unwrap();
         assert_eq!(KeyIdentity::from_pem(&certificate, &key).err(), Some(IdentityError::UnsupportedKey));
     }

@@ -87,8 +87,8 @@ fn certificates_that_nothing_may_be_sealed_to() {
     let refusal =
         |key, kind| Recipient::from_certificate(&support::office(201, key, kind).to_der().unwrap()).err();
     assert_eq!(refusal(support::rsa(), Kind::Office), None);
-    assert_eq!(refusal(support::rsa(), Kind::Bare), None);
-    assert_eq!(refusal(support::p256(), Kind::Bare), None);
+    assert_eq!(refusal(support::rsa(), Kind::Unlimited), None);
+    assert_eq!(refusal(support::p256(), Kind::Unlimited), None);
     assert_eq!(refusal(support::rsa(), Kind::SignsOnly), Some(RecipientError::UsageForbidsSealing));
     assert_eq!(refusal(support::p256(), Kind::SignsOnly), Some(RecipientError::UsageForbidsSealing));
     assert_eq!(refusal(support::weak_rsa(), Kind::Office), Some(RecipientError::WeakKey));

@@ -5,25 +5,24 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use openssl::asn1::{Asn1Integer, Asn1Time};
-use openssl::bn::BigNum;
-use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::rsa::Rsa;
-use openssl::x509::extension::{AuthorityKeyIdentifier, BasicConstraints, KeyUsage, SubjectKeyIdentifier};
-use openssl::x509::{X509, X509Builder, X509Extension, X509Name, X509NameBuilder, X509NameRef, X509Ref};
+use openssl::x509::X509;
 use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::identity::KeyIdentity;
+use tasuki_certs::trial_ca::{IssueOptions, KeyChoice, KeyUse, Revocation, RevocationReason, TrialCa};
 use tasuki_certs::trust::{OnDoubt, RevocationPolicy, TrustMaterial, TrustStore};
 
 /// The time at which everything here is valid: 2026-03-01T00:00:00Z.
 pub(crate) const NOW_US: i64 = 1_772_323_200_000_000;
 /// One second.
 pub(crate) const SECOND_US: i64 = 1_000_000;
+/// One day.
+pub(crate) const DAY_US: i64 = 86_400 * SECOND_US;
 /// Certificates are valid from 2025-01-01T00:00:00Z …
-const NOT_BEFORE_S: i64 = 1_735_689_600;
+const NOT_BEFORE_US: i64 = 1_735_689_600 * SECOND_US;
 /// … to 2035-01-01T00:00:00Z.
-const NOT_AFTER_S: i64 = 2_051_222_400;
+const NOT_AFTER_US: i64 = 2_051_222_400 * SECOND_US;
 
 macro_rules! once {
     ($(#[$doc:meta])* $name:ident: $make:expr) => {
@@ -47,130 +46,72 @@ once!(/// A P-384 key.
     p384: PKey::ec_gen("P-384").unwrap());
 once!(/// A P-521 key, outside the policy.
     p521: PKey::ec_gen("P-521").unwrap());
-once!(/// The root CA's key.
-    root_key: PKey::ec_gen("P-256").unwrap());
-once!(/// The issuing CA's key.
-    issuing_key: PKey::ec_gen("P-256").unwrap());
-
 fn rsa_key(bits: u32) -> PKey<Private> {
     PKey::from_rsa(Rsa::generate(bits).unwrap()).unwrap()
 }
 
-/// The root CA's certificate.
-pub(crate) fn root() -> &'static X509 {
-    static ROOT: OnceLock<X509> = OnceLock::new();
-    ROOT.get_or_init(|| {
-        let name = name(&[("CN", "Root CA")]);
-        certificate(1, &name, root_key(), None, root_key(), Kind::Ca)
-    })
+/// Options for certificates that are valid around [`NOW_US`].
+fn lasting(options: IssueOptions) -> IssueOptions {
+    IssueOptions { not_before_us: NOT_BEFORE_US, not_after_us: NOT_AFTER_US, ..options }
 }
 
-/// The issuing CA's certificate, by the root CA.
-pub(crate) fn issuing() -> &'static X509 {
-    static ISSUING: OnceLock<X509> = OnceLock::new();
-    ISSUING.get_or_init(|| {
-        let subject = name(&[("CN", "Issuing CA")]);
-        certificate(2, &subject, issuing_key(), Some(root()), root_key(), Kind::Ca)
-    })
+fn root_ca() -> &'static TrialCa {
+    static CA: OnceLock<TrialCa> = OnceLock::new();
+    CA.get_or_init(|| TrialCa::create_with("Root CA", &lasting(IssueOptions::for_ca(NOW_US))).unwrap())
+}
+
+/// The CA that issues the offices' certificates; its own is by the root CA.
+pub(crate) fn issuing_ca() -> &'static TrialCa {
+    static CA: OnceLock<TrialCa> = OnceLock::new();
+    let options = || lasting(IssueOptions::for_ca(NOW_US));
+    CA.get_or_init(|| root_ca().issue_intermediate("Issuing CA", &options()).unwrap())
+}
+
+/// The root CA's certificate.
+pub(crate) fn root() -> X509 {
+    X509::from_der(&root_ca().cert_der().unwrap()).unwrap()
+}
+
+/// The issuing CA's certificate.
+pub(crate) fn issuing() -> X509 {
+    X509::from_der(&issuing_ca().cert_der().unwrap()).unwrap()
 }
 
 /// What a certificate may do.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Signs certificates and CRLs.
-    Ca,
     /// Signs and receives: an office's.
     Office,
     /// Signs only.
     SignsOnly,
     /// Receives only: RSA.
     ReceivesOnly,
-    /// Has no key usage extension and no subject key identifier.
-    Bare,
+    /// Has no key usage extension.
+    Unlimited,
 }
 
 /// An office's certificate by the issuing CA, for office `1371215102`.
-pub(crate) fn office(serial: u32, key: &PKey<Private>, kind: Kind) -> X509 {
-    let subject = name(&[("OU", "office"), ("serialNumber", "1371215102"), ("CN", "Office A")]);
-    certificate(serial, &subject, key, Some(issuing()), issuing_key(), kind)
-}
-
-/// The name `parts`, most significant first.
-pub(crate) fn name(parts: &[(&str, &str)]) -> X509Name {
-    let mut builder = X509NameBuilder::new().unwrap();
-    for (attribute, value) in parts {
-        builder.append_entry_by_text(attribute, value).unwrap();
-    }
-    builder.build()
-}
-
-/// A certificate for `subject`, by `issuer` and its key; without an issuer, by itself.
-fn certificate(
-    serial: u32,
-    subject: &X509NameRef,
-    key: &PKey<Private>,
-    issuer: Option<&X509Ref>,
-    issuer_key: &PKey<Private>,
-    kind: Kind,
-) -> X509 {
-    let mut builder = X509Builder::new().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_serial_number(&Asn1Integer::from_bn(&BigNum::from_u32(serial).unwrap()).unwrap()).unwrap();
-    builder.set_subject_name(subject).unwrap();
-    builder.set_issuer_name(issuer.map_or(subject, X509Ref::subject_name)).unwrap();
-    builder.set_pubkey(key).unwrap();
-    builder.set_not_before(&Asn1Time::from_unix(NOT_BEFORE_S).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::from_unix(NOT_AFTER_S).unwrap()).unwrap();
-    for extension in extensions(&builder, key, issuer, kind) {
-        builder.append_extension(extension).unwrap();
-    }
-    builder.sign(issuer_key, MessageDigest::sha256()).unwrap();
-    builder.build()
-}
-
-fn extensions(
-    builder: &X509Builder,
-    key: &PKey<Private>,
-    issuer: Option<&X509Ref>,
-    kind: Kind,
-) -> Vec<X509Extension> {
-    let mut usage = KeyUsage::new();
-    usage.critical();
-    let mut extensions = Vec::new();
-    match kind {
-        Kind::Ca => {
-            usage.key_cert_sign().crl_sign();
-            extensions.push(BasicConstraints::new().critical().ca().build().unwrap());
-        }
-        Kind::Office if key.rsa().is_ok() => {
-            usage.digital_signature().non_repudiation().key_encipherment();
-        }
-        Kind::Office => {
-            usage.digital_signature().non_repudiation().key_agreement();
-        }
-        Kind::SignsOnly => {
-            usage.digital_signature().non_repudiation();
-        }
-        Kind::ReceivesOnly => {
-            usage.key_encipherment();
-        }
-        Kind::Bare => {}
-    }
-    if kind != Kind::Bare {
-        extensions.push(usage.build().unwrap());
-        let context = builder.x509v3_context(issuer, None);
-        extensions.push(SubjectKeyIdentifier::new().build(&context).unwrap());
-    }
-    if issuer.is_some() {
-        let context = builder.x509v3_context(issuer, None);
-        extensions.push(AuthorityKeyIdentifier::new().keyid(true).build(&context).unwrap());
-    }
-    extensions
+pub(crate) fn office(serial: u16, key: &PKey<Private>, kind: Kind) -> X509 {
+    let receiving = if key.rsa().is_ok() { KeyUse::KeyEncipherment } else { KeyUse::KeyAgreement };
+    let signing = [KeyUse::DigitalSignature, KeyUse::NonRepudiation];
+    let options = IssueOptions {
+        serial: Some(serial.to_be_bytes().to_vec()),
+        key_usage: match kind {
+            Kind::Office => [&signing[..], &[receiving]].concat(),
+            Kind::SignsOnly => signing.to_vec(),
+            Kind::ReceivesOnly => vec![receiving],
+            Kind::Unlimited => vec![],
+        },
+        key: KeyChoice::Pkcs8(key.private_key_to_pkcs8().unwrap().into()),
+        ..lasting(IssueOptions::new(NOW_US))
+    };
+    let issued = issuing_ca().issue_office("1371215102", "Office A", &options).unwrap();
+    X509::from_der(&issued.cert_der).unwrap()
 }
 
 /// What trusts the root CA; no CA here publishes CRLs.
 pub(crate) fn trust() -> Arc<TrustStore> {
-    trust_with(root(), vec![])
+    trust_with(&root(), vec![])
 }
 
 /// What trusts this anchor, with these CRLs.
@@ -192,7 +133,7 @@ pub(crate) fn identity(key: &PKey<Private>, certificate: &X509) -> KeyIdentity {
 
 /// `certificate` and both CAs' certificates, PEM.
 pub(crate) fn chain_pem(certificate: &X509) -> Vec<u8> {
-    [certificate, issuing(), root()].map(|one| one.to_pem().unwrap()).concat()
+    [certificate, &issuing(), &root()].map(|one| one.to_pem().unwrap()).concat()
 }
 
 /// An office with an RSA key.
@@ -268,11 +209,21 @@ impl Drop for Folder {
 
 /// The root CA's key with its own certificate.
 pub(crate) fn identity_of_root() -> KeyIdentity {
-    let key = root_key().private_key_to_pem_pkcs8().unwrap();
-    KeyIdentity::from_pem(&root().to_pem().unwrap(), &key).unwrap()
+    KeyIdentity::from_pem(&root_ca().cert_pem().unwrap(), &root_ca().key_pem().unwrap()).unwrap()
 }
 
 /// A root CA that has nothing to do with the others.
 pub(crate) fn strangers_root() -> X509 {
-    certificate(9, &name(&[("CN", "Stranger")]), p384(), None, p384(), Kind::Ca)
+    let ca = TrialCa::create_with("Stranger", &lasting(IssueOptions::for_ca(NOW_US))).unwrap();
+    X509::from_der(&ca.cert_der().unwrap()).unwrap()
+}
+
+/// A CRL of the issuing CA, of the day before [`NOW_US`] and good for a week, that revokes these serial numbers.
+pub(crate) fn crl(revoked: &[u16]) -> Vec<u8> {
+    let since_us = NOW_US - DAY_US;
+    let revoked: Vec<Revocation> = revoked
+        .iter()
+        .map(|serial| Revocation::new(&serial.to_be_bytes(), since_us, RevocationReason::KeyCompromise))
+        .collect();
+    issuing_ca().crl(&revoked, 1, since_us, since_us + 7 * DAY_US).unwrap()
 }

@@ -9,10 +9,9 @@ use tasuki_certs::identity::KeyIdentity;
 use tasuki_certs::signature_error::SignatureError;
 use tasuki_certs::trust::{CurrentTrust, TrustStore};
 
-use crate::crl::{Crl, DAY_US};
 use crate::der_tree::Node;
 use crate::signature_parts as parts;
-use crate::support::{self, Kind, NOW_US};
+use crate::support::{self, DAY_US, Kind, NOW_US};
 
 const CONTENT: &[u8] = b"manifest";
 
@@ -21,13 +20,13 @@ fn signed_by(office: &KeyIdentity) -> Vec<u8> {
 }
 
 /// An office with a certificate of its own and a key that is quick to sign with.
-fn office(serial: u32) -> KeyIdentity {
+fn office(serial: u16) -> KeyIdentity {
     support::identity(support::p256(), &support::office(serial, support::p256(), Kind::Office))
 }
 
 /// Whether the signer was known.
 fn cached(verifier: &SignatureVerifier, cms: &[u8], at_us: i64) -> Result<bool, SignatureError> {
-    verifier.verify(cms, Some(CONTENT), at_us).map(|verified| verified.cached)
+    verifier.verify(cms, Some(CONTENT), at_us).map(|answer| answer.cached)
 }
 
 /// A trust store that the test replaces.
@@ -94,14 +93,14 @@ fn replaced_trust_store_forgets_everybody() {
 
 #[test]
 fn revocation_reaches_a_known_signer() {
-    let trust = Replaceable::new(support::trust_with(support::root(), vec![Crl::empty().write()]));
+    let trust = Replaceable::new(support::trust_with(&support::root(), vec![support::crl(&[])]));
     let verifier = SignatureVerifier::new(trust.clone());
     let (signed, other) = (signed_by(&office(561)), signed_by(&office(562)));
     for known in [false, true] {
         assert_eq!(cached(&verifier, &signed, NOW_US), Ok(known));
         assert_eq!(cached(&verifier, &other, NOW_US), Ok(known));
     }
-    trust.replace(support::trust_with(support::root(), vec![Crl::revoking(561).write()]));
+    trust.replace(support::trust_with(&support::root(), vec![support::crl(&[561])]));
     let revoked = SignatureError::Certificate(CertError::CertificateRevoked(Position::LEAF));
     assert_eq!(cached(&verifier, &signed, NOW_US), Err(revoked.clone()));
     assert_eq!(cached(&verifier, &signed, NOW_US), Err(revoked));
@@ -111,8 +110,7 @@ fn revocation_reaches_a_known_signer() {
 /// A known signer is known for the time that the CRL vouches for, and not a microsecond longer.
 #[test]
 fn known_for_no_longer_than_the_crl_is_fresh() {
-    let crl = Crl::empty();
-    let verifier = SignatureVerifier::new(support::trust_with(support::root(), vec![crl.write()]));
+    let verifier = SignatureVerifier::new(support::trust_with(&support::root(), vec![support::crl(&[])]));
     let signed = signed_by(&office(571));
     assert_eq!(cached(&verifier, &signed, NOW_US), Ok(false));
     let last_us = verifier.verify(&signed, Some(CONTENT), NOW_US).unwrap().signer.valid_until_us;
@@ -120,7 +118,7 @@ fn known_for_no_longer_than_the_crl_is_fresh() {
     assert_eq!(cached(&verifier, &signed, last_us), Ok(true));
     let stale = Err(SignatureError::Certificate(CertError::CrlStale(Position::LEAF)));
     assert_eq!(cached(&verifier, &signed, last_us + 1), stale);
-    // Nor for a time before the one that was verified.
+    // Nor for a time before the one that was answer.
     let first_us = verifier.verify(&signed, Some(CONTENT), NOW_US).unwrap().signer.valid_from_us;
     assert_eq!(cached(&verifier, &signed, first_us), Ok(true));
     assert_ne!(cached(&verifier, &signed, first_us - 1), Ok(true));
@@ -131,7 +129,7 @@ fn known_for_no_longer_than_the_crl_is_fresh() {
 fn same_certificates_but_another_signer() {
     let first = support::office(581, support::rsa(), Kind::Office);
     let second = support::office(582, support::p256(), Kind::Office);
-    let both = [&first, &second, support::issuing()].map(|one| Node::read(&one.to_der().unwrap()));
+    let both = [&first, &second, &support::issuing()].map(|one| Node::read(&one.to_der().unwrap()));
     let with_both = |key, certificate| {
         let mut tree = Node::read(&signed_by(&support::identity(key, certificate)));
         *tree.at(parts::CERTIFICATES).children() = both.to_vec();
@@ -143,8 +141,8 @@ fn same_certificates_but_another_signer() {
     let verifier = support::verifier();
     for _ in 0..3 {
         for (signature, certificate) in &signatures {
-            let verified = verifier.verify(signature, Some(CONTENT), NOW_US).unwrap();
-            assert_eq!(verified.signer.der, certificate.to_der().unwrap());
+            let answer = verifier.verify(signature, Some(CONTENT), NOW_US).unwrap();
+            assert_eq!(answer.signer.der, certificate.to_der().unwrap());
         }
     }
     assert_eq!(verifier.known_signers(), 1, "they share one place");

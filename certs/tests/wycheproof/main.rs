@@ -3,6 +3,11 @@
 //! Each file states which groups lie outside the policy and by which rule. Where our function can be asked at all
 //! (a key on another curve, a ciphertext with a label), the vectors outside the policy run too, and must be refused.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking; this lint allows it in #[test] functions only"
+)]
+
 mod aes_gcm;
 mod aes_key_wrap;
 mod ecdh;
