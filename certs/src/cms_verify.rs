@@ -18,6 +18,7 @@ use crate::error::{CertError, Position};
 use crate::identity::sha256;
 use crate::primitives::Failed;
 use crate::primitives::signature::VerifyingKey;
+use crate::revocation::Moment;
 use crate::signature_error::SignatureError;
 use crate::signer_cache::{KnownSigner, SignerCache};
 use crate::trust::{CurrentTrust, Purpose, TrustStore, VerifiedCertificate};
@@ -73,6 +74,22 @@ impl SignatureVerifier {
         content: Option<&[u8]>,
         at_us: i64,
     ) -> Result<VerifiedSignature<'a>, SignatureError> {
+        self.verify_as_of(cms_der, content, at_us, at_us)
+    }
+
+    /// [`SignatureVerifier::verify`] about an earlier time: was the signer's certificate good at `at_us`, as far as is
+    /// known at `known_us` (both Unix microseconds)? See [`TrustStore::verify_as_of`].
+    ///
+    /// Known signers are known as of one time only: where `known_us` is later than `at_us`, nobody is known, and nobody
+    /// is remembered.
+    pub fn verify_as_of<'a>(
+        &self,
+        cms_der: &'a [u8],
+        content: Option<&[u8]>,
+        at_us: i64,
+        known_us: i64,
+    ) -> Result<VerifiedSignature<'a>, SignatureError> {
+        let moment = Moment { at_us, known_us: known_us.max(at_us) };
         let parts = SignedData::walk(cms_der)?;
         let bytes = match (content, parts.content) {
             (Some(given), None) => given,
@@ -86,11 +103,13 @@ impl SignatureVerifier {
 
         let trust = self.trust.current();
         let key = sha256(parts.certificates);
-        let known = self.cache.find(&trust, &key, parts.signer.raw, parts.attributes.ess.raw, at_us);
+        let is_of_one_time = moment.known_us == moment.at_us;
+        let (sid, ess) = (parts.signer.raw, parts.attributes.ess.raw);
+        let known = is_of_one_time.then(|| self.cache.find(&trust, &key, sid, ess, at_us)).flatten();
         let cached = known.is_some();
         let signer = match known {
             Some(signer) => signer,
-            None => Arc::new(learn(&trust, &parts, at_us)?),
+            None => Arc::new(learn(&trust, &parts, moment)?),
         };
         let counter = if cached { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -102,7 +121,7 @@ impl SignatureVerifier {
             .key
             .verify(parts.scheme, &parts.attributes.signed_bytes(), parts.signature)
             .map_err(|_: Failed| SignatureError::BadSignature)?;
-        if !cached {
+        if !cached && is_of_one_time {
             self.cache.put(&trust, key, Arc::clone(&signer));
         }
         Ok(VerifiedSignature {
@@ -146,7 +165,7 @@ impl SignerId<'_> {
 }
 
 /// Finds the signer's certificate among the embedded ones and verifies it.
-fn learn(trust: &TrustStore, parts: &SignedData<'_>, at_us: i64) -> Result<KnownSigner, SignatureError> {
+fn learn(trust: &TrustStore, parts: &SignedData<'_>, moment: Moment) -> Result<KnownSigner, SignatureError> {
     let embedded = cms_verify_walk::certificates(parts.certificates)?;
     let mut own = None;
     for (index, der) in embedded.iter().enumerate() {
@@ -165,7 +184,8 @@ fn learn(trust: &TrustStore, parts: &SignedData<'_>, at_us: i64) -> Result<Known
     }
     let others: Vec<&[u8]> =
         embedded.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, der)| *der).collect();
-    let certificate = trust.verify(embedded[index], &others, Purpose::Sign, at_us)?;
+    let certificate =
+        trust.verify_as_of(embedded[index], &others, Purpose::Sign, moment.at_us, moment.known_us)?;
     let key = VerifyingKey::from_spki(&certificate.spki_der)
         .map_err(|_: Failed| CertError::UnsupportedKey(Position::LEAF))?;
     Ok(KnownSigner {

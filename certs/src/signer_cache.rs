@@ -27,7 +27,7 @@ pub(crate) struct KnownSigner {
 }
 
 impl KnownSigner {
-    /// Whether the answer is for this signature and holds at `at_us`.
+    /// Whether the answer is for this signature and holds at `at_us`, with what is known then.
     fn serves(&self, signer_id: &[u8], ess: &[u8], at_us: i64) -> bool {
         self.signer_id == signer_id
             && self.ess == ess

@@ -220,7 +220,11 @@ pub(crate) fn strangers_root() -> X509 {
 
 /// A CRL of the issuing CA, of the day before [`NOW_US`] and good for a week, that revokes these serial numbers.
 pub(crate) fn crl(revoked: &[u16]) -> Vec<u8> {
-    let since_us = NOW_US - DAY_US;
+    crl_of(NOW_US - DAY_US, revoked)
+}
+
+/// A CRL of the issuing CA, issued at this time and good for a week, that revokes these serial numbers since then.
+pub(crate) fn crl_of(since_us: i64, revoked: &[u16]) -> Vec<u8> {
     let revoked: Vec<Revocation> = revoked
         .iter()
         .map(|serial| Revocation::new(&serial.to_be_bytes(), since_us, RevocationReason::KeyCompromise))

@@ -124,6 +124,32 @@ fn known_for_no_longer_than_the_crl_is_fresh() {
     assert_ne!(cached(&verifier, &signed, first_us - 1), Ok(true));
 }
 
+/// A question about an earlier time is answered with what is known now, and leaves nothing behind that would answer
+/// a question about another time.
+#[test]
+fn earlier_time_as_known_later() {
+    let later_us = NOW_US + 2 * DAY_US;
+    let crls = vec![support::crl(&[]), support::crl_of(later_us, &[575])];
+    let verifier = SignatureVerifier::new(support::trust_with(&support::root(), crls));
+    let as_of = |cms: &[u8], at_us, known_us| {
+        verifier.verify_as_of(cms, Some(CONTENT), at_us, known_us).map(|answer| answer.cached)
+    };
+    let (revoked, other) = (signed_by(&office(575)), signed_by(&office(576)));
+    let refusal = SignatureError::Certificate(CertError::CertificateRevoked(Position::LEAF));
+    for cms in [&revoked, &other] {
+        assert_eq!(as_of(cms, NOW_US, NOW_US), Ok(false));
+        assert_eq!(as_of(cms, NOW_US, NOW_US), Ok(true));
+        // From later, nobody is known: a list may have come in that says more about that time.
+        for known_us in [NOW_US + 1, later_us, later_us] {
+            assert_eq!(as_of(cms, NOW_US, known_us), Ok(false));
+        }
+        assert_eq!(as_of(cms, NOW_US, NOW_US - DAY_US), Ok(true), "known no earlier than the time itself");
+    }
+    assert_eq!(as_of(&revoked, later_us - 1, later_us), Ok(false), "revoked only later");
+    assert_eq!(as_of(&revoked, later_us, later_us + 1), Err(refusal));
+    assert_eq!(as_of(&other, later_us, later_us + 1), Ok(false));
+}
+
 /// Two signers who embed the very same certificates are two signers.
 #[test]
 fn same_certificates_but_another_signer() {
