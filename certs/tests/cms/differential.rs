@@ -256,14 +256,14 @@ fn both_accept_what_is_good() {
 fn bytes_mutated() {
     let (mut judge, mut dice) = (Judge::new(), Dice(1));
     let samples = samples();
-    for round in 0..15_000 {
+    for round in 0..8_000 {
         let sample = &samples[round % samples.len()];
         let mut cms = sample.cms.clone();
         mutate_bytes(&mut cms, &mut dice);
         judge.judge(&cms, sample.content);
     }
     // What OpenSSL alone accepts: unsigned fields, lengths that are not minimal, bytes behind the end.
-    assert!(judge.count.neither > 14_000 && judge.count.openssl_only > 10, "{:?}", judge.count);
+    assert!(judge.count.neither > 7_400 && judge.count.openssl_only > 5, "{:?}", judge.count);
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn trees_mutated() {
     let (mut judge, mut dice) = (Judge::new(), Dice(2));
     let samples = samples();
     let trees: Vec<Node> = samples.iter().map(|sample| Node::read(&sample.cms)).collect();
-    for round in 0..15_000 {
+    for round in 0..8_000 {
         let sample = &samples[round % samples.len()];
         let mut tree = trees[round % samples.len()].clone();
         for _ in 0..=dice.below(2) {
@@ -279,7 +279,7 @@ fn trees_mutated() {
         }
         judge.judge(&tree.write(), sample.content);
     }
-    assert!(judge.count.neither > 12_000 && judge.count.openssl_only > 50, "{:?}", judge.count);
+    assert!(judge.count.neither > 6_400 && judge.count.openssl_only > 25, "{:?}", judge.count);
 }
 
 /// The attributes are altered and the signer signs what came of it: the signature is good, so that form alone decides.
@@ -290,20 +290,20 @@ fn attributes_mutated_and_signed_again() {
     let samples: Vec<Sample> =
         samples().into_iter().filter(|one| std::ptr::eq(one.key, support::p256())).collect();
     let trees: Vec<Node> = samples.iter().map(|sample| Node::read(&sample.cms)).collect();
-    for round in 0..15_000 {
+    for round in 0..8_000 {
         let sample = &samples[round % samples.len()];
         let mut tree = trees[round % samples.len()].clone();
         mutate_signed(&mut tree, &trees[dice.below(trees.len())], sample.key, &mut dice);
         judge.judge(&tree.write(), sample.content);
     }
-    assert!(judge.count.both > 2_000 && judge.count.openssl_only > 400, "{:?}", judge.count);
-    assert!(judge.count.neither > 8_000, "{:?}", judge.count);
+    assert!(judge.count.both > 1_000 && judge.count.openssl_only > 200, "{:?}", judge.count);
+    assert!(judge.count.neither > 4_000, "{:?}", judge.count);
 }
 
 #[test]
 fn random_bytes() {
     let (mut judge, mut dice) = (Judge::new(), Dice(4));
-    for round in 0..20_000 {
+    for round in 0..10_000 {
         let len = dice.below(400);
         let mut bytes: Vec<u8> = (0..len).map(|_| dice.byte()).collect();
         // Half of them start as a signature does.
@@ -313,5 +313,5 @@ fn random_bytes() {
         }
         judge.judge(&bytes, Some(CONTENT));
     }
-    assert_eq!(judge.count.neither, 20_000, "{:?}", judge.count);
+    assert_eq!(judge.count.neither, 10_000, "{:?}", judge.count);
 }
