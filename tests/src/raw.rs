@@ -62,7 +62,10 @@ pub struct Forge {
 }
 
 /// Unix microseconds of the machine's clock.
-#[expect(clippy::disallowed_methods, reason = "the other side of a real relay, which has the machine's clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the other side of a real relay, which has the machine's clock"
+)]
 pub fn now_us() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
@@ -119,7 +122,8 @@ impl Forge {
     /// If signing or writing fails.
     pub fn sign(&self, signer: &KeyIdentity) -> Vec<u8> {
         let xml = manifest::write(&self.manifest);
-        let signature = cms_sign::sign(signer, xml.as_bytes(), Content::Detached, now_us()).expect("it signs");
+        let signature =
+            cms_sign::sign(signer, xml.as_bytes(), Content::Detached, now_us()).expect("it signs");
         self.assemble(&xml, Some(&signature))
     }
 
@@ -202,7 +206,8 @@ pub async fn acknowledge(
     signer: &RawOffice,
 ) -> Result<String, tonic::Status> {
     let text = Statement::Acknowledge(about).print();
-    let cms = cms_sign::sign(&signer.identity, text.as_bytes(), Content::Attached, now_us()).expect("it signs");
+    let cms =
+        cms_sign::sign(&signer.identity, text.as_bytes(), Content::Attached, now_us()).expect("it signs");
     let request = pb::AcknowledgeRequest { statements: vec![cms.into()] };
     let response = ExchangeClient::new(channel.clone()).acknowledge(request).await?.into_inner();
     match response.results.into_iter().next().and_then(|r| r.outcome) {

@@ -54,7 +54,8 @@ impl Relay {
     pub fn configure(&self, mut change: impl FnMut(&str) -> Option<String>) {
         let path = self.config();
         let text = fs::read_to_string(&path).expect("relay.toml is readable");
-        let lines: Vec<String> = text.lines().map(|line| change(line).unwrap_or_else(|| line.to_owned())).collect();
+        let lines: Vec<String> =
+            text.lines().map(|line| change(line).unwrap_or_else(|| line.to_owned())).collect();
         fs::write(&path, lines.join("\n") + "\n").expect("relay.toml is writable");
     }
 
@@ -130,7 +131,8 @@ impl Relay {
     /// # Panics
     /// If it does not answer.
     pub fn metrics(&self) -> String {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.metrics_port)).expect("the metrics port answers");
+        let mut stream =
+            TcpStream::connect(("127.0.0.1", self.metrics_port)).expect("the metrics port answers");
         stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("the metrics port reads");
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("metrics are text");

@@ -72,11 +72,14 @@ fn work(jobs: &Mutex<mpsc::Receiver<Job>>) {
 mod tests {
     use super::*;
 
+    fn fail() {
+        panic!("as a test");
+    }
+
     #[tokio::test]
     async fn a_panic_loses_one_job_only() {
         let workers = Workers::start(2);
-        let lost = workers.run(|| panic!("as a test")).await as Result<(), Lost>;
-        assert_eq!(lost, Err(Lost));
+        assert_eq!(workers.run(fail).await, Err(Lost));
         for n in 0..100 {
             assert_eq!(workers.run(move || n * 2).await, Ok(n * 2));
         }

@@ -47,7 +47,8 @@ pub fn parties(ca: &TrialCa, now_us: i64) -> (Vec<Party>, Vec<Party>) {
         let number = format!("99{:08}", first + n as u64);
         let key = KeyChoice::Pkcs8(keys[n % KEYS].key_pkcs8_der.clone());
         let options = IssueOptions::new(now_us).with_key(key);
-        let issued = ca.issue_office(&number, &format!("bench {number}"), &options).expect("the trial CA issues");
+        let issued =
+            ca.issue_office(&number, &format!("bench {number}"), &options).expect("the trial CA issues");
         let (chain, key) = (issued.chain_pem().expect("PEM"), issued.key_pem().expect("PEM"));
         let identity = KeyIdentity::from_pem(&chain, &key).expect("what was issued fits together");
         Party { number, issued, identity }
@@ -75,8 +76,12 @@ fn parcel(sender: &Party, recipient: &Party, n: usize, now_us: i64) -> Vec<u8> {
     let office = |number: &str| number.parse().expect("10 digits");
     let mut header = Header::new(id, office(&sender.number), office(&recipient.number), now_us, software);
     let (second, minute) = (n % 60, n / 60 % 60);
-    let name =
-        format!("UPPLAN_202602_{}_43_{}_11_202601251{:01}{minute:02}{second:02}.CSV", sender.number, recipient.number, n / 3600 % 9);
+    let name = format!(
+        "UPPLAN_202602_{}_43_{}_11_202601251{:01}{minute:02}{second:02}.CSV",
+        sender.number,
+        recipient.number,
+        n / 3600 % 9
+    );
     header.files.push(FileEntry::standard(&name, "UPPLAN", "text/csv"));
     let csv = slip(&sender.number, &recipient.number);
     build(&header, &[Cow::Owned(csv)], &sender.identity, now_us).expect("a parcel that follows the rules")
@@ -124,7 +129,9 @@ fn in_parallel<T: Send>(count: usize, make: impl Fn(usize) -> T + Sync) -> Vec<T
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..count)
             .step_by(share)
-            .map(|first| scope.spawn(move || (first..(first + share).min(count)).map(make).collect::<Vec<T>>()))
+            .map(|first| {
+                scope.spawn(move || (first..(first + share).min(count)).map(make).collect::<Vec<T>>())
+            })
             .collect();
         workers.into_iter().flat_map(|w| w.join().expect("a worker that does not panic")).collect()
     })

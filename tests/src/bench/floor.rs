@@ -52,7 +52,8 @@ pub async fn measure(parcels: &[Signed], recipients: &[Party]) -> Vec<Line> {
         black_box(text);
     }));
     lines.push(each("CSV walk", &opened, |csv| {
-        let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(csv.as_slice());
+        let mut reader =
+            csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(csv.as_slice());
         let mut record = csv::ByteRecord::new();
         while reader.read_byte_record(&mut record).expect("the fixture's CSV is CSV") {
             black_box(record.len());
@@ -102,7 +103,9 @@ fn inflate(sample: &[Bytes]) -> Line {
         for (deflated, size) in entries {
             inflater.reset(false);
             let mut out = Vec::with_capacity(*size);
-            inflater.decompress_vec(deflated, &mut out, flate2::FlushDecompress::Finish).expect("it inflates");
+            inflater
+                .decompress_vec(deflated, &mut out, flate2::FlushDecompress::Finish)
+                .expect("it inflates");
             assert_eq!(out.len(), *size);
             black_box(out);
         }
@@ -116,8 +119,10 @@ fn rsa_verify(identity: &KeyIdentity) -> Line {
     let mut signed = vec![0; key.public().modulus_len()];
     let rng = ring::rand::SystemRandom::new();
     key.sign(&signature::RSA_PKCS1_SHA256, &rng, &message, &mut signed).expect("it signs");
-    let public =
-        signature::UnparsedPublicKey::new(&signature::RSA_PKCS1_2048_8192_SHA256, key.public().as_ref().to_vec());
+    let public = signature::UnparsedPublicKey::new(
+        &signature::RSA_PKCS1_2048_8192_SHA256,
+        key.public().as_ref().to_vec(),
+    );
     each("RSA-2048 verify", &[(); 2_000], |()| public.verify(&message, &signed).expect("it verifies"))
 }
 
@@ -158,7 +163,9 @@ async fn row_in_a_batch(sample: &[Bytes]) -> Line {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full);
     let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.expect("SQLite opens");
-    pool.execute("CREATE TABLE parcels (seq INTEGER PRIMARY KEY, sealed BLOB NOT NULL)").await.expect("a table");
+    pool.execute("CREATE TABLE parcels (seq INTEGER PRIMARY KEY, sealed BLOB NOT NULL)")
+        .await
+        .expect("a table");
     let values = vec!["(?)"; BATCH].join(",");
     let sql = format!("INSERT INTO parcels (sealed) VALUES {values}");
     let mut began = cpu::of_this_process();

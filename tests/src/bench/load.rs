@@ -149,7 +149,12 @@ impl Load {
         Ok(Measured { accepted: latencies.len(), elapsed, latencies })
     }
 
-    async fn send(&mut self, office: usize, container: Bytes, place: OwnedSemaphorePermit) -> Result<(), String> {
+    async fn send(
+        &mut self,
+        office: usize,
+        container: Bytes,
+        place: OwnedSemaphorePermit,
+    ) -> Result<(), String> {
         let line = &mut self.lines[office];
         let ticket = line.next_ticket;
         line.next_ticket += 1;

@@ -10,8 +10,8 @@ use tasuki_tests::bench::fixture::{self, Party, RECIPIENTS, SENDERS};
 use tasuki_tests::bench::load::{self, Load};
 use tasuki_tests::bench::{cpu, floor};
 use tasuki_tests::office::IMPORT_HEADER;
-use tasuki_tests::raw::now_us;
 use tasuki_tests::programs::{Programs, dispatch};
+use tasuki_tests::raw::now_us;
 use tasuki_tests::relay::Relay;
 
 /// Parcels of the run at saturation, and of the one at half load.
@@ -67,7 +67,10 @@ async fn bench(options: &Options) -> Result<(), String> {
     let count = options.soak.map_or(WARM_UP + AT_SATURATION + AT_HALF_LOAD, |_| WARM_UP);
     let parcels = fixture::parcels(&senders, &recipients, count, now_us());
     let bytes: usize = parcels.iter().map(|p| p.container.len()).sum::<usize>() / parcels.len();
-    println!("prepared   {count} parcels of {SENDERS} offices for {RECIPIENTS}, {bytes} bytes each, in {:.1?}", step.elapsed());
+    println!(
+        "prepared   {count} parcels of {SENDERS} offices for {RECIPIENTS}, {bytes} bytes each, in {:.1?}",
+        step.elapsed()
+    );
     let lines = floor::measure(&parcels, &recipients).await;
 
     relay.start();
@@ -102,13 +105,29 @@ async fn bench(options: &Options) -> Result<(), String> {
     }
     let floor: Duration = lines.iter().map(|l| l.per_parcel).sum();
     println!("  {:<26} {:>7.1} µs", "sum", micros(floor));
-    println!("\nrelay at saturation, {} parcels, {WINDOW} unanswered at most, database {}", full.accepted, database(options));
+    println!(
+        "\nrelay at saturation, {} parcels, {WINDOW} unanswered at most, database {}",
+        full.accepted,
+        database(options)
+    );
     println!("  durable parcels            {:>7.0} /s", full.per_second());
-    println!("  latency p50 / p99          {:>7.1} / {:.1} ms", full.percentile_ms(0.5), full.percentile_ms(0.99));
-    println!("  relay CPU per parcel       {:>7.1} µs = {:.2} × floor", micros(relay_cpu), micros(relay_cpu) / micros(floor));
+    println!(
+        "  latency p50 / p99          {:>7.1} / {:.1} ms",
+        full.percentile_ms(0.5),
+        full.percentile_ms(0.99)
+    );
+    println!(
+        "  relay CPU per parcel       {:>7.1} µs = {:.2} × floor",
+        micros(relay_cpu),
+        micros(relay_cpu) / micros(floor)
+    );
     println!("  signers not in the cache   {:>7.2} %", misses * 100.0);
     println!("relay at half load, {} parcels", half.accepted);
-    println!("  latency p50 / p99          {:>7.1} / {:.1} ms", half.percentile_ms(0.5), half.percentile_ms(0.99));
+    println!(
+        "  latency p50 / p99          {:>7.1} / {:.1} ms",
+        half.percentile_ms(0.5),
+        half.percentile_ms(0.99)
+    );
     if options.json {
         let line = json!({
             "parcels_per_s": full.per_second().round(),
@@ -185,7 +204,11 @@ async fn soak(
         let resident = cpu::resident_kib(pid);
         let first = *first.get_or_insert(resident);
         if done % 20_000 < 2_000 {
-            println!("{done:>9} parcels  {:>7.0?}  resident {resident} KiB ({:+} KiB)", began.elapsed(), resident.cast_signed() - first.cast_signed());
+            println!(
+                "{done:>9} parcels  {:>7.0?}  resident {resident} KiB ({:+} KiB)",
+                began.elapsed(),
+                resident.cast_signed() - first.cast_signed()
+            );
         }
     }
     Ok(())

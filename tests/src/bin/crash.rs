@@ -160,8 +160,7 @@ async fn receive(
             let Ok(sealed) = fetch(&channel, &key, 0).await else { return Ok(()) };
             let sealed = sealed.map_err(|reason| format!("{key} can't be fetched: {reason}"))?;
             mark(&promises, &key, |p| p.fetched = true);
-            let opened = open(&sealed, &opening)
-                .map_err(|e| format!("{key} does not open: {e}"))?;
+            let opened = open(&sealed, &opening).map_err(|e| format!("{key} does not open: {e}"))?;
             let digest = sha256(&opened);
             if digest.as_slice() != summary.digest.as_ref() {
                 return Err(format!("{key} holds other bytes than the relay says"));

@@ -49,9 +49,9 @@ fn main() -> ExitCode {
         return code;
     }
     let began = Instant::now();
-    let outcome = std::env::current_exe()
-        .map_err(|e| e.to_string())
-        .and_then(|binary| std::panic::catch_unwind(|| play(&Programs::new(binary))).map_err(|_| "see above".to_owned()));
+    let outcome = std::env::current_exe().map_err(|e| e.to_string()).and_then(|binary| {
+        std::panic::catch_unwind(|| play(&Programs::new(binary))).map_err(|_| "see above".to_owned())
+    });
     match outcome {
         Ok(()) => {
             println!("\n✔ 完了 / done, {:.1} s", began.elapsed().as_secs_f64());
@@ -72,14 +72,16 @@ fn play(programs: &Programs) {
     let mut relay = Relay::init(programs.clone(), &base.join("relay"));
     import(&relay, &DIRECTORY);
     relay.start();
-    let [manager, visit, day, equipment] =
-        DIRECTORY.map(|(number, name, ..)| {
-            println!("  {number} {name}");
-            Office::join(&relay, base, number)
-        });
+    let [manager, visit, day, equipment] = DIRECTORY.map(|(number, name, ..)| {
+        println!("  {number} {name}");
+        Office::join(&relay, base, number)
+    });
     let offices = [&visit, &day, &equipment];
 
-    title("居宅介護支援事業所が計画書と利用票を送る", "the care-management office sends plan documents and slips");
+    title(
+        "居宅介護支援事業所が計画書と利用票を送る",
+        "the care-management office sends plan documents and slips",
+    );
     let out = base.join("outgoing");
     for unit in OUTGOING {
         write_sample(&out, unit);
@@ -89,13 +91,15 @@ fn play(programs: &Programs) {
     let attach = format!("{VISIT}={}", attachment.display());
     let note = format!("{DAY}=2月分の利用票です。ご確認をお願いします。");
     let folder_out = out.display().to_string();
-    let sent = manager.run(&["--json", "send", &folder_out, "--attach", &attach, "--note", &note]).expect(0).json();
+    let sent =
+        manager.run(&["--json", "send", &folder_out, "--attach", &attach, "--note", &note]).expect(0).json();
     assert!(sent.iter().all(|p| text(p, "state") == "delivered"), "{sent:?}");
     assert!(sent.len() >= OUTGOING.len(), "{sent:?}");
     show(&manager.run(&["sent"]));
 
     title("もう一度送っても二重にならない", "sending the same again sends nothing twice");
-    let again = manager.run(&["--json", "send", &folder_out, "--attach", &attach, "--note", &note]).expect(0).json();
+    let again =
+        manager.run(&["--json", "send", &folder_out, "--attach", &attach, "--note", &note]).expect(0).json();
     let ids = |list: &[Value]| {
         let mut ids: Vec<String> = list.iter().map(|p| text(p, "parcel").to_owned()).collect();
         ids.sort();
@@ -124,7 +128,8 @@ fn play(programs: &Programs) {
         assert_eq!(text(&parcel, "state"), "acknowledged", "{parcel}");
     }
 
-    let to_visit = sent.iter().find(|p| text(p, "recipient") == VISIT).expect("the visit office got a parcel");
+    let to_visit =
+        sent.iter().find(|p| text(p, "recipient") == VISIT).expect("the visit office got a parcel");
     let parcel = text(to_visit, "parcel");
     title("証拠をオフラインで確かめる", "verify the evidence offline");
     show(&manager.run(&["show", parcel]));
@@ -182,7 +187,13 @@ fn open_with_openssl(office: &Office, ca: &Path, parcel: &Path) {
         ["openssl", "cms", "-decrypt", "-binary", "-inform", "DER", "-in"]
             .map(OsString::from)
             .into_iter()
-            .chain([parcel.join("sealed.p7m").into(), "-recip".into(), pem.into(), "-inkey".into(), key.into()])
+            .chain([
+                parcel.join("sealed.p7m").into(),
+                "-recip".into(),
+                pem.into(),
+                "-inkey".into(),
+                key.into(),
+            ])
             .chain(["-out".into(), opened.clone().into()])
             .collect(),
         ["unzip", "-q", "-o"]

@@ -77,8 +77,12 @@ async fn run(steps: usize, seed: u64, database: Option<&String>) -> Result<(), S
     let rows: Vec<_> = OFFICES.iter().map(|number| (*number, "model", "モデル", "11")).collect();
     import(&relay, &rows);
     relay.start();
-    let mut model =
-        Model { offices: Vec::new(), channels: Vec::new(), parcels: BTreeMap::new(), events: vec![0; OFFICES.len()] };
+    let mut model = Model {
+        offices: Vec::new(),
+        channels: Vec::new(),
+        parcels: BTreeMap::new(),
+        events: vec![0; OFFICES.len()],
+    };
     for number in OFFICES {
         let out = folder.path().join(number);
         relay.run(&["cert", "issue", number, "--out", &out.display().to_string()]).expect(0);
@@ -146,7 +150,8 @@ impl Model {
     async fn send_again(&mut self, dice: &mut Dice) -> Result<(), String> {
         let Some(key) = self.pick(dice) else { return Ok(()) };
         let known = &self.parcels[&key];
-        let answer = submit(&self.channels[number(&key)], known.container.clone()).await.map_err(|e| e.to_string())?;
+        let answer =
+            submit(&self.channels[number(&key)], known.container.clone()).await.map_err(|e| e.to_string())?;
         match answer.outcome {
             Some(pb::submit_response::Outcome::Accepted(a)) if a.repeated == known.accepted => Ok(()),
             other => Err(format!("the same parcel again: {other:?}")),
@@ -190,7 +195,8 @@ impl Model {
         let who = known.recipient;
         let recipient = OFFICES[who].parse().map_err(|_| "number")?;
         let about = AboutParcel { parcel: key, recipient, digest, time_us: now_us() };
-        let answer = acknowledge(&self.channels[who], about, &self.offices[who]).await.map_err(|e| e.to_string())?;
+        let answer =
+            acknowledge(&self.channels[who], about, &self.offices[who]).await.map_err(|e| e.to_string())?;
         let expected = match (right_digest, known.state) {
             (false, _) => word::DIGEST_MISMATCH,
             (true, pb::ParcelState::Delivered) => word::NOT_FETCHED,
@@ -210,7 +216,8 @@ impl Model {
             let mut listed = BTreeMap::new();
             let mut token = String::new();
             loop {
-                let request = pb::ListRequest { page_size: 37, page_token: token, ..pb::ListRequest::default() };
+                let request =
+                    pb::ListRequest { page_size: 37, page_token: token, ..pb::ListRequest::default() };
                 let mut client = TrackingClient::new(self.channels[n].clone());
                 let page = client.list_sent(request).await.map_err(|e| e.to_string())?.into_inner();
                 for parcel in page.parcels {
@@ -255,7 +262,8 @@ async fn feed_lengths(model: &Model) -> Result<Vec<u64>, String> {
         loop {
             let cursor = Some(pb::Cursor { epoch: 1, number });
             let request = pb::PollRequest { cursor, limit: 500, ..pb::PollRequest::default() };
-            let batch = FeedClient::new(channel.clone()).poll(request).await.map_err(|e| e.to_string())?.into_inner();
+            let batch =
+                FeedClient::new(channel.clone()).poll(request).await.map_err(|e| e.to_string())?.into_inner();
             number = batch.next.map_or(number, |next| next.number);
             if batch.entries.is_empty() {
                 break;

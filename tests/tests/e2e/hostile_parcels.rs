@@ -191,7 +191,11 @@ async fn streams_cut_anywhere_leave_nothing() {
     let other = Bytes::from(Forge::slip(MANAGER, VISIT).sign(&door.manager.identity));
     let mut messages = Vec::new();
     for (a, b) in container.chunks(1000).zip(other.chunks(1000)) {
-        let piece = |ticket, size, chunk: &[u8]| pb::SubmitRequest { ticket, size, chunk: Bytes::copy_from_slice(chunk) };
+        let piece = |ticket, size, chunk: &[u8]| pb::SubmitRequest {
+            ticket,
+            size,
+            chunk: Bytes::copy_from_slice(chunk),
+        };
         messages.push(piece(1, size, a));
         messages.push(piece(2, other.len() as u64, b));
     }
@@ -200,7 +204,11 @@ async fn streams_cut_anywhere_leave_nothing() {
         messages.push(pb::SubmitRequest { ticket: 1, size, chunk: Bytes::copy_from_slice(rest) });
     }
     for rest in other.chunks(1000).skip(a) {
-        messages.push(pb::SubmitRequest { ticket: 2, size: other.len() as u64, chunk: Bytes::copy_from_slice(rest) });
+        messages.push(pb::SubmitRequest {
+            ticket: 2,
+            size: other.len() as u64,
+            chunk: Bytes::copy_from_slice(rest),
+        });
     }
     let results = submit_messages(&door.channel, messages).await.unwrap();
     assert_eq!(results.iter().map(reason).collect::<Vec<_>>(), ["accepted", "accepted"]);

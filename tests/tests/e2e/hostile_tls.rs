@@ -37,9 +37,8 @@ async fn only_good_certificates_are_answered() {
     let stage = Stage::new(Database::Sqlite);
     let ca = trial_ca(&stage.relay);
     let now = now_us();
-    let key = KeyChoice::Pkcs8(
-        ca.issue_office(MANAGER, "key", &IssueOptions::new(now)).unwrap().key_pkcs8_der,
-    );
+    let key =
+        KeyChoice::Pkcs8(ca.issue_office(MANAGER, "key", &IssueOptions::new(now)).unwrap().key_pkcs8_der);
     let options = || IssueOptions::new(now).with_key(key.clone());
     let office = |options: &IssueOptions| identity(&ca.issue_office(MANAGER, "A", options).unwrap());
 
@@ -96,7 +95,10 @@ async fn a_revoked_certificate_stops_within_seconds() {
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
     }
     assert!(last != "accepted", "still accepted ten seconds after its revocation");
-    assert!(manager.connect(&stage.relay).await.is_err() || answered(&stage.relay, &manager.identity).await.is_err());
+    assert!(
+        manager.connect(&stage.relay).await.is_err()
+            || answered(&stage.relay, &manager.identity).await.is_err()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,9 @@ use tasuki_proto::pb::feed_client::FeedClient;
 use tasuki_proto::pb::tracking_client::TrackingClient;
 use tasuki_proto::reason as word;
 use tasuki_proto::statement::AboutParcel;
-use tasuki_tests::raw::{Forge, RawOffice, acknowledge, fetch, now_us, parcel_ref, reason, status_reason, submit};
+use tasuki_tests::raw::{
+    Forge, RawOffice, acknowledge, fetch, now_us, parcel_ref, reason, status_reason, submit,
+};
 use tonic::transport::Channel;
 
 use crate::stage::{DAY, Database, MANAGER, Stage, VISIT};

@@ -127,9 +127,12 @@ fn notes_and_attachments_arrive() {
     fs::write(&pdf, b"%PDF-1.4 test").unwrap();
     let attach = format!("{VISIT}={}", pdf.display());
     let note = format!("{DAY}=お世話になります。");
-    let slips = [sample(&stage, "03_slip_202602_to_visit"), sample(&stage, "04_slip_202602_to_day_two_users")];
-    let sent =
-        manager.run(&["--json", "send", &slips[0], &slips[1], "--attach", &attach, "--note", &note]).expect(0).json();
+    let slips =
+        [sample(&stage, "03_slip_202602_to_visit"), sample(&stage, "04_slip_202602_to_day_two_users")];
+    let sent = manager
+        .run(&["--json", "send", &slips[0], &slips[1], "--attach", &attach, "--note", &note])
+        .expect(0)
+        .json();
     assert!(sent.iter().all(|p| text(p, "state") == "delivered"), "{sent:?}");
     receive(&stage, &visit);
     receive(&stage, &day);
@@ -187,7 +190,9 @@ fn exit_codes_tell_what_happened() {
 fn the_directory_is_searched_by_words() {
     let stage = Stage::new(Database::Sqlite);
     let manager = stage.office(MANAGER);
-    for (words, number) in [(&["ひまわり"][..], VISIT), (&["サクラ"], DAY), (&["さくら", "デイ"], DAY), (&["997110001"], VISIT)] {
+    for (words, number) in
+        [(&["ひまわり"][..], VISIT), (&["サクラ"], DAY), (&["さくら", "デイ"], DAY), (&["997110001"], VISIT)]
+    {
         let mut args = vec!["--json", "offices"];
         args.extend(words);
         let found = manager.run(&args).expect(0).json();
