@@ -116,14 +116,3 @@ fn drop_oldest(home: &Home) -> Result<(), SdkError> {
     let surplus = by_age.len().saturating_sub(MAX_CRLS);
     by_age.iter().take(surplus).try_for_each(|(_, path)| files::remove(path))
 }
-
-/// Verifies a signature as of an earlier time, by what is known at `known_us`.
-pub(crate) fn verify_as_of<'a>(
-    verifier: &SignatureVerifier,
-    cms: &'a [u8],
-    content: Option<&[u8]>,
-    at_us: i64,
-    _known_us: i64,
-) -> Result<tasuki_certs::cms_verify::VerifiedSignature<'a>, tasuki_certs::signature_error::SignatureError> {
-    verifier.verify(cms, content, at_us)
-}

@@ -98,8 +98,7 @@ pub(crate) fn verify_sender(
 ) -> Result<Arc<VerifiedCertificate>, VerificationError> {
     let header = &parcel.header;
     let manifest = Some(parcel.manifest());
-    let verified =
-        crate::trust::verify_as_of(verifier, parcel.signature(), manifest, delivered.time_us, known_us)?;
+    let verified = verifier.verify_as_of(parcel.signature(), manifest, delivered.time_us, known_us)?;
     // Delegations will widen this; until then only the office itself signs.
     if own_office(&verified.signer.identity) != Some(header.sender) {
         return Err(VerificationError::Signer(header.sender.to_string()));

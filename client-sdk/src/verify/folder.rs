@@ -153,7 +153,7 @@ impl Case<'_> {
             };
         };
         let cms = all.get(&digest).ok_or(VerificationError::Incomplete("a signed statement"))?;
-        let verified = crate::trust::verify_as_of(&self.verifier, cms, None, event.time_us, self.known_us);
+        let verified = self.verifier.verify_as_of(cms, None, event.time_us, self.known_us);
         let verified = verified.map_err(VerificationError::Signature)?;
         let said = verified.content.and_then(|content| Statement::parse(content).ok());
         let Some(Statement::Acknowledge(about)) = said else {
