@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use tasuki_certs::cms_verify::SignatureVerifier;
+use tasuki_certs::profile::Identity;
 use tasuki_certs::trust::VerifiedCertificate;
 use tasuki_proto::event::{Event, kind};
 use tasuki_proto::ids::{ParcelKey, identity_text};
@@ -97,12 +98,9 @@ fn check(
     caller: &Caller,
     now_us: i64,
 ) -> Result<(), Refusal> {
-    let office = tasuki_certs::profile::Identity::Office { number: about.recipient.to_string() };
-    if signer.identity != office {
+    let office = Identity::Office { number: about.recipient.to_string() };
+    if signer.identity != office || caller.office != about.recipient {
         return Err(Refusal::of(reason::STATEMENT_SIGNER));
-    }
-    if caller.office != about.recipient {
-        return Err(Refusal::of(reason::TRANSMITTER_NOT_ALLOWED));
     }
     if about.time_us > now_us.saturating_add(limits::MAX_CLOCK_AHEAD_US) {
         return Err(Refusal::of(reason::CREATED_IN_FUTURE));

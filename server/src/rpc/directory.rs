@@ -105,11 +105,8 @@ async fn approve(
     let Statement::ApproveSealingKey(ApproveSealingKey { office, spki, time_us }) = statement else {
         return Err(Failure::of(reason::STATEMENT_MALFORMED));
     };
-    if signer.identity != (Identity::Office { number: office.to_string() }) {
+    if signer.identity != (Identity::Office { number: office.to_string() }) || caller.office != office {
         return Err(Failure::of(reason::STATEMENT_SIGNER));
-    }
-    if caller.office != office {
-        return Err(Failure::of(reason::TRANSMITTER_NOT_ALLOWED));
     }
     if time_us > now_us.saturating_add(limits::MAX_CLOCK_AHEAD_US) {
         return Err(Failure::of(reason::CREATED_IN_FUTURE));

@@ -119,8 +119,8 @@ impl Session {
                         reading = false;
                         self.give_up(reason::STREAM_CUT).await?;
                     }
-                    // The connection broke: nobody is there to be told.
-                    Err(_) => return Err(End::Gone),
+                    // Or the connection broke; then nobody is there to be told.
+                    Err(_) => return Err(End::Broken(Failure::malformed("a message can't be read or is too large"))),
                 },
                 () = tokio::time::sleep_until(deadline), if may_read => {
                     reading = self.too_slow().await?;

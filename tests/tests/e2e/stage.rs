@@ -84,9 +84,10 @@ fn new_postgres_database() -> String {
     let name = format!("tasuki_e2e_{}_{serial}", std::process::id());
     let (base, _) = server.rsplit_once('/').expect("the URL names a database");
     let url = format!("{base}/{name}");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    // On a thread of its own: the caller may itself be in a runtime.
     std::thread::scope(|scope| {
         scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
                 connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
