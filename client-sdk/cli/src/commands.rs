@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 use crate::args::{Cli, Command, Global};
 use crate::exit::{Exit, Failure};
 use crate::finding;
-use crate::lang::Text;
+use crate::lang::{Lang, Text};
 use crate::output::Output;
 
 /// Name of the variable that stands for `--home`.
@@ -88,8 +88,8 @@ fn home_folder(global: &Global) -> Result<PathBuf, Failure> {
 
 /// Prints findings behind an error. Programs get them with the result.
 pub(crate) fn findings_to_errors(findings: &[Finding], out: &mut Output) {
-    for one in findings {
-        let line = |lang| format!("  {}", finding::line(one, lang));
-        out.notice(&Text::new(line(crate::lang::Lang::Ja), line(crate::lang::Lang::En)));
+    let lines = finding::lines(findings, Lang::Ja).into_iter().zip(finding::lines(findings, Lang::En));
+    for (ja, en) in lines {
+        out.notice(&Text::new(format!("  {ja}"), format!("  {en}")));
     }
 }

@@ -1,5 +1,7 @@
 //! Errors for people: what is wrong and what to do, in both languages.
 
+use std::io::ErrorKind;
+
 use tasuki_proto::reason;
 use tasuki_sdk::error::{ConfigError, Refusal, SdkError, Unreachable, VerificationError};
 
@@ -16,12 +18,15 @@ pub(crate) fn error(error: &SdkError) -> Text {
         SdkError::Rejected(refused) => refusal(refused),
         SdkError::Unreachable(cause) => unreachable(cause),
         SdkError::Verification(cause) => received(cause),
-        SdkError::Io { path, message, .. } => {
+        SdkError::Io { path, kind, message } => {
             let path = path.display();
-            Text::new(
-                format!("{path} を読み書きできません: {message}"),
-                format!("{path} can't be read or written: {message}"),
-            )
+            let ja = match kind {
+                ErrorKind::NotFound => "ファイルまたはフォルダーがありません。".to_owned(),
+                ErrorKind::PermissionDenied => "読み書きする権限がありません。".to_owned(),
+                ErrorKind::StorageFull => "ディスクに空きがありません。".to_owned(),
+                _ => format!("読み書きできません（{message}）。"),
+            };
+            Text::new(format!("{path}: {ja}"), format!("{path} can't be read or written: {message}"))
         }
         other => Text::new(other.to_string(), other.to_string()),
     }
@@ -103,6 +108,9 @@ fn unreachable(cause: &Unreachable) -> Text {
             format!("HTTPプロキシ {proxy} が中継サーバーに接続しません（{answer}）。")
         }
         Unreachable::Timeout => "中継サーバーが時間内に応答しませんでした。".to_owned(),
+        Unreachable::Behind { .. } => {
+            "中継サーバーの記録が、以前に確認した所まで追いついていません。".to_owned()
+        }
         Unreachable::Busy(refused) => refused.message_ja.clone(),
         _ => "中継サーバーに接続できません。".to_owned(),
     };

@@ -5,15 +5,36 @@ use tasuki_sdk::Finding;
 use crate::lang::Lang;
 use crate::table::shown;
 
-/// One finding on one line: `UPPLAN_….CSV, line 3, item 5 (利用者番号): … [FIELD_COUNT]`.
-pub(crate) fn line(finding: &Finding, lang: Lang) -> String {
-    let mut place = vec![finding.file.clone()];
-    if let Some(line) = finding.line {
-        place.push(match lang {
-            Lang::Ja => format!("{line}行"),
-            Lang::En => format!("line {line}"),
-        });
+/// Ranges of lines that are named; further ones are only counted.
+const NAMED_RANGES: usize = 5;
+
+/// Findings, one to a line: `UPPLAN_….CSV, line 3, item 5 (利用者番号): … [FIELD_COUNT]`. The same thing found on many
+/// lines of a file is told once, with all of them.
+pub(crate) fn lines(findings: &[Finding], lang: Lang) -> Vec<String> {
+    let mut groups: Vec<(&Finding, Vec<u64>)> = Vec::new();
+    for finding in findings {
+        // At most 100 findings a file, so looking through the groups is cheap enough.
+        match groups.iter_mut().find(|(first, _)| alike(first, finding)) {
+            Some((_, lines)) => lines.extend(finding.line),
+            None => groups.push((finding, finding.line.into_iter().collect())),
+        }
     }
+    groups.iter().map(|(finding, lines)| line(finding, lines, lang)).collect()
+}
+
+/// Alike in all but the line.
+fn alike(one: &Finding, other: &Finding) -> bool {
+    one.file == other.file
+        && one.rule == other.rule
+        && one.item == other.item
+        && one.shape == other.shape
+        && one.message_en == other.message_en
+        && one.line.is_some() == other.line.is_some()
+}
+
+fn line(finding: &Finding, lines: &[u64], lang: Lang) -> String {
+    let mut place = vec![finding.file.clone()];
+    place.extend(place_in_file(lines, lang));
     if let Some(item) = finding.item {
         let name = finding.item_name_ja.as_deref();
         place.push(match (lang, name) {
@@ -23,32 +44,60 @@ pub(crate) fn line(finding: &Finding, lang: Lang) -> String {
             (Lang::En, None) => format!("item {item}"),
         });
     }
-    let warning = match (finding.severity.as_str(), lang) {
-        ("warning", Lang::Ja) => "警告: ",
-        ("warning", Lang::En) => "warning: ",
-        _ => "",
-    };
+    place.retain(|part| !part.is_empty());
+    if !place.is_empty() {
+        place = vec![place.join(lang.pick("、", ", ")), ": ".to_owned()];
+    }
+    let warning = if finding.is_error() { "" } else { lang.pick("警告: ", "warning: ") };
     let shape = if finding.shape.is_empty() { String::new() } else { format!(" ({})", finding.shape) };
     let message = lang.pick(&finding.message_ja, &finding.message_en);
-    let text = format!("{}{warning}{message}{shape} [{}]", place_text(&place, lang), finding.rule);
+    let text = format!("{}{warning}{message}{shape} [{}]", place.concat(), finding.rule);
     shown(&text).into_owned()
 }
 
-fn place_text(place: &[String], lang: Lang) -> String {
-    let place = place.iter().filter(|p| !p.is_empty()).map(String::as_str).collect::<Vec<_>>();
-    if place.is_empty() { String::new() } else { place.join(lang.pick("、", ", ")) + ": " }
+/// `line 3`, or `lines 1–7, 9 and 2 more`.
+fn place_in_file(lines: &[u64], lang: Lang) -> Option<String> {
+    let ranges = ranges(lines);
+    let named: Vec<String> = ranges
+        .iter()
+        .take(NAMED_RANGES)
+        .map(|(from, to)| if from == to { from.to_string() } else { format!("{from}–{to}") })
+        .collect();
+    let rest: u64 = ranges.iter().skip(NAMED_RANGES).map(|(from, to)| to - from + 1).sum();
+    let more = match (rest, lang) {
+        (0, _) => String::new(),
+        (rest, Lang::Ja) => format!("、ほか{rest}"),
+        (rest, Lang::En) => format!(" and {rest} more"),
+    };
+    let plural = if lines.len() > 1 { "s" } else { "" };
+    (!lines.is_empty()).then(|| match lang {
+        Lang::Ja => format!("{}{more}行", named.join("・")),
+        Lang::En => format!("line{plural} {}{more}", named.join(", ")),
+    })
+}
+
+/// Lines as ranges, from–to inclusive.
+fn ranges(lines: &[u64]) -> Vec<(u64, u64)> {
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for &line in lines {
+        match ranges.last_mut() {
+            Some((_, to)) if *to + 1 == line => *to = line,
+            _ => ranges.push((line, line)),
+        }
+    }
+    ranges
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn finding() -> Finding {
+    fn finding(line: u64) -> Finding {
         Finding {
             rule: "FIELD_COUNT".into(),
             severity: "error".into(),
             file: "UPPLAN.CSV".into(),
-            line: Some(3),
+            line: Some(line),
             item: Some(5),
             item_name_ja: Some("利用者番号".into()),
             shape: "24 items".into(),
@@ -60,13 +109,27 @@ mod tests {
     #[test]
     fn a_finding_says_what_where_and_what_to_do() {
         assert_eq!(
-            line(&finding(), Lang::En),
-            "UPPLAN.CSV, line 3, item 5 (利用者番号): Items are missing. (24 items) [FIELD_COUNT]"
+            lines(&[finding(3)], Lang::En),
+            ["UPPLAN.CSV, line 3, item 5 (利用者番号): Items are missing. (24 items) [FIELD_COUNT]"]
         );
         assert_eq!(
-            line(&finding(), Lang::Ja),
-            "UPPLAN.CSV、3行、項目5「利用者番号」: 項目が足りません。 (24 items) [FIELD_COUNT]"
+            lines(&[finding(3)], Lang::Ja),
+            ["UPPLAN.CSV、3行、項目5「利用者番号」: 項目が足りません。 (24 items) [FIELD_COUNT]"]
         );
+    }
+
+    #[test]
+    fn the_same_on_many_lines_is_told_once() {
+        let other = Finding { item: None, ..finding(2) };
+        let findings = [finding(1), finding(2), other, finding(3), finding(9)];
+        let told = lines(&findings, Lang::En);
+        assert_eq!(told.len(), 2);
+        assert!(told[0].starts_with("UPPLAN.CSV, lines 1–3, 9, item 5"), "{}", told[0]);
+        assert!(told[1].starts_with("UPPLAN.CSV, line 2: "), "{}", told[1]);
+
+        let scattered: Vec<Finding> = (1..=8).map(|n| finding(n * 2)).collect();
+        assert!(lines(&scattered, Lang::Ja)[0].starts_with("UPPLAN.CSV、2・4・6・8・10、ほか3行、"));
+        assert!(lines(&scattered, Lang::En)[0].contains("lines 2, 4, 6, 8, 10 and 3 more"));
     }
 
     #[test]
@@ -77,10 +140,13 @@ mod tests {
             item: None,
             shape: String::new(),
             message_en: "Bad\u{1b}[31m.".into(),
-            ..finding()
+            ..finding(1)
         };
-        assert_eq!(line(&whole, Lang::En), "UPPLAN.CSV: warning: Bad\u{fffd}[31m. [FIELD_COUNT]");
+        assert_eq!(
+            lines(std::slice::from_ref(&whole), Lang::En),
+            ["UPPLAN.CSV: warning: Bad\u{fffd}[31m. [FIELD_COUNT]"]
+        );
         let nowhere = Finding { file: String::new(), ..whole };
-        assert_eq!(line(&nowhere, Lang::Ja), "警告: 項目が足りません。 [FIELD_COUNT]");
+        assert_eq!(lines(&[nowhere], Lang::Ja), ["警告: 項目が足りません。 [FIELD_COUNT]"]);
     }
 }

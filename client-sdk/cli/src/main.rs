@@ -18,6 +18,7 @@ mod explain;
 mod finding;
 mod json;
 mod lang;
+mod log;
 mod moment;
 mod output;
 mod progress;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
     let lang = lang::choose(&arguments, |name| std::env::var(name).ok(), lang::of_system);
     let exit = match args::parse(&arguments, lang) {
         Ok(cli) => {
+            log::start(std::env::var(log::VARIABLE).ok().as_deref());
             let mut out = Output::standard(lang, cli.global.json);
             commands::run(cli, &mut out).unwrap_or_else(|failure| tell(&failure, &mut out))
         }

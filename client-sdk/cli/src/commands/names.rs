@@ -26,13 +26,12 @@ impl Names {
         if self.gave_up {
             return String::new();
         }
-        match tokio::time::timeout(PATIENCE, self.client.office_by_number(number)).await {
-            Ok(Ok(office)) => office.map(|office| office.name).unwrap_or_default(),
-            Ok(Err(_)) | Err(_) => {
-                self.gave_up = true;
-                String::new()
-            }
-        }
+        let answer = tokio::time::timeout(PATIENCE, self.client.office_by_number(number)).await;
+        let Ok(Ok(office)) = answer else {
+            self.gave_up = true;
+            return String::new();
+        };
+        office.map(|office| office.name).unwrap_or_default()
     }
 
     /// As [`Names::of`], from a callback that can't wait. On a runtime of several threads only.

@@ -123,7 +123,7 @@ fn print(told: &[Told<'_>], report: &SendReport, out: &mut Output) -> Result<(),
     for unsendable in &report.unsendable {
         let head = lang.pick("送れません", "can't be sent");
         out.line(format!("\n{head}: {}", shown(&unsendable.path.display().to_string())))?;
-        out.lines(unsendable.findings.iter().map(|f| format!("  {}", finding::line(f, lang))))?;
+        out.lines(indented(&unsendable.findings, lang))?;
     }
     out.line("")?;
     out.line(summary(told, report).of(lang))?;
@@ -171,8 +171,13 @@ fn remarks(told: &Told<'_>, lang: Lang) -> Vec<String> {
         let reason = report.outcome.reason().unwrap_or_default();
         lines.push(format!("  {} [{}]", shown(message.of(lang)), shown(reason)));
     }
-    lines.extend(findings.iter().chain(&report.warnings).map(|f| format!("  {}", finding::line(f, lang))));
+    lines.extend(indented(findings, lang));
+    lines.extend(indented(&report.warnings, lang));
     lines
+}
+
+fn indented(findings: &[Finding], lang: Lang) -> impl Iterator<Item = String> {
+    finding::lines(findings, lang).into_iter().map(|line| format!("  {line}"))
 }
 
 fn summary(told: &[Told<'_>], report: &SendReport) -> Text {

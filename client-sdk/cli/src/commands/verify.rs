@@ -148,6 +148,9 @@ fn print(path: &Path, report: &VerifyReport, out: &mut Output) -> Result<(), Fai
 fn what(proof: &Proof) -> Text {
     match &proof.what {
         Proven::SignedBySender => Text::new("送信元が署名しました", "the sender signed it"),
+        Proven::Logged(kind) if kind == tasuki_proto::event::kind::PARCEL_ACKNOWLEDGED => {
+            Text::new("受領の署名が記録されました", "the signed receipt was logged")
+        }
         Proven::Logged(kind) => words::event(kind),
         Proven::Stated(kind) if kind == "acknowledge" => {
             Text::new("宛先が署名して受領しました", "the receiver signed for it")

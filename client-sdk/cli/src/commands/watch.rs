@@ -150,7 +150,7 @@ fn line(event: &FeedEvent, mut name: impl FnMut(OfficeNumber) -> String, lang: L
     let what = words::event(&event.event.kind);
     let mut parts = vec![japan_seconds(event.event.time_us), what.of(lang).to_owned()];
     let mut named = |key| event.event.office(key).map(|number| office(number, &name(number)));
-    match (named("sender"), named("recipient"), named("office")) {
+    match (named("sender"), named("recipient"), named("office").or_else(|| named("holder"))) {
         (Some(sender), Some(recipient), _) => parts.push(format!("{sender} → {recipient}")),
         (_, _, Some(office)) => parts.push(office),
         _ => {}

@@ -17,7 +17,8 @@ pub(super) struct ParcelObject<'a> {
     parcel: Option<String>,
     sender: Option<String>,
     recipient: String,
-    recipient_name: &'a str,
+    /// Null if the directory could not be asked, or does not know it.
+    recipient_name: Option<&'a str>,
     state: &'static str,
     reason: Option<&'a str>,
     message_ja: Option<String>,
@@ -51,7 +52,7 @@ impl<'a> ParcelObject<'a> {
             parcel: report.parcel.map(|key| key.id.to_string()),
             sender: report.parcel.map(|key| key.sender.to_string()),
             recipient: report.recipient.to_string(),
-            recipient_name,
+            recipient_name: Some(recipient_name).filter(|name| !name.is_empty()),
             state: report.outcome.state_word(),
             reason: report.outcome.reason(),
             message_ja,
