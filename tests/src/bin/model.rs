@@ -99,7 +99,8 @@ async fn run(steps: usize, seed: u64, database: Option<&String>) -> Result<(), S
     for (n, number) in OFFICES.iter().enumerate() {
         let (seen, expected) = (lengths[n] - base[n], model.events[n]);
         if seen != expected {
-            return Err(format!("the feed of {number} has {seen} events, the model {expected}"));
+            let log = relay.log_text();
+            return Err(format!("the feed of {number} has {seen} events, the model {expected}\n{log}"));
         }
     }
     model.compare_lists().await?;
