@@ -133,12 +133,19 @@ impl RevocationPolicy {
         position: Position,
         moment: Moment,
     ) -> Result<Standing, CertError> {
+        let mut standing = Standing::default();
         let mut usable = Vec::new();
         let mut fault = None;
         for crl in newest_first(crls.iter().filter(|crl| crl.is_from(issuer) && crl.covers(certificate))) {
             match usability(crl, issuer, moment) {
                 Ok(()) => usable.push(crl),
-                Err(found) => fault = fault.or(Some(found)),
+                Err(found) => {
+                    // Whoever remembers the answer must ask again when this list's time comes: it may revoke.
+                    if found == CrlFault::NotYetValid {
+                        standing.no_longer_than(crl.this_update_us.saturating_sub(1));
+                    }
+                    fault = fault.or(Some(found));
+                }
             }
         }
         if let (true, Some(fault)) = (usable.is_empty(), fault) {
@@ -146,7 +153,6 @@ impl RevocationPolicy {
         }
         let (later, before): (Vec<&Crl>, Vec<&Crl>) =
             usable.into_iter().partition(|crl| crl.this_update_us > moment.at_us);
-        let mut standing = Standing::default();
         // Of the lists that were there at the time only the newest counts: a hold may have been lifted since an older.
         if let Some(newest) = before.first() {
             // Its entries count whatever their date: a CA that lists a certificate has withdrawn it.

@@ -124,6 +124,19 @@ fn known_for_no_longer_than_the_crl_is_fresh() {
     assert_ne!(cached(&verifier, &signed, first_us - 1), Ok(true));
 }
 
+/// A list that is at hand before its time (a CA's clock runs fast) counts from its time on, for known signers too.
+#[test]
+fn crl_of_the_future_ends_what_is_known() {
+    let hour_us = DAY_US / 24;
+    let crls = vec![support::crl(&[]), support::crl_of(NOW_US + hour_us, &[573])];
+    let verifier = SignatureVerifier::new(support::trust_with(&support::root(), crls));
+    let signed = signed_by(&office(573));
+    assert_eq!(cached(&verifier, &signed, NOW_US), Ok(false));
+    assert_eq!(cached(&verifier, &signed, NOW_US + hour_us - 1), Ok(true));
+    let revoked = SignatureError::Certificate(CertError::CertificateRevoked(Position::LEAF));
+    assert_eq!(cached(&verifier, &signed, NOW_US + hour_us), Err(revoked));
+}
+
 /// A question about an earlier time is answered with what is known now, and leaves nothing behind that would answer
 /// a question about another time.
 #[test]

@@ -45,8 +45,6 @@ struct Known {
     container: Vec<u8>,
     recipient: usize,
     state: pb::ParcelState,
-    /// Whether the relay accepted it: a parcel can be made and not yet accepted.
-    accepted: bool,
 }
 
 /// A small generator: the run must be repeatable from its seed, nothing more is asked of it.
@@ -90,6 +88,8 @@ async fn run(steps: usize, seed: u64, database: Option<&String>) -> Result<(), S
         model.channels.push(office.connect(&relay).await?);
         model.offices.push(office);
     }
+    // What `cert issue` wrote from its own process reaches this relay's readers within half a second.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let base = feed_lengths(&model).await?;
     let mut dice = Dice(seed);
     for step in 0..steps {
@@ -99,8 +99,7 @@ async fn run(steps: usize, seed: u64, database: Option<&String>) -> Result<(), S
     for (n, number) in OFFICES.iter().enumerate() {
         let (seen, expected) = (lengths[n] - base[n], model.events[n]);
         if seen != expected {
-            let log = relay.log_text();
-            return Err(format!("the feed of {number} has {seen} events, the model {expected}\n{log}"));
+            return Err(format!("the feed of {number} has {seen} events, the model {expected}"));
         }
     }
     model.compare_lists().await?;
@@ -141,7 +140,7 @@ impl Model {
         if sender != recipient {
             let key = ParcelKey { sender: OFFICES[sender].parse().map_err(|_| "number")?, id: forge.id };
             let state = pb::ParcelState::Delivered;
-            self.parcels.insert(key, Known { container, recipient, state, accepted: true });
+            self.parcels.insert(key, Known { container, recipient, state });
             self.events[sender] += 1;
             self.events[recipient] += 1;
         }
@@ -154,7 +153,7 @@ impl Model {
         let answer =
             submit(&self.channels[number(&key)], known.container.clone()).await.map_err(|e| e.to_string())?;
         match answer.outcome {
-            Some(pb::submit_response::Outcome::Accepted(a)) if a.repeated == known.accepted => Ok(()),
+            Some(pb::submit_response::Outcome::Accepted(a)) if a.repeated => Ok(()),
             other => Err(format!("the same parcel again: {other:?}")),
         }
     }
