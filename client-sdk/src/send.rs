@@ -19,6 +19,8 @@ mod run;
 mod settle;
 mod source;
 mod submit;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,7 +1,14 @@
 //! What this library's own unit tests share.
 
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::identity::KeyIdentity;
+use tasuki_certs::trial_ca::{IssueOptions, Issued, KeyChoice, TrialCa};
+
+use crate::home::{Home, IdentityFiles, InitOptions};
 
 /// A folder that is gone when the test ends.
 #[derive(Debug)]
@@ -26,4 +33,62 @@ pub(crate) fn folder(name: &str) -> Folder {
     let path = std::env::temp_dir().join(format!("tasuki-sdk-{}-{number}-{name}", std::process::id()));
     std::fs::create_dir_all(&path).unwrap();
     Folder(path)
+}
+
+/// The present of all tests: 2026-11-21T11:38:34Z.
+pub(crate) const NOW_US: i64 = 1_795_261_114_000_000;
+
+/// The sending office of the samples.
+pub(crate) const SENDER: &str = "1371215102";
+
+/// A receiving office of the samples.
+pub(crate) const RECIPIENT: &str = "9971100012";
+
+pub(crate) fn office(number: &str) -> OfficeNumber {
+    number.parse().unwrap()
+}
+
+/// One CA for all tests, with two offices (P-256, which is quick to make).
+pub(crate) struct World {
+    pub(crate) ca: TrialCa,
+    pub(crate) sender: Issued,
+    pub(crate) recipient: Issued,
+}
+
+pub(crate) fn world() -> &'static World {
+    static WORLD: OnceLock<World> = OnceLock::new();
+    WORLD.get_or_init(|| {
+        let ca = TrialCa::create("test", NOW_US).unwrap();
+        let options = || IssueOptions::new(NOW_US).with_key(KeyChoice::P256);
+        let sender = ca.issue_office(SENDER, "A", &options()).unwrap();
+        let recipient = ca.issue_office(RECIPIENT, "B", &options()).unwrap();
+        World { ca, sender, recipient }
+    })
+}
+
+pub(crate) fn identity(issued: &Issued) -> KeyIdentity {
+    KeyIdentity::from_pem(&issued.chain_pem().unwrap(), &issued.key_pem().unwrap()).unwrap()
+}
+
+/// A HOME made offline, inside `folder`.
+pub(crate) fn home(folder: &Folder, issued: &Issued) -> Home {
+    let put = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    let options = InitOptions {
+        relay: "https://localhost:8443".to_owned(),
+        relay_ca: put("relay-ca.pem", &world().ca.cert_pem().unwrap()),
+        identity: IdentityFiles::Pkcs12 {
+            file: put("office.p12", &issued.to_pkcs12("secret").unwrap()),
+            password_file: put("office.pass", b"secret\r\n"),
+        },
+        ca: None,
+        profile: None,
+        proxy: None,
+    };
+    let home = folder.path().join("home");
+    Home::init(&home, &options, NOW_US).unwrap();
+    Home::open(&home).unwrap()
 }

@@ -195,8 +195,8 @@ impl Folder {
         for crl in &wire.crls {
             index.crls.push(self.put(&format!("crls/{}.crl", name_of(crl)), crl)?);
         }
-        let keys: String = wire.log_keys.iter().map(|key| format!("{}\n", key.trim())).collect();
-        self.put("log-key.txt", keys.as_bytes())?;
+        let keys: Vec<&str> = wire.log_keys.iter().map(|key| key.trim()).chain([""]).collect();
+        self.put("log-key.txt", keys.join("\n").as_bytes())?;
         if let Some(container) = container {
             index.container = Some(self.put("parcel.asice", container)?);
         }

@@ -194,3 +194,66 @@ fn read_small(path: &Path) -> Result<Vec<u8>, SdkError> {
         ConfigError::Path { path: path.to_owned(), message }.into()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Home;
+    use super::*;
+    use crate::testing::{self, NOW_US, world};
+
+    #[test]
+    fn a_home_is_made_offline_and_opens() {
+        let folder = testing::folder("init");
+        let home = testing::home(&folder, &world().sender);
+        assert_eq!(home.office(), testing::office(testing::SENDER));
+        assert_eq!(home.identity().certificate_der(), world().sender.cert_der);
+        // A P-256 certificate without keyAgreement may not encrypt: there is a sealing key.
+        assert!(home.sealing_key().is_some());
+        assert_eq!(pem::read_certificates(&home.path(ANCHORS)), Ok(vec![world().ca.cert_der().unwrap()]));
+    }
+
+    #[test]
+    fn a_home_is_never_made_over_another() {
+        let folder = testing::folder("init-twice");
+        let home = testing::home(&folder, &world().sender);
+        let options = InitOptions {
+            relay: "https://localhost".to_owned(),
+            relay_ca: folder.path().join("relay-ca.pem"),
+            identity: IdentityFiles::Pkcs12 {
+                file: folder.path().join("office.p12"),
+                password_file: folder.path().join("office.pass"),
+            },
+            ca: None,
+            profile: None,
+            proxy: None,
+        };
+        let again = Home::init(home.folder(), &options, NOW_US);
+        assert_eq!(again, Err(ConfigError::AlreadyAHome(home.folder().to_owned()).into()));
+
+        let elsewhere = folder.path().join("elsewhere");
+        let init = |options: &InitOptions, now_us| Home::init(&elsewhere, options, now_us).unwrap_err();
+        std::fs::write(folder.path().join("office.pass"), "wrong").unwrap();
+        assert_eq!(init(&options, NOW_US).reason(), "WRONG_PASSWORD");
+        std::fs::write(folder.path().join("office.pass"), "secret").unwrap();
+        let years_us = 4 * 366 * 86_400 * 1_000_000;
+        assert_eq!(init(&options, NOW_US + years_us).reason(), "CERTIFICATE_EXPIRED");
+        let http = InitOptions { relay: "http://localhost".to_owned(), ..options };
+        assert_eq!(init(&http, NOW_US).reason(), "RELAY_URL");
+        assert!(!elsewhere.exists());
+    }
+
+    #[test]
+    fn one_lock_at_a_time() {
+        use super::super::Task;
+        let folder = testing::folder("lock");
+        let home = testing::home(&folder, &world().sender);
+        let held = home.try_lock(Task::Send).unwrap();
+        assert_eq!(
+            home.try_lock(Task::Send).err(),
+            Some(ConfigError::Locked(home.folder().to_owned()).into())
+        );
+        assert!(home.try_lock(Task::Feed).is_ok());
+        drop(held);
+        assert!(home.try_lock(Task::Send).is_ok());
+    }
+}

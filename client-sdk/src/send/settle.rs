@@ -108,7 +108,7 @@ fn with_own_name(mut finding: Finding, ready: &Ready) -> Finding {
     let place = finding.file.strip_prefix('#').and_then(|p| p.parse::<usize>().ok());
     let name = place.and_then(|p| ready.files.get(p.checked_sub(1)?));
     if let Some(name) = name {
-        finding.file = name.rsplit('/').next().unwrap_or(name).to_owned();
+        name.rsplit('/').next().unwrap_or(name).clone_into(&mut finding.file);
     }
     finding
 }

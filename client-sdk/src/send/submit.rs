@@ -186,13 +186,13 @@ impl Submission<'_> {
         requests: mpsc::Sender<pb::SubmitRequest>,
     ) {
         for ticket in 1.. {
-            let parcel = match waiting.pop_front() {
-                Some(parcel) => Some(parcel),
-                None => tokio::select! {
+            let mut parcel = waiting.pop_front();
+            if parcel.is_none() {
+                parcel = tokio::select! {
                     parcel = parcels.recv() => parcel,
                     () = call.busy.notified() => None,
-                },
-            };
+                };
+            }
             let Some(parcel) = parcel else { return };
             let container = parcel.ready.container.clone();
             call.put(ticket, parcel);

@@ -1,0 +1,232 @@
+//! Planning, and preparing with an outbox that earlier runs left in every state.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ring::rand::SystemRandom;
+use tasuki_careplan::samples;
+use tasuki_proto::parcel::OpenParcel;
+use tasuki_proto::{pb, reason};
+
+use super::outbox::Outbox;
+use super::plan::{Plan, plan};
+use super::prepare::{Prepared, Ready, Workshop};
+use super::record::{Sent, SentRecord, StoredEvidence};
+use super::{Attachment, SendOptions};
+use crate::error::{ConfigError, SdkError};
+use crate::home::Home;
+use crate::parcel::State;
+use crate::testing::{self, Folder, NOW_US, RECIPIENT, SENDER, office, world};
+
+/// Copies samples of one folder to `to`.
+fn samples_to(to: &Path, folder: &str) {
+    std::fs::create_dir_all(to).unwrap();
+    for sample in samples::of_folder(folder) {
+        std::fs::write(to.join(sample.name), sample.bytes).unwrap();
+    }
+}
+
+fn planned(paths: &[PathBuf], options: &SendOptions) -> Plan {
+    plan(paths, options, office(SENDER)).unwrap()
+}
+
+fn rules(plan: &Plan) -> Vec<&str> {
+    plan.unsendable.iter().flat_map(|u| &u.findings).map(|f| f.rule.as_str()).collect()
+}
+
+#[test]
+fn files_folders_and_zips_become_parcels() {
+    let folder = testing::folder("plan");
+    let out = folder.path().join("out");
+    samples_to(&out.join("deep"), "03_slip_202602_to_visit");
+    let zip = folder.path().join("month.ZIP");
+    let mut writer = zip::ZipWriter::new(std::fs::File::create(&zip).unwrap());
+    for sample in samples::of_folder("04_slip_202602_to_day_two_users") {
+        writer.start_file(format!("x/{}", sample.name), zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut writer, sample.bytes).unwrap();
+    }
+    writer.finish().unwrap();
+    std::fs::write(out.join("memo.pdf"), b"%PDF").unwrap();
+    std::fs::write(out.join(".DS_Store"), b"x").unwrap();
+    // The same folder twice, and a file of it, are the same files.
+    let plan = planned(&[out.clone(), zip, out.join("deep"), out.clone()], &SendOptions::default());
+    let recipients: Vec<_> = plan.parcels.iter().map(|p| p.recipient.to_string()).collect();
+    assert_eq!(recipients, [RECIPIENT, "9971100020"]);
+    assert!(plan.parcels.iter().all(|p| p.files.len() == 3 && p.findings.is_empty()));
+    assert_eq!(plan.unsendable.len(), 1);
+    assert_eq!(plan.unsendable[0].path, out.join("memo.pdf"));
+    assert_eq!(rules(&plan), ["NOT_SENDABLE"]);
+}
+
+#[test]
+fn attachments_and_notes_go_where_they_were_told() {
+    let folder = testing::folder("plan-attach");
+    let out = folder.path().join("out");
+    samples_to(&out, "03_slip_202602_to_visit");
+    let pdf = folder.path().join("退院.pdf");
+    std::fs::write(&pdf, b"%PDF").unwrap();
+    let options = SendOptions {
+        note: Some("all".to_owned()),
+        notes_by_office: [(office("9971100020"), "only you".to_owned())].into(),
+        attachments: vec![
+            Attachment { office: office(RECIPIENT), path: pdf.clone() },
+            Attachment { office: office("9971100038"), path: pdf.clone() },
+            Attachment {
+                office: office(RECIPIENT),
+                path: out.join(samples::of_folder("03_slip_202602_to_visit").next().unwrap().name),
+            },
+        ],
+        ..SendOptions::default()
+    };
+    let plan = planned(&[out], &options);
+    let shape: Vec<_> = plan
+        .parcels
+        .iter()
+        .map(|p| (p.recipient.to_string(), p.files.len(), p.note.clone().unwrap()))
+        .collect();
+    let expected = [(RECIPIENT, 4, "all"), ("9971100038", 1, "all"), ("9971100020", 0, "only you")];
+    assert_eq!(shape, expected.map(|(r, n, note)| (r.to_owned(), n, note.to_owned())));
+    assert_eq!(rules(&plan), ["ATTACHMENT_NAME"]);
+}
+
+#[test]
+fn a_broken_name_is_told_exactly_and_a_double_one_stops_its_parcel() {
+    let folder = testing::folder("plan-bad");
+    let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+    samples_to(&a, "03_slip_202602_to_visit");
+    samples_to(&b, "03_slip_202602_to_visit");
+    let plan = planned(&[a.clone(), b.clone()], &SendOptions::default());
+    assert!(plan.parcels[0].findings.is_empty() && plan.parcels[0].files.len() == 3);
+    let name = plan.parcels[0].files[0].name.clone();
+    std::fs::write(b.join(name), b"other").unwrap();
+    std::fs::write(a.join("UPPLAN_202613_1371215102_43_9971100012_11_20260125103000.CSV"), b"1").unwrap();
+    let plan = planned(&[a, b], &SendOptions::default());
+    assert_eq!(plan.parcels[0].findings[0].rule, "DUPLICATE_NAME");
+    assert_eq!(rules(&plan), ["FILE_NAME"]);
+}
+
+#[test]
+fn a_path_that_is_not_there_is_an_error() {
+    let missing = PathBuf::from("/no/such/path");
+    let error = plan(std::slice::from_ref(&missing), &SendOptions::default(), office(SENDER)).unwrap_err();
+    assert!(matches!(error, SdkError::Config(ConfigError::Path { path, .. }) if path == missing));
+}
+
+/// A HOME with a folder of samples.
+struct Bench {
+    folder: Folder,
+    home: Home,
+}
+
+impl Bench {
+    fn new(name: &str) -> Self {
+        let folder = testing::folder(name);
+        let home = testing::home(&folder, &world().sender);
+        samples_to(&folder.path().join("out"), "03_slip_202602_to_visit");
+        Self { folder, home }
+    }
+
+    fn workshop(&self, again: bool) -> Workshop {
+        Workshop {
+            home: self.home.clone(),
+            outbox: Outbox::of(&self.home),
+            sent: Arc::new(Sent::of(&self.home).unwrap()),
+            again,
+            software: SendOptions::default().software,
+            rng: SystemRandom::new(),
+            now_us: NOW_US,
+        }
+    }
+
+    fn prepare(&self, again: bool) -> Prepared {
+        let plan = planned(&[self.folder.path().join("out")], &SendOptions::default());
+        self.workshop(again).prepare(&plan.parcels[0]).unwrap().0
+    }
+
+    fn ready(&self, again: bool) -> Ready {
+        match self.prepare(again) {
+            Prepared::Ready(ready) => ready,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn refused(&self) -> String {
+        match self.prepare(false) {
+            Prepared::Refused(refusal) => refusal.reason,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What settling an acceptance leaves.
+    fn record(&self, ready: &Ready) {
+        let evidence = StoredEvidence::from_wire(&pb::Evidence {
+            entry: Some(pb::LogEntry::default()),
+            ..pb::Evidence::default()
+        });
+        let record = SentRecord::new(
+            ready.key,
+            ready.recipient,
+            &ready.digest,
+            State::Delivered,
+            NOW_US,
+            evidence.unwrap(),
+        );
+        Sent::of(&self.home).unwrap().put(ready.content, &record).unwrap();
+    }
+}
+
+#[test]
+fn an_interrupted_sending_resumes_with_the_same_bytes() {
+    let bench = Bench::new("resume");
+    let first = bench.ready(false);
+    let again = bench.ready(false);
+    assert_eq!((again.key, &again.container), (first.key, &first.container));
+    // Also when it was to be a new parcel: the first one's fate is not known yet.
+    assert_eq!(bench.ready(true).key, first.key);
+    let parcel = OpenParcel::open(&first.container).unwrap();
+    assert_eq!((parcel.header.parcel, parcel.files().count()), (first.key.id, 3));
+}
+
+#[test]
+fn what_was_accepted_is_answered_from_the_record_unless_again() {
+    let bench = Bench::new("recorded");
+    let first = bench.ready(false);
+    bench.record(&first);
+    // The crash came before the container left the outbox.
+    match bench.prepare(false) {
+        Prepared::Recorded(record) => assert_eq!(record.key(), first.key),
+        other => panic!("{other:?}"),
+    }
+    assert!(Outbox::of(&bench.home).list().unwrap().is_empty());
+    let second = bench.ready(true);
+    assert_ne!(second.key, first.key);
+    bench.record(&second);
+    match bench.prepare(false) {
+        Prepared::Recorded(record) => assert_eq!(record.key(), first.key.max(second.key)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_damaged_outbox_is_an_error_and_nothing_is_sent_twice() {
+    let bench = Bench::new("damaged");
+    let first = bench.ready(false);
+    let outbox = Outbox::of(&bench.home);
+    std::fs::write(outbox.path(first.content), b"damaged").unwrap();
+    let plan = planned(&[bench.folder.path().join("out")], &SendOptions::default());
+    let error = bench.workshop(false).prepare(&plan.parcels[0]).unwrap_err();
+    assert!(matches!(error, SdkError::Config(ConfigError::File { .. })));
+}
+
+#[test]
+fn what_the_relay_would_refuse_is_refused_before_it_leaves() {
+    let bench = Bench::new("refuse");
+    let out = bench.folder.path().join("out");
+    let name = "UPPLAN_202602_1371215102_43_9971100012_11_20260125103000.CSV";
+    std::fs::write(out.join(name), "一,二\r\n").unwrap();
+    assert_eq!(bench.refused(), reason::FILES_REJECTED);
+    std::fs::remove_dir_all(&out).unwrap();
+    samples_to(&out, "06_result_202602_from_visit");
+    assert_eq!(bench.refused(), reason::SENDER_MISMATCH);
+    assert!(Outbox::of(&bench.home).list().unwrap().is_empty());
+}
