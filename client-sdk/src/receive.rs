@@ -11,6 +11,8 @@ pub(crate) mod fetch;
 mod names;
 mod run;
 mod store;
+#[cfg(test)]
+mod tests;
 pub(crate) mod unpack;
 
 use std::path::PathBuf;

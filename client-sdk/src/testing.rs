@@ -1,5 +1,7 @@
 //! What this library's own unit tests share.
 
+pub(crate) mod case;
+
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};

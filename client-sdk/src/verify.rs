@@ -3,6 +3,8 @@
 mod container;
 mod folder;
 mod material;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 
