@@ -16,7 +16,7 @@ pub fn dispatch(args: &[OsString]) -> Option<ExitCode> {
     let rest = args[2..].to_vec();
     match program.to_str() {
         Some("tasuki-relay") => Some(tasuki_server::main_with(rest)),
-        Some("tasuki") => None,
+        Some("tasuki") => Some(tasuki_cli::main_with(&rest)),
         _ => None,
     }
 }
