@@ -142,7 +142,7 @@ mod tests {
         assert!(memory.try_take(600 * 1024).is_none());
         let waiting = tokio::spawn({
             let memory = memory.clone();
-            async move { memory.take(600 * 1024, Duration::from_secs(60)).await.is_some() }
+            async move { memory.take(600 * 1024, Duration::from_mins(1)).await.is_some() }
         });
         drop(held);
         assert!(waiting.await.unwrap());
@@ -150,7 +150,7 @@ mod tests {
 
     #[tokio::test]
     async fn more_than_the_whole_budget_is_refused_at_once() {
-        assert!(Memory::mib(1, None).take(2 * 1024 * 1024, Duration::from_secs(3600)).await.is_none());
+        assert!(Memory::mib(1, None).take(2 * 1024 * 1024, Duration::from_hours(1)).await.is_none());
     }
 
     #[test]

@@ -87,8 +87,10 @@ impl Directory {
     /// If the database can't be read.
     pub async fn member(&self, office: OfficeNumber) -> Result<Option<Arc<Member>>, StoreError> {
         let trust = self.trust.current();
-        if let Some(known) = self.known(office, &trust) {
-            return Ok(known);
+        match self.known(office, &trust) {
+            Known::Member(member) => return Ok(Some(member)),
+            Known::Nobody => return Ok(None),
+            Known::Nothing => {}
         }
         // Read before the rows: if they change in between, the entry is older than it says, never newer.
         let generation = self.refresh().await?;
@@ -145,15 +147,17 @@ impl Directory {
         }
     }
 
-    fn known(&self, office: OfficeNumber, trust: &Arc<TrustStore>) -> Option<Option<Arc<Member>>> {
+    fn known(&self, office: OfficeNumber, trust: &Arc<TrustStore>) -> Known {
         let mut cache = self.cache();
         if !Arc::ptr_eq(&cache.trust, trust) {
             cache.trust = Arc::clone(trust);
             cache.entries.clear();
         }
-        let known = cache.entries.get(&office)?;
-        let now_us = self.clock.now_us();
-        known.as_ref().is_none_or(|member| now_us <= member.valid_until_us).then_some(known)
+        match cache.entries.get(&office) {
+            Some(Some(member)) if self.clock.now_us() <= member.valid_until_us => Known::Member(member),
+            Some(None) => Known::Nobody,
+            Some(Some(_)) | None => Known::Nothing,
+        }
     }
 
     fn remember(
@@ -174,6 +178,16 @@ impl Directory {
         // Every change of the cache is complete when it is made: a panic can't leave it half done.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What the cache says of an office.
+enum Known {
+    /// This.
+    Member(Arc<Member>),
+    /// The directory does not hold it.
+    Nobody,
+    /// Nothing: ask the database.
+    Nothing,
 }
 
 struct Usable {
@@ -216,12 +230,12 @@ fn usable_key(
     }
     match row.kind {
         KeyKind::Certificate => {
-            let verified = trust.verify(&row.key, &[], Purpose::Seal, now_us).map_err(|e| e.code())?;
-            if verified.identity != (Identity::Office { number: row.office.to_string() }) {
+            let certificate = trust.verify(&row.key, &[], Purpose::Seal, now_us).map_err(|e| e.code())?;
+            if certificate.identity != (Identity::Office { number: row.office.to_string() }) {
                 return Err("IDENTITY_NOT_FOUND");
             }
             let recipient = Recipient::from_certificate(&row.key).map_err(|_| "UNSUPPORTED_KEY")?;
-            Ok((recipient, verified.valid_until_us))
+            Ok((recipient, certificate.valid_until_us))
         }
         KeyKind::Sealing => {
             let until_us = match verifier.verify(&row.approval, None, now_us) {

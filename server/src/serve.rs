@@ -223,12 +223,11 @@ impl Relay {
                 shutdown.begin();
                 health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
                 let patience = Duration::from_secs(u64::from(config.server.drain_s));
-                match tokio::time::timeout(patience, &mut serving).await {
-                    Ok(served) => served.map_err(ServeError::from),
-                    Err(_) => {
-                        tracing::warn!("some calls did not end in time and were cut");
-                        Ok(())
-                    }
+                if let Ok(served) = tokio::time::timeout(patience, &mut serving).await {
+                    served.map_err(ServeError::from)
+                } else {
+                    tracing::warn!("some calls did not end in time and were cut");
+                    Ok(())
                 }
             }
         };
@@ -239,9 +238,10 @@ impl Relay {
         drop(context);
         outcome?;
         // Calls that were cut may still hold the committer; what they queued is committed all the same.
-        match tokio::time::timeout(COMMITTER_DRAIN, running.finished()).await {
-            Ok(finished) => finished?,
-            Err(_) => tracing::warn!("the committer was not done in time"),
+        if let Ok(finished) = tokio::time::timeout(COMMITTER_DRAIN, running.finished()).await {
+            finished?;
+        } else {
+            tracing::warn!("the committer was not done in time");
         }
         store.close().await;
         tracing::info!("stopped");

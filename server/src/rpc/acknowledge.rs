@@ -32,10 +32,10 @@ pub(super) fn verify(verifier: &SignatureVerifier, cms: &[u8], now_us: i64) -> R
     if cms.len() > limits::MAX_SIGNATURE_BYTES {
         return Err(Refusal::of(reason::STATEMENT_MALFORMED));
     }
-    let verified = verifier.verify(cms, None, now_us)?;
-    let text = verified.content.ok_or(Refusal::of(reason::STATEMENT_MALFORMED))?;
+    let signature = verifier.verify(cms, None, now_us)?;
+    let text = signature.content.ok_or(Refusal::of(reason::STATEMENT_MALFORMED))?;
     let statement = Statement::parse(text).map_err(|_| Refusal::of(reason::STATEMENT_MALFORMED))?;
-    Ok(Verified { statement, signer: verified.signer })
+    Ok(Verified { statement, signer: signature.signer })
 }
 
 /// Judges all statements of one call; results are in their order.

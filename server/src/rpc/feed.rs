@@ -145,7 +145,7 @@ async fn wait(
         ring.as_mut().enable();
         let batch = read(context, place, limit, first).await?;
         first = false;
-        let news = !batch.entries.is_empty() || batch.next != place.next();
+        let news = !batch.entries.is_empty() || batch.next != Some(place.cursor_message());
         if news || Instant::now() >= deadline || stopping.now() {
             return Ok(batch);
         }
@@ -158,9 +158,9 @@ async fn wait(
 }
 
 impl Place {
-    /// As a batch without news repeats it.
-    fn next(&self) -> Option<pb::Cursor> {
-        Some(pb::Cursor { epoch: self.cursor.epoch, number: self.cursor.number })
+    /// The cursor, as a batch without news repeats it.
+    fn cursor_message(&self) -> pb::Cursor {
+        pb::Cursor { epoch: self.cursor.epoch, number: self.cursor.number }
     }
 }
 

@@ -23,7 +23,7 @@ const CHUNK: usize = 256 * 1024;
 const AHEAD: usize = 16;
 
 /// A reader that takes nothing for so long has gone.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 type Parts = mpsc::Sender<Result<pb::FetchResponse, Status>>;
 
@@ -38,12 +38,12 @@ struct Released {
 
 /// Sends all items, in order.
 pub(super) async fn run(context: &Arc<Context>, caller: &Caller, items: Vec<pb::FetchItem>, parts: Parts) {
-    let releases = items.into_iter().map(|item| async move {
-        let released = release(context, caller, &item).await;
-        (item, released)
+    let asked = items.into_iter().map(|item| async move {
+        let outcome = release(context, caller, &item).await;
+        (item, outcome)
     });
-    let mut releases = futures_util::stream::iter(releases).buffered(AHEAD);
-    while let Some((item, released)) = releases.next().await {
+    let mut releases = futures_util::stream::iter(asked).buffered(AHEAD);
+    while let Some((item, outcome)) = releases.next().await {
         if context.stopping.now() {
             let _gone = parts.send(Err(Failure::of(reason::SHUTTING_DOWN).into())).await;
             return;
@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Arc<Context>, caller: &Caller, items: Vec<pb::
             let _gone = parts.send(Err(Failure::from(denied).into())).await;
             return;
         }
-        let sent = match released {
+        let sent = match outcome {
             Ok(released) => send(context, caller, &released, &parts).await,
             Err(failure) => put(&parts, failed(&item, &failure)).await,
         };

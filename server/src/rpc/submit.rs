@@ -26,7 +26,7 @@ use crate::intake::Refusal;
 use tickets::{Piece, Step, Tickets};
 
 /// A stream with nothing open is ended after this long; the next submission opens another.
-const QUIET: Duration = Duration::from_secs(300);
+const QUIET: Duration = Duration::from_mins(5);
 
 /// Memory of one parcel beside its container and its sealed copy: recipient infos, rows, the future itself.
 const OVERHEAD: usize = 16 * 1024;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::config::LimitsConfig;
 
 /// What every parcel may take to arrive, beside the time for its size.
-const FIRST_MINUTE: Duration = Duration::from_secs(60);
+const FIRST_MINUTE: Duration = Duration::from_mins(1);
 
 /// Refused parcels whose pieces still arrive, for each one that may be open: a caller that keeps on sending
 /// such breaks the rules.
