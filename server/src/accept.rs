@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tasuki_proto::event::sha256;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -15,6 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
 use crate::access::Peer;
+use crate::budget::{Slot, Slots};
 use crate::config::LimitsConfig;
 use crate::shutdown::Stopping;
 
@@ -29,24 +31,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Connection {
     stream: TlsStream<TcpStream>,
     peer: Peer,
-    _place: Place,
-}
-
-/// A connection's place among all; given back when dropped.
-#[derive(Debug)]
-struct Place(#[expect(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
-
-impl Place {
-    fn new(permit: OwnedSemaphorePermit) -> Self {
-        metrics::gauge!("tasuki_connections").increment(1.0);
-        Self(permit)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        metrics::gauge!("tasuki_connections").decrement(1.0);
-    }
+    /// Its place among all connections, and among those of its certificate (SHA-256).
+    _places: (OwnedSemaphorePermit, Slot<[u8; 32]>),
 }
 
 /// Accepts until the relay stops. A connection beyond the bound waits in the system's queue.
@@ -59,6 +45,7 @@ pub fn connections(
     let (ready, connections) = mpsc::channel(WAITING);
     let places = Arc::new(Semaphore::new(limits.connections as usize));
     let handshakes = Arc::new(Semaphore::new(limits.handshakes as usize));
+    let shares = Slots::new("tasuki_connections", limits.connections, limits.connections_per_certificate);
     let patience = Duration::from_secs(u64::from(limits.handshake_s));
     tokio::spawn(async move {
         loop {
@@ -77,10 +64,10 @@ pub fn connections(
             };
             match accepted {
                 Ok((stream, _)) => {
-                    let (tls, ready) = (tls.clone(), ready.clone());
+                    let (tls, ready, shares) = (tls.clone(), ready.clone(), Arc::clone(&shares));
                     tokio::spawn(async move {
                         let connection =
-                            tokio::time::timeout(patience, handshake(stream, tls, Place::new(place))).await;
+                            tokio::time::timeout(patience, handshake(stream, tls, place, &shares)).await;
                         drop(turn);
                         match connection {
                             // If nobody takes it, the relay is going down.
@@ -100,13 +87,21 @@ pub fn connections(
     ReceiverStream::new(connections)
 }
 
-async fn handshake(stream: TcpStream, tls: TlsAcceptor, place: Place) -> io::Result<Connection> {
+async fn handshake(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    place: OwnedSemaphorePermit,
+    shares: &Arc<Slots<[u8; 32]>>,
+) -> io::Result<Connection> {
     // Results are small and must not wait for more.
     stream.set_nodelay(true)?;
     let stream = tls.accept(stream).await?;
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let leaf = chain.first().ok_or_else(|| io::Error::other("no client certificate"))?;
+    let share = shares.enter(sha256(leaf));
+    let share = share.ok_or_else(|| io::Error::other("too many connections with this certificate"))?;
     let peer = Peer::new(chain.iter().map(|der| der.to_vec()).collect());
-    Ok(Connection { stream, peer, _place: place })
+    Ok(Connection { stream, peer, _places: (place, share) })
 }
 
 impl Connected for Connection {

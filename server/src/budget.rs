@@ -1,10 +1,10 @@
 //! What callers may hold at once: memory for open parcels, and calls.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tasuki_careplan::office::OfficeNumber;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Memory is counted in these: a semaphore has room for 2^29 of them at least.
@@ -71,57 +71,58 @@ impl Drop for Held {
     }
 }
 
-/// Counts what is open, of everybody and of each office.
+/// Counts what is open, of everybody and of each party: an office, a certificate.
 #[derive(Debug)]
-pub struct Slots {
+pub struct Slots<K: Eq + Hash + Copy> {
     gauge: &'static str,
     total: u32,
-    per_office: u32,
-    open: Mutex<Open>,
+    each: u32,
+    open: Mutex<Open<K>>,
 }
 
-#[derive(Debug, Default)]
-struct Open {
+#[derive(Debug)]
+struct Open<K> {
     total: u32,
-    /// Holds only offices that have something open, so it is bounded by `Slots::total`.
-    by_office: HashMap<OfficeNumber, u32>,
+    /// Holds only parties that have something open, so it is bounded by `Slots::total`.
+    by_party: HashMap<K, u32>,
 }
 
 /// One place; given back when dropped.
 #[derive(Debug)]
-pub struct Slot {
-    slots: Arc<Slots>,
-    office: OfficeNumber,
+pub struct Slot<K: Eq + Hash + Copy> {
+    slots: Arc<Slots<K>>,
+    party: K,
 }
 
-impl Slots {
-    /// Room for `total`, of which `per_office` may be one office's. `gauge` is the metric that shows it.
-    pub fn new(gauge: &'static str, total: u32, per_office: u32) -> Arc<Self> {
-        Arc::new(Self { gauge, total, per_office, open: Mutex::default() })
+impl<K: Eq + Hash + Copy> Slots<K> {
+    /// Room for `total`, of which `each` party may have so many. `gauge` is the metric that shows it.
+    pub fn new(gauge: &'static str, total: u32, each: u32) -> Arc<Self> {
+        let open = Open { total: 0, by_party: HashMap::new() };
+        Arc::new(Self { gauge, total, each, open: Mutex::new(open) })
     }
 
-    /// Takes a place. `None`: the office, or everybody together, has too many.
-    pub fn enter(self: &Arc<Self>, office: OfficeNumber) -> Option<Slot> {
+    /// Takes a place. `None`: the party, or everybody together, has too many.
+    pub fn enter(self: &Arc<Self>, party: K) -> Option<Slot<K>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = open.by_office.get(&office).copied().unwrap_or(0);
-        if open.total >= self.total || own >= self.per_office {
+        let own = open.by_party.get(&party).copied().unwrap_or(0);
+        if open.total >= self.total || own >= self.each {
             return None;
         }
         open.total += 1;
-        open.by_office.insert(office, own + 1);
+        open.by_party.insert(party, own + 1);
         metrics::gauge!(self.gauge).increment(1.0);
-        Some(Slot { slots: Arc::clone(self), office })
+        Some(Slot { slots: Arc::clone(self), party })
     }
 }
 
-impl Drop for Slot {
+impl<K: Eq + Hash + Copy> Drop for Slot<K> {
     fn drop(&mut self) {
         let mut open = self.slots.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.total = open.total.saturating_sub(1);
-        if let Some(own) = open.by_office.get_mut(&self.office) {
+        if let Some(own) = open.by_party.get_mut(&self.party) {
             *own = own.saturating_sub(1);
             if *own == 0 {
-                open.by_office.remove(&self.office);
+                open.by_party.remove(&self.party);
             }
         }
         metrics::gauge!(self.slots.gauge).decrement(1.0);
@@ -154,16 +155,16 @@ mod tests {
     }
 
     #[test]
-    fn slots_bound_each_office_and_all_together() {
+    fn slots_bound_each_party_and_all_together() {
         let slots = Slots::new("test_slots", 3, 2);
-        let (a, b) = ("1371215102".parse().unwrap(), "9971100012".parse().unwrap());
+        let (a, b) = ("1371215102", "9971100012");
         let first = slots.enter(a).unwrap();
         let _second = slots.enter(a).unwrap();
-        assert!(slots.enter(a).is_none(), "one office has its share");
+        assert!(slots.enter(a).is_none(), "one party has its share");
         let _third = slots.enter(b).unwrap();
         assert!(slots.enter(b).is_none(), "all together are full");
         drop(first);
         assert!(slots.enter(b).is_some());
-        assert_eq!(slots.open.lock().unwrap().by_office.len(), 2);
+        assert_eq!(slots.open.lock().unwrap().by_party.len(), 2);
     }
 }

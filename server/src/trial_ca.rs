@@ -212,14 +212,15 @@ impl TrialCaFiles {
         Ok(new.then_some(entry))
     }
 
-    /// Writes a new list if the last one is older than a day. Returns whether it did.
+    /// Writes a new list if the last one is older than a day, or gone. Returns whether it did.
     ///
     /// # Errors
     /// If files can't be read or written.
     pub fn refresh(&self, now_us: i64) -> Result<bool, CaError> {
         let _lock = self.lock()?;
         let revoked = self.revoked()?;
-        if (revoked.listed_us..revoked.listed_us + REFRESH_US).contains(&now_us) {
+        let fresh = (revoked.listed_us..revoked.listed_us + REFRESH_US).contains(&now_us);
+        if fresh && self.config.crl.exists() {
             return Ok(false);
         }
         self.write_crl(&self.load()?, revoked, now_us)?;
@@ -239,12 +240,8 @@ impl TrialCaFiles {
         let crl = ca.crl(&entries, revoked.crl_number, now_us, next_us)?;
         // The register first: a list that says more than the register would lose it with the next list.
         let text = serde_json::to_vec_pretty(&revoked).expect("strings and numbers always serialise");
-        self.replace(&self.path(REVOKED), &text, Readers::Owner)?;
-        self.replace(&self.config.crl, &crl, Readers::All)
-    }
-
-    fn replace(&self, path: &Path, bytes: &[u8], readers: Readers) -> Result<(), CaError> {
-        files::replace(path, bytes, readers).map_err(|source| CaError::File { path: path.to_owned(), source })
+        replace(&self.path(REVOKED), &text, Readers::Owner)?;
+        replace(&self.config.crl, &crl, Readers::All)
     }
 
     fn revoked(&self) -> Result<Revoked, CaError> {
@@ -294,6 +291,10 @@ pub fn write_ca(ca: &TrialCa, certificate: &Path, key: &Path) -> Result<(), CaEr
     };
     files::write_new(key, &ca.key_pem()?, Readers::Owner).map_err(file_error(key))?;
     files::write_new(certificate, &ca.cert_pem()?, Readers::All).map_err(file_error(certificate))
+}
+
+fn replace(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), CaError> {
+    files::replace(path, bytes, readers).map_err(|source| CaError::File { path: path.to_owned(), source })
 }
 
 /// Bytes of an even number of hexadecimal digits.

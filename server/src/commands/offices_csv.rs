@@ -97,6 +97,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Vec<OfficeRow>, Vec<Bad>> {
         let line = before.iter().filter(|b| **b == b'\n').count() as u64 + 1;
         vec![Bad { line, problem: Problem::Encoding }]
     })?;
+    // The reader counts the LF of a CRLF to the next line.
+    let text = text.replace("\r\n", "\n");
     let mut reader = csv::ReaderBuilder::new().flexible(true).has_headers(false).from_reader(text.as_bytes());
     let mut offices = Vec::new();
     let mut bad = Vec::new();

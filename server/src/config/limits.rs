@@ -10,6 +10,8 @@ use tasuki_proto::limits::MAX_CONTAINER_BYTES;
 pub struct LimitsConfig {
     /// Connections at once. 38 KiB each when idle.
     pub connections: u32,
+    /// Connections of one certificate: an office's computers and their retries.
+    pub connections_per_certificate: u32,
     /// Handshakes at once; each costs a signature.
     pub handshakes: u32,
     /// How long a handshake may take.
@@ -48,6 +50,7 @@ impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
             connections: 10_000,
+            connections_per_certificate: 64,
             handshakes: 256,
             handshake_s: 10,
             calls_per_connection: 128,
@@ -81,6 +84,7 @@ impl LimitsConfig {
         }
         let positive = [
             ("limits.connections", self.connections),
+            ("limits.connections_per_certificate", self.connections_per_certificate),
             ("limits.handshakes", self.handshakes),
             ("limits.handshake_s", self.handshake_s),
             ("limits.calls_per_connection", self.calls_per_connection),

@@ -16,11 +16,11 @@ const QUEUE_PER_WORKER: usize = 8;
 /// The work was lost: it panicked, or the threads are gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the work was lost")]
-pub struct Lost;
+pub(super) struct Lost;
 
 /// A fixed number of threads with one bounded queue. The threads end when the pool is dropped.
 #[derive(Debug)]
-pub struct Workers {
+pub(super) struct Workers {
     queue: mpsc::Sender<Job>,
 }
 
@@ -29,7 +29,7 @@ impl Workers {
     ///
     /// # Panics
     /// If the system can't start a thread.
-    pub fn start(count: usize) -> Self {
+    pub(super) fn start(count: usize) -> Self {
         let (queue, jobs) = mpsc::channel(count.max(1) * QUEUE_PER_WORKER);
         let jobs = Arc::new(Mutex::new(jobs));
         for n in 0..count.max(1) {
@@ -46,7 +46,10 @@ impl Workers {
     ///
     /// # Errors
     /// [`Lost`] if it panicked.
-    pub async fn run<T: Send + 'static>(&self, job: impl FnOnce() -> T + Send + 'static) -> Result<T, Lost> {
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Lost> {
         let (reply, answer) = oneshot::channel();
         let job: Job = Box::new(move || {
             // Who asked may be gone; the work is done all the same.

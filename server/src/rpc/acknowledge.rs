@@ -119,7 +119,7 @@ async fn accepted(
         None => first_acknowledgement(context, row.seq).await?,
     };
     let openings = context.store.openings_of(caller.office, row.seq).await?;
-    let checkpoint = context.ledger.checkpoint_of(position.epoch).await?;
+    let checkpoint = context.checkpoint_over(position).await?;
     let opening = opening_at(&openings, position);
     let evidence = context.ledger.evidence(position, &checkpoint, done.text, opening).await?;
     Ok(pb::AcknowledgeAccepted {

@@ -1,14 +1,21 @@
 //! Rows to messages and back.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::ids::ParcelKey;
-use tasuki_proto::{pb, time};
+use tasuki_proto::log::Checkpoint;
+use tasuki_proto::{pb, reason, time};
 
 use super::{Context, Failure};
 use crate::store::StoreError;
 use crate::store::feeds::FeedRow;
 use crate::store::leaves::Position;
 use crate::store::parcels::{ParcelRow, State};
+
+/// Four times as long as a relay takes to notice what another process wrote.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(2);
 
 pub(super) fn parcel_ref(key: &ParcelKey) -> pb::ParcelRef {
     pb::ParcelRef { sender: key.sender.to_string(), parcel_id: key.id.to_string() }
@@ -76,6 +83,22 @@ impl Context {
         })
     }
 
+    /// A checkpoint that covers a leaf. Where another process has just written the leaf, this relay publishes its
+    /// checkpoint within a second.
+    pub(super) async fn checkpoint_over(&self, position: Position) -> Result<Arc<Checkpoint>, Failure> {
+        let mut log = self.ledger.watch();
+        let published = |c: &Arc<Checkpoint>| c.epoch > position.epoch || covers(c, position);
+        let published = tokio::time::timeout(PUBLISHED_WITHIN, log.wait_for(published));
+        let current = match published.await {
+            Ok(Ok(current)) => Arc::clone(&current),
+            Ok(Err(_)) | Err(_) => return Err(Failure::of(reason::STORE_UNAVAILABLE)),
+        };
+        if current.epoch == position.epoch {
+            return Ok(current);
+        }
+        Ok(self.ledger.checkpoint_of(position.epoch).await?)
+    }
+
     /// A parcel that exists for this office: it sent it, or it is to receive it.
     pub(super) async fn visible(
         &self,
@@ -84,6 +107,11 @@ impl Context {
     ) -> Result<Option<ParcelRow>, StoreError> {
         Ok(self.store.parcel(key).await?.filter(|row| concerns(row, office)))
     }
+}
+
+/// The leaf stands in this checkpoint's tree.
+pub(super) fn covers(checkpoint: &Checkpoint, position: Position) -> bool {
+    checkpoint.epoch == position.epoch && position.index < checkpoint.size
 }
 
 /// The office is the parcel's sender or receiver.

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::convert::covers;
 use super::page::page_size;
 use super::{Context, Failure};
 use crate::access::Caller;
@@ -27,6 +28,12 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// A stream sends batches of this size.
 const STREAM_BATCH: u32 = 100;
+
+/// Entries that are read at once, whatever is asked for: an event of a parcel with 1,000 files has 50 KiB.
+const MAX_ENTRIES: u32 = 200;
+
+/// Bytes of event texts in one batch, so that it stays below the 4 MiB that gRPC clients take by default.
+const MAX_BATCH_BYTES: usize = 2 * 1024 * 1024;
 
 /// Batches that wait for a slow reader.
 const WAITING: usize = 2;
@@ -87,7 +94,7 @@ impl Feed for Service {
     }
 }
 
-fn feed_slot(context: &Context, office: OfficeNumber) -> Result<Slot, Failure> {
+fn feed_slot(context: &Context, office: OfficeNumber) -> Result<Slot<OfficeNumber>, Failure> {
     context.places.feeds.enter(office).ok_or(Failure::of(reason::TOO_MANY_STREAMS))
 }
 
@@ -177,13 +184,15 @@ async fn read(
     if place.cursor.epoch > current.epoch || (before_all && place.cursor.number > 0) {
         return Err(Failure::of(reason::CURSOR_IN_FUTURE));
     }
+    let limit = limit.min(MAX_ENTRIES);
     let mut rows = context.store.feed_after(place.office, place.cursor, limit + 1).await?;
-    rows.retain(|(row, _)| covers(&current, row));
+    rows.retain(|(row, _)| row.position.epoch < current.epoch || covers(&current, row.position));
     if rows.is_empty() && check_cursor {
         check_not_ahead(context, place, &current).await?;
     }
-    let more = rows.len() > limit as usize;
+    let mut more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
+    more |= cut_batch(&mut rows);
 
     let Some((last, _)) = rows.last() else {
         // An epoch that is over gets no more events: the reader goes on at the beginning of the current one.
@@ -196,8 +205,21 @@ async fn read(
     };
     let next = Cursor { epoch: last.position.epoch, number: last.opening.number };
     let checkpoint = context.ledger.checkpoint_of(next.epoch).await?;
-    let more = more || next.epoch < current.epoch;
+    more |= next.epoch < current.epoch;
     batch(context, place, rows, next, more, &checkpoint).await
+}
+
+/// Ends a batch before it is too large. Returns whether it did. One entry always fits.
+fn cut_batch(rows: &mut Vec<(FeedRow, Vec<u8>)>) -> bool {
+    let mut bytes = 0;
+    let fits = rows.iter().take_while(|(_, text)| {
+        bytes += text.len();
+        bytes <= MAX_BATCH_BYTES
+    });
+    let fits = fits.count().max(1);
+    let cut = fits < rows.len();
+    rows.truncate(fits);
+    cut
 }
 
 /// In the current epoch a cursor can't lie behind the feed's end. In an epoch that is over it can: the database
@@ -208,12 +230,6 @@ async fn check_not_ahead(context: &Context, place: Place, current: &Checkpoint) 
     }
     let length = context.store.feed_length(place.office, place.cursor.epoch).await?;
     if place.cursor.number > length { Err(Failure::of(reason::CURSOR_IN_FUTURE)) } else { Ok(()) }
-}
-
-fn covers(checkpoint: &Checkpoint, row: &FeedRow) -> bool {
-    let position = row.position;
-    position.epoch < checkpoint.epoch
-        || (position.epoch == checkpoint.epoch && position.index < checkpoint.size)
 }
 
 async fn batch(

@@ -105,7 +105,7 @@ async fn send(context: &Context, caller: &Caller, released: &Released, parts: &P
 async fn header(context: &Context, caller: &Caller, released: &Released) -> Result<pb::FetchHeader, Failure> {
     let Released { row, offset } = released;
     let openings = context.store.openings_of(caller.office, row.seq).await?;
-    let checkpoint = context.ledger.checkpoint_of(row.position.epoch).await?;
+    let checkpoint = context.checkpoint_over(row.position).await?;
     let opening = opening_at(&openings, row.position);
     let delivered = context.ledger.evidence(row.position, &checkpoint, None, opening).await?;
     Ok(pb::FetchHeader {

@@ -15,6 +15,7 @@ mod tracking;
 
 use std::sync::Arc;
 
+use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_proto::{pb, reason};
 use tonic::Extensions;
@@ -69,9 +70,9 @@ pub struct Context {
 /// Places that calls take, and memory that parcels take.
 #[derive(Debug)]
 pub struct Places {
-    calls: Arc<Slots>,
-    submits: Arc<Slots>,
-    feeds: Arc<Slots>,
+    calls: Arc<Slots<OfficeNumber>>,
+    submits: Arc<Slots<OfficeNumber>>,
+    feeds: Arc<Slots<OfficeNumber>>,
     memory: Memory,
 }
 
@@ -93,7 +94,7 @@ impl Places {
 #[derive(Debug)]
 struct Entered {
     caller: Caller,
-    _call: Slot,
+    _call: Slot<OfficeNumber>,
 }
 
 impl Context {

@@ -20,6 +20,10 @@ use super::{Context, Failure};
 use crate::access::Caller;
 use crate::store::parcels::{ParcelFilter, ParcelRow, Side, State};
 
+/// Files of all parcels on one page, about 50 bytes each: a page stays below the 4 MiB that gRPC clients take by
+/// default, whatever an office was sent.
+const MAX_FILES_IN_PAGE: usize = 20_000;
+
 /// The service.
 #[derive(Clone, Debug)]
 pub(super) struct Service(pub(super) Arc<Context>);
@@ -115,12 +119,26 @@ async fn list(
     let mut rows = context.store.list_parcels(office, side, &filter, limit + 1).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
+    let more = cut_page(&mut rows) || more;
     let next = rows.last().filter(|_| more).map(|row| token(kind, &row.seq.to_string()));
     let mut parcels = Vec::with_capacity(rows.len());
     for row in &rows {
         parcels.push(context.summary(row).await?);
     }
     Ok(pb::ListResponse { parcels, next_page_token: next.unwrap_or_default() })
+}
+
+/// Ends a page before it has too many files. Returns whether it did. One parcel always fits.
+fn cut_page(rows: &mut Vec<ParcelRow>) -> bool {
+    let mut files = 0;
+    let fits = rows.iter().take_while(|row| {
+        files += row.files.len();
+        files <= MAX_FILES_IN_PAGE
+    });
+    let fits = fits.count().max(1);
+    let cut = fits < rows.len();
+    rows.truncate(fits);
+    cut
 }
 
 fn states(request: &pb::ListRequest) -> Result<Vec<State>, Failure> {

@@ -25,21 +25,21 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tonic::transport::{Channel, Endpoint};
 
 /// The offices of every test.
-pub const MANAGER: &str = "1371215102";
-pub const VISIT: &str = "9971100012";
+pub(crate) const MANAGER: &str = "1371215102";
+pub(crate) const VISIT: &str = "9971100012";
 
 /// Unix microseconds.
 #[expect(
     clippy::disallowed_methods,
     reason = "the other side of a real relay, which has the machine's clock"
 )]
-pub fn now_us() -> i64 {
+pub(crate) fn now_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     i64::try_from(since.as_micros()).unwrap()
 }
 
 /// A relay that was initialised, with both offices in its directory.
-pub struct Relay {
+pub(crate) struct Relay {
     folder: TempDir,
     process: Option<Child>,
     address: String,
@@ -47,7 +47,7 @@ pub struct Relay {
 
 impl Relay {
     /// Not started yet; `settings` replace lines of `relay.toml` that begin with the same key.
-    pub fn new(settings: &[&str]) -> Self {
+    pub(crate) fn new(settings: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let relay = Self { folder, process: None, address: String::new() };
         let init = program().args(["init", "--listen", "127.0.0.1:0"]).arg(relay.path()).output().unwrap();
@@ -66,13 +66,13 @@ impl Relay {
     }
 
     /// Running, with default settings.
-    pub fn started() -> Self {
+    pub(crate) fn started() -> Self {
         let mut relay = Self::new(&[]);
         relay.start();
         relay
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("relay")
     }
 
@@ -81,13 +81,13 @@ impl Relay {
     }
 
     /// Runs an administrative command, which must succeed.
-    pub fn run(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         let output = program().arg("--config").arg(self.config()).args(arguments).output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         output
     }
 
-    pub fn start(&mut self) {
+    pub(crate) fn start(&mut self) {
         let log = std::fs::File::create(self.path().join("relay.log")).unwrap();
         let mut child = program()
             .args(["serve", "--json", "--config"])
@@ -106,18 +106,18 @@ impl Relay {
     }
 
     /// Sends SIGTERM.
-    pub fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let pid = self.process.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     }
 
     /// Waits for the process. True: exit code 0.
-    pub fn ended(&mut self) -> bool {
+    pub(crate) fn ended(&mut self) -> bool {
         self.process.take().unwrap().wait().unwrap().success()
     }
 
     /// An office with a certificate of the trial CA.
-    pub fn office(&self, number: &str) -> Office {
+    pub(crate) fn office(&self, number: &str) -> Office {
         let out = self.folder.path().join(format!("certificates-{number}"));
         self.run(&["cert", "issue", number, "--out", out.to_str().unwrap()]);
         // A running relay looks twice a second for what other processes wrote.
@@ -126,7 +126,7 @@ impl Relay {
     }
 
     /// A connection of its own for an office.
-    pub async fn connect(&self, office: &Office) -> Result<Channel, String> {
+    pub(crate) async fn connect(&self, office: &Office) -> Result<Channel, String> {
         let pem = std::fs::read(self.path().join("relay-ca.pem")).unwrap();
         let ca = CertificateDer::from_pem_slice(&pem).unwrap().to_vec();
         let config = tls::client_config(&[ca], &office.identity, Arc::new(now_us)).unwrap();
@@ -164,10 +164,10 @@ fn program() -> Command {
 }
 
 /// An office below the SDK.
-pub struct Office {
-    pub number: String,
-    pub identity: KeyIdentity,
-    pub pem: PathBuf,
+pub(crate) struct Office {
+    pub(crate) number: String,
+    pub(crate) identity: KeyIdentity,
+    pub(crate) pem: PathBuf,
 }
 
 impl Office {
@@ -179,7 +179,7 @@ impl Office {
     }
 
     /// A signed parcel with a note and an attachment of so many bytes.
-    pub fn parcel(&self, recipient: &str, attachment: usize) -> (ParcelKey, Vec<u8>) {
+    pub(crate) fn parcel(&self, recipient: &str, attachment: usize) -> (ParcelKey, Vec<u8>) {
         let id = ParcelId::new(now_us(), &SystemRandom::new()).unwrap();
         let sender = self.number.parse().unwrap();
         let software = Software { name: "test".to_owned(), version: "1".to_owned() };
@@ -194,20 +194,20 @@ impl Office {
     }
 
     /// A signed acknowledgement.
-    pub fn acknowledgement(&self, parcel: ParcelKey, digest: [u8; 32]) -> Bytes {
+    pub(crate) fn acknowledgement(&self, parcel: ParcelKey, digest: [u8; 32]) -> Bytes {
         let about =
             AboutParcel { parcel, recipient: self.number.parse().unwrap(), digest, time_us: now_us() };
         self.sign(&Statement::Acknowledge(about))
     }
 
-    pub fn sign(&self, statement: &Statement) -> Bytes {
+    pub(crate) fn sign(&self, statement: &Statement) -> Bytes {
         let text = statement.print();
         cms_sign::sign(&self.identity, text.as_bytes(), Content::Attached, now_us()).unwrap().into()
     }
 }
 
 /// Pieces of one parcel.
-pub fn pieces(ticket: u32, container: &[u8]) -> Vec<pb::SubmitRequest> {
+pub(crate) fn pieces(ticket: u32, container: &[u8]) -> Vec<pb::SubmitRequest> {
     container
         .chunks(limits::MAX_CHUNK_BYTES)
         .map(|chunk| pb::SubmitRequest {
@@ -219,7 +219,7 @@ pub fn pieces(ticket: u32, container: &[u8]) -> Vec<pb::SubmitRequest> {
 }
 
 /// Sends messages, ends the stream, and returns all results by ticket.
-pub async fn submit(
+pub(crate) async fn submit(
     channel: &Channel,
     messages: Vec<pb::SubmitRequest>,
 ) -> Result<Vec<pb::SubmitResponse>, tonic::Status> {
@@ -234,7 +234,7 @@ pub async fn submit(
 }
 
 /// `accepted`, or the rejection's reason.
-pub fn reason(response: &pb::SubmitResponse) -> &str {
+pub(crate) fn reason(response: &pb::SubmitResponse) -> &str {
     match &response.outcome {
         Some(pb::submit_response::Outcome::Accepted(_)) => "accepted",
         Some(pb::submit_response::Outcome::Rejected(rejected)) => &rejected.reason,
@@ -243,7 +243,7 @@ pub fn reason(response: &pb::SubmitResponse) -> &str {
 }
 
 /// What was accepted.
-pub fn accepted(response: pb::SubmitResponse) -> pb::Accepted {
+pub(crate) fn accepted(response: pb::SubmitResponse) -> pb::Accepted {
     match response.outcome {
         Some(pb::submit_response::Outcome::Accepted(accepted)) => accepted,
         other => panic!("not accepted: {other:?}"),
@@ -251,11 +251,11 @@ pub fn accepted(response: pb::SubmitResponse) -> pb::Accepted {
 }
 
 /// The stable reason in a status.
-pub fn status_reason(status: &tonic::Status) -> String {
+pub(crate) fn status_reason(status: &tonic::Status) -> String {
     use tonic_types::StatusExt as _;
     status.get_details_error_info().map(|info| info.reason).unwrap_or_default()
 }
 
-pub fn parcel_ref(key: &ParcelKey) -> pb::ParcelRef {
+pub(crate) fn parcel_ref(key: &ParcelKey) -> pb::ParcelRef {
     pb::ParcelRef { sender: key.sender.to_string(), parcel_id: key.id.to_string() }
 }

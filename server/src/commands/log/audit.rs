@@ -165,7 +165,7 @@ impl Walk<'_> {
         let hash = Hash(leaf_hash(&leaf.text));
         self.tree.append(hash);
         self.found.leaves += 1;
-        self.into_tile(hash).await?;
+        self.grow_tiles(hash).await?;
         self.check_due();
         Ok(())
     }
@@ -179,7 +179,7 @@ impl Walk<'_> {
     }
 
     /// Adds a hash on the lowest level; full tiles are compared and passed on upwards.
-    async fn into_tile(&mut self, mut hash: Hash) -> Result<(), StoreError> {
+    async fn grow_tiles(&mut self, mut hash: Hash) -> Result<(), StoreError> {
         for level in 0.. {
             if self.tiles.len() == level {
                 self.tiles.push((0, Vec::with_capacity(WIDTH)));
@@ -193,7 +193,9 @@ impl Walk<'_> {
             self.tiles[level].0 += 1;
             self.compare(level, number, &full).await?;
             let mut above = Growing::default();
-            full.into_iter().for_each(|h| above.append(h));
+            for hash in full {
+                above.append(hash);
+            }
             hash = above.root();
         }
         Ok(())

@@ -10,7 +10,7 @@ use crate::access::Caller;
 use crate::committer::change::{Change, Done};
 use crate::intake::{Checked, Refusal};
 use crate::rpc::Context;
-use crate::rpc::convert::{parcel_ref, state};
+use crate::rpc::convert::{covers, parcel_ref, state};
 
 /// Carries one parcel to its receiver's mailbox, and says what became of it. Its memory is given back before
 /// the answer waits for its reader.
@@ -57,11 +57,11 @@ async fn accepted(context: &Context, done: Done) -> Result<pb::Accepted, Refusal
     // Sending again finds the parcel accepted, and tries again to prove it.
     let unproven = || Refusal::of(reason::STORE_UNAVAILABLE);
     let (Some(row), Some(position)) = (done.parcel, done.position) else { return Err(unproven()) };
-    // A repetition's event can be of an epoch before the checkpoint's.
-    let checkpoint = if position.epoch == done.checkpoint.epoch {
+    // A repetition's event can be of another epoch, or of another process that is ahead of this one.
+    let checkpoint = if covers(&done.checkpoint, position) {
         done.checkpoint
     } else {
-        context.ledger.checkpoint_of(position.epoch).await.map_err(|_| unproven())?
+        context.checkpoint_over(position).await.map_err(|_| unproven())?
     };
     let evidence =
         context.ledger.evidence(position, &checkpoint, done.text, None).await.map_err(|error| {
