@@ -1,197 +1,374 @@
-//! The command line: names, flags and their explanations. Fixed: scripts rely on them.
+//! The command line of `tasuki-relay`: commands, flags, their meaning. Names are fixed: add, never rename.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_careplan::service::ServiceKind;
 
+use crate::commands::lang::Lang;
 use crate::trial_ca::Reason;
 
-/// Tasuki's relay: takes parcels in, seals them, keeps them until they are fetched, and proves every step.
+/// Runs a relay for care-plan files: verifies, seals, delivers, and logs what happened.
 #[derive(Debug, Parser)]
-#[command(name = "tasuki-relay", version, about, max_term_width = 100)]
-pub struct Cli {
-    /// The relay's configuration.
-    #[arg(long, global = true, value_name = "FILE", default_value = "relay.toml")]
-    pub config: PathBuf,
-    /// Print one JSON object a line instead of text.
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// What to do.
+#[command(
+    name = "tasuki-relay",
+    version,
+    arg_required_else_help = true,
+    after_help = "Administrative commands work with the relay stopped or running; changes take effect without a \
+                  restart.\nExit codes: 0 done; 1 something failed or was rejected; 2 usage or configuration."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
     #[command(subcommand)]
-    pub command: Command,
+    pub(crate) command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Args)]
+pub(crate) struct Global {
+    /// The relay's configuration
+    #[arg(long, global = true, value_name = "FILE", default_value = "relay.toml")]
+    pub(crate) config: PathBuf,
+    /// Print results as JSON, one object per line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Language of what people read; also by TASUKI_LANG, LC_ALL, LANG
+    #[arg(long, global = true, value_name = "LANG")]
+    pub(crate) lang: Option<Lang>,
 }
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Make a relay: configuration, trial CA, server certificate, log key, empty database.
+pub(crate) enum Command {
+    /// Make a relay's folder: configuration, keys, trial CA, empty database
     Init(Init),
-    /// Serve until SIGTERM or SIGINT.
+    /// Run the relay until SIGTERM or Ctrl-C
     Serve,
-    /// The directory of offices.
-    Office {
-        /// What to do with it.
-        #[command(subcommand)]
-        command: OfficeCommand,
-    },
-    /// Certificates of the relay's trial CA.
-    Cert {
-        /// What to do with them.
-        #[command(subcommand)]
-        command: CertCommand,
-    },
-    /// The log of events.
-    Log {
-        /// What to do with it.
-        #[command(subcommand)]
-        command: LogCommand,
-    },
-    /// Look over configuration, files, database, clock, revocation lists and certificates.
+    /// The directory of offices
+    #[command(subcommand)]
+    Office(Office),
+    /// Certificates of the trial CA
+    #[command(subcommand)]
+    Cert(Cert),
+    /// The log of events
+    #[command(subcommand)]
+    Log(Log),
+    /// Look for what is not as it should be
     Doctor,
-    /// How revocation is decided.
-    Revocation {
-        /// What to change.
-        #[command(subcommand)]
-        command: RevocationCommand,
-    },
+    /// Revocation lists that are too old
+    #[command(subcommand)]
+    Revocation(Revocation),
 }
 
-/// `init`
+/// Flags of `init`.
 #[derive(Debug, Args)]
-pub struct Init {
-    /// Folder for the relay; must not exist, or be empty.
+pub(crate) struct Init {
+    /// Folder to make; it must not exist, or be empty
     #[arg(value_name = "DIR")]
-    pub folder: PathBuf,
-    /// Address and port for offices; port 0 takes any free one at each start.
+    pub(crate) folder: PathBuf,
+    /// Address and port for offices
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8443")]
-    pub listen: SocketAddr,
+    pub(crate) listen: SocketAddr,
+    /// Name of the relay for its log and in its server certificate, such as relay.example; without it the
+    /// listen address. It can't be changed later: members pin the log by it
+    #[arg(long, value_name = "NAME", value_parser = relay_name)]
+    pub(crate) name: Option<String>,
 }
 
-/// `office …`
+/// Commands of `office`.
 #[derive(Debug, Subcommand)]
-pub enum OfficeCommand {
-    /// Add an office, or change its entry.
+pub(crate) enum Office {
+    /// Add an office, or change what is known of it
     Add(OfficeAdd),
-    /// Add or change many: CSV with the header number,name,kana,services,standard_ready.
-    Import {
-        /// UTF-8, with or without BOM; several services are separated by spaces.
-        #[arg(value_name = "FILE.csv")]
-        file: PathBuf,
-    },
-    /// List all offices.
-    List,
-    /// Let an office neither send nor receive.
-    Suspend {
-        /// Its number.
-        number: String,
-        /// Why; the office sees it in its feed.
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-    },
-    /// Let a suspended office in again.
-    Resume {
-        /// Its number.
-        number: String,
-        /// Why; the office sees it in its feed.
-        #[arg(long, value_name = "TEXT", default_value = "")]
-        reason: String,
-    },
+    /// Add or change the offices of a CSV file: number,name,kana,services,standard_ready
+    Import(OfficeImport),
+    /// List offices whose number, name or reading holds every word
+    List(OfficeList),
+    /// Let an office neither send nor receive
+    Suspend(OfficeSuspend),
+    /// Let a suspended office take part again
+    Resume(OfficeResume),
 }
 
-/// `office add`
+/// Flags of `office add`.
 #[derive(Debug, Args)]
-pub struct OfficeAdd {
-    /// 10 digits.
-    pub number: String,
-    /// Its name.
+pub(crate) struct OfficeAdd {
+    /// The office's number, 10 digits
+    #[arg(value_name = "NUMBER")]
+    pub(crate) number: OfficeNumber,
+    /// Its name
+    #[arg(long, value_parser = one_line)]
+    pub(crate) name: String,
+    /// The name's reading
+    #[arg(long, value_parser = one_line, default_value = "")]
+    pub(crate) kana: String,
+    /// Its kinds of service, two characters each, separated by spaces
+    #[arg(long, value_parser = services, default_value = "")]
+    pub(crate) services: Services,
+    /// Its software does not read the standard's files
     #[arg(long)]
-    pub name: String,
-    /// The name's reading in katakana.
-    #[arg(long, default_value = "")]
-    pub kana: String,
-    /// Service kinds of two characters, separated by spaces, for example "11 15".
-    #[arg(long, default_value = "")]
-    pub services: String,
-    /// Its software does not read the standard's files.
-    #[arg(long)]
-    pub not_standard_ready: bool,
+    pub(crate) not_standard_ready: bool,
 }
 
-/// `cert …`
-#[derive(Debug, Subcommand)]
-pub enum CertCommand {
-    /// Issue a certificate: NUMBER.p12 with NUMBER.pass, NUMBER.pem, NUMBER.key.
-    Issue {
-        /// An office of the directory (10 digits), or a proxy (P and 5 digits).
-        #[arg(value_name = "NUMBER")]
-        number: String,
-        /// Folder for the files; made if it is not there.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
-    /// Revoke a certificate of the trial CA, and write a new revocation list.
-    Revoke {
-        /// The certificate's file (PEM), or its SHA-256 fingerprint in hexadecimal.
-        #[arg(value_name = "FILE.pem|FINGERPRINT")]
-        certificate: String,
-        /// Why; it stands in the list and in the log.
-        #[arg(long, value_enum, default_value_t)]
-        reason: Reason,
-    },
+/// Flags of `office import`.
+#[derive(Debug, Args)]
+pub(crate) struct OfficeImport {
+    /// CSV file in UTF-8; nothing of it is imported if one row is bad
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
 }
 
-/// `log …`
+/// Flags of `office list`.
+#[derive(Debug, Args)]
+pub(crate) struct OfficeList {
+    /// Words; without any, all offices
+    #[arg(value_name = "WORDS")]
+    pub(crate) words: Vec<String>,
+}
+
+/// Flags of `office suspend`.
+#[derive(Debug, Args)]
+pub(crate) struct OfficeSuspend {
+    /// The office's number
+    #[arg(value_name = "NUMBER")]
+    pub(crate) number: OfficeNumber,
+    /// Why; the office reads it in its feed
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: String,
+}
+
+/// Flags of `office resume`.
+#[derive(Debug, Args)]
+pub(crate) struct OfficeResume {
+    /// The office's number
+    #[arg(value_name = "NUMBER")]
+    pub(crate) number: OfficeNumber,
+    /// Why; the office reads it in its feed
+    #[arg(long, value_name = "TEXT", value_parser = reason, default_value = "resumed by the operator")]
+    pub(crate) reason: String,
+}
+
+/// Commands of `cert`.
 #[derive(Debug, Subcommand)]
-pub enum LogCommand {
-    /// Recompute the tree from its leaves, and compare it with tiles, checkpoints, head and witness.
+pub(crate) enum Cert {
+    /// Issue a certificate to an office, or to a proxy (P and 5 digits)
+    Issue(CertIssue),
+    /// Revoke a certificate and publish a new revocation list
+    Revoke(CertRevoke),
+    /// Publish a new revocation list
+    Crl,
+    /// Issue the relay's own TLS certificate anew; it is used from the next start
+    Server(CertServer),
+}
+
+/// Flags of `cert issue`.
+#[derive(Debug, Args)]
+pub(crate) struct CertIssue {
+    /// Number of an office in the directory (10 digits) or of a proxy (P and 5 digits)
+    #[arg(value_name = "OFFICE")]
+    pub(crate) number: Holder,
+    /// Folder for OFFICE.p12, OFFICE.pass, OFFICE.pem and OFFICE.key, all owner-only
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// Days of validity; without it what relay.toml says
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=3650))]
+    pub(crate) days: Option<u32>,
+    /// Kind of key
+    #[arg(long, default_value = "rsa2048")]
+    pub(crate) key: KeyType,
+    /// A certificate that may sign but not decrypt: its office then needs a sealing key
+    #[arg(long)]
+    pub(crate) sign_only: bool,
+}
+
+/// Flags of `cert revoke`.
+#[derive(Debug, Args)]
+pub(crate) struct CertRevoke {
+    /// The certificate: a PEM file, its SHA-256 fingerprint, or its serial number (hexadecimal digits)
+    #[arg(value_name = "CERTIFICATE")]
+    pub(crate) certificate: String,
+    /// Why; it stands in the list and in the log
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) reason: Reason,
+}
+
+/// Flags of `cert server`.
+#[derive(Debug, Args)]
+pub(crate) struct CertServer {
+    /// Further names or addresses that offices reach the relay by; repeatable
+    #[arg(long, value_name = "NAME", value_parser = relay_name)]
+    pub(crate) name: Vec<String>,
+}
+
+/// Commands of `log`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Log {
+    /// Recompute the tree, and compare it with checkpoints, witness, feeds, parcels and contents
     Verify,
 }
 
-/// `revocation …`
+/// Commands of `revocation`.
 #[derive(Debug, Subcommand)]
-pub enum RevocationCommand {
-    /// Let certificates pass although their revocation list is stale, for at most seven days. An event in the
-    /// log says so.
-    Override {
-        /// Until when, RFC 3339.
-        #[arg(long, value_name = "TIME")]
-        until: String,
-        /// Why.
-        #[arg(long, value_name = "TEXT")]
-        reason: String,
-    },
+pub(crate) enum Revocation {
+    /// Let certificates pass whose revocation list is too old, for at most 7 days; recorded in the log
+    Override(RevocationOverride),
+    /// End an override now; recorded in the log
+    End(RevocationEnd),
+    /// Show how fresh the lists are, and whether an override is in force
+    Status,
+}
+
+/// Flags of `revocation override`.
+#[derive(Debug, Args)]
+pub(crate) struct RevocationOverride {
+    /// Until when, such as 2026-11-21T18:00:00+09:00
+    #[arg(long, value_name = "RFC3339", value_parser = time_us)]
+    pub(crate) until: i64,
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: String,
+}
+
+/// Flags of `revocation end`.
+#[derive(Debug, Args)]
+pub(crate) struct RevocationEnd {
+    /// Why
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
+    pub(crate) reason: String,
+}
+
+/// Whom a certificate is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// An office.
+    Office(OfficeNumber),
+    /// A proxy: `P` and 5 digits.
+    Proxy(String),
+}
+
+impl std::str::FromStr for Holder {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Ok(number) = text.parse() {
+            return Ok(Self::Office(number));
+        }
+        let digits = text.strip_prefix('P').unwrap_or_default();
+        let proxy = digits.len() == 5 && digits.bytes().all(|b| b.is_ascii_digit());
+        proxy.then(|| Self::Proxy(text.to_owned())).ok_or("expected 10 digits, or P and 5 digits")
+    }
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Office(number) => number.fmt(f),
+            Self::Proxy(number) => f.write_str(number),
+        }
+    }
+}
+
+/// Kinds of key that `cert issue` makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyType {
+    /// RSA of 2048 bits, as billing certificates have today
+    Rsa2048,
+    /// P-256
+    P256,
+}
+
+/// Kinds of service of one office, as the directory keeps them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Services(pub(crate) Vec<String>);
+
+/// Reads kinds of service that are separated by spaces; names the first that is none.
+pub(crate) fn services(text: &str) -> Result<Services, String> {
+    let kinds = text.split(' ').filter(|kind| !kind.is_empty());
+    let kinds = kinds.map(|kind| match kind.parse::<ServiceKind>() {
+        Ok(kind) => Ok(kind.to_string()),
+        Err(error) => Err(format!("{kind:?}: {error}")),
+    });
+    kinds.collect::<Result<_, _>>().map(Services)
+}
+
+/// Longest text that an operator gives a reason in, in characters: it stands in events for ever.
+const MAX_REASON: usize = 500;
+
+fn reason(text: &str) -> Result<String, String> {
+    let text = one_line(text)?;
+    match text.chars().count() {
+        0 => Err("say why".to_owned()),
+        1..=MAX_REASON => Ok(text),
+        _ => Err(format!("longer than {MAX_REASON} characters")),
+    }
+}
+
+/// Text without line breaks or other control characters, trimmed.
+pub(crate) fn one_line(text: &str) -> Result<String, String> {
+    if text.chars().any(char::is_control) {
+        return Err("must be one line without control characters".to_owned());
+    }
+    Ok(text.trim().to_owned())
+}
+
+/// A name for logs and certificates: what a DNS name or an address is made of.
+fn relay_name(text: &str) -> Result<String, String> {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+    if text.is_empty() || text.len() > 200 || !text.bytes().all(fits) {
+        return Err("expected a DNS name or an address".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn time_us(text: &str) -> Result<i64, String> {
+    let time = text.parse::<jiff::Timestamp>();
+    time.map(jiff::Timestamp::as_microsecond).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use clap::CommandFactory as _;
 
+    use super::*;
+
     #[test]
-    fn the_command_line_is_consistent() {
+    fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
     }
 
     #[test]
-    fn the_fixed_commands_parse() {
-        for line in [
-            "init DIR --listen 127.0.0.1:8443",
-            "--config DIR/relay.toml serve",
-            "--config c office add 1371215102 --name N --kana K --services 43 --not-standard-ready",
-            "--config c office import offices.csv",
-            "--config c office list --json",
-            "--config c office suspend 1371215102 --reason r",
-            "--config c office resume 1371215102",
-            "--config c cert issue 1371215102 --out DIR",
-            "--config c cert revoke FILE.pem",
-            "--config c cert revoke FILE.pem --reason key-compromise",
-            "--config c log verify --json",
-            "--config c doctor",
-            "--config c revocation override --until 2026-11-22T00:00:00Z --reason r",
-        ] {
-            let words = std::iter::once("tasuki-relay").chain(line.split(' '));
-            Cli::try_parse_from(words).unwrap_or_else(|e| panic!("{line}: {e}"));
+    fn certificates_are_for_offices_and_proxies() {
+        assert_eq!("1371215102".parse(), Ok(Holder::Office("1371215102".parse().unwrap())));
+        assert_eq!("P00004".parse(), Ok(Holder::Proxy("P00004".to_owned())));
+        for wrong in ["", "137121510", "p00004", "P0004", "P000004", "../../etc/x", "P0000a"] {
+            assert!(wrong.parse::<Holder>().is_err(), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn texts_that_go_into_events_are_one_line() {
+        assert_eq!(reason(" 廃止 "), Ok("廃止".to_owned()));
+        for wrong in ["", "  ", "a\nb", "a\u{7}", &"あ".repeat(MAX_REASON + 1)] {
+            reason(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn services_are_separated_by_spaces() {
+        assert_eq!(services("11 15 A6").unwrap().0, ["11", "15", "A6"]);
+        assert_eq!(services("").unwrap().0, [""; 0]);
+        for wrong in ["1", "11,15", "a6", "１１"] {
+            services(wrong).unwrap_err();
+        }
+    }
+
+    #[test]
+    fn times_have_an_offset() {
+        assert_eq!(time_us("2026-11-21T18:00:00+09:00"), time_us("2026-11-21T09:00:00Z"));
+        time_us("2026-11-21T18:00:00").unwrap_err();
+        time_us("tomorrow").unwrap_err();
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | looking for | module |
 //! |---|---|
-//! | commands and flags | [`cli`], [`commands`] |
+//! | commands and flags | `cli`, `commands` |
 //! | `relay.toml` | [`config`] |
 //! | start, serving, drain | [`boot`], [`serve`], [`shutdown`] |
 //! | TLS at the door; who may call | [`accept`], [`access`] |
@@ -17,16 +17,14 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 pub mod accept;
 pub mod access;
 pub mod boot;
 pub mod budget;
 mod cache;
-pub mod cli;
+mod cli;
 pub mod clock;
-pub mod commands;
+mod commands;
 pub mod committer;
 pub mod config;
 pub mod directory;
@@ -42,14 +40,9 @@ pub mod store;
 pub mod trial_ca;
 pub mod trust;
 
-/// Runs `tasuki-relay`; `args[0]` is the program's name.
+/// Runs `tasuki-relay` with a command line; `args[0]` is the program's name. Tests run the relay through it.
+///
+/// Starts threads of its own, so it must not be called from within another runtime.
 pub fn main_with(args: Vec<OsString>) -> ExitCode {
-    match cli::Cli::try_parse_from(args) {
-        Ok(cli) => commands::main(&cli),
-        Err(answer) => {
-            // Also the answer to --help and --version.
-            let _closed = answer.print();
-            ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2))
-        }
-    }
+    commands::main_with(&args)
 }

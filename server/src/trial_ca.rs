@@ -2,6 +2,7 @@
 //!
 //! Commands and a running relay may use it at once: whoever changes the register holds its lock file.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -46,8 +47,64 @@ pub enum CaError {
     #[error(transparent)]
     Issue(#[from] TrialCaError),
     /// This CA did not issue the certificate.
-    #[error("this CA did not issue a certificate with the fingerprint {0}")]
+    #[error("this CA did not issue the certificate {0}")]
     NotIssued(String),
+}
+
+/// What a certificate is looked up by, hexadecimal in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// SHA-256 of the certificate.
+    Fingerprint(String),
+    /// Serial number, without leading zeros.
+    Serial(String),
+}
+
+impl Wanted {
+    fn is(&self, entry: &IssuedEntry) -> bool {
+        match self {
+            Self::Fingerprint(fingerprint) => entry.fingerprint == *fingerprint,
+            Self::Serial(serial) => entry.serial.trim_start_matches('0') == serial.trim_start_matches('0'),
+        }
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fingerprint(text) | Self::Serial(text) => f.write_str(text),
+        }
+    }
+}
+
+/// A certificate that is revoked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevokedCertificate {
+    /// As it was issued.
+    pub entry: IssuedEntry,
+    /// Since when, Unix microseconds.
+    pub since_us: i64,
+    /// Why.
+    pub reason: Reason,
+    /// False: it was revoked before.
+    pub new: bool,
+    /// The event that tells of it is in the log; see [`TrialCaFiles::logged`].
+    pub logged: bool,
+    /// The list that was written.
+    pub list: PublishedList,
+}
+
+/// A revocation list that was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedList {
+    /// Where.
+    pub path: PathBuf,
+    /// Its number; every list has a higher one than those before it.
+    pub number: u32,
+    /// Certificates on it.
+    pub certificates: usize,
+    /// When the next one is promised, Unix microseconds.
+    pub next_update_us: i64,
 }
 
 /// One certificate that was issued.
@@ -77,6 +134,9 @@ struct RevokedEntry {
     serial: String,
     since_us: i64,
     reason: Reason,
+    /// The log holds the event.
+    #[serde(default)]
+    logged: bool,
 }
 
 /// Why a certificate is revoked (RFC 5280, section 5.3.1).
@@ -186,30 +246,53 @@ impl TrialCaFiles {
         Ok(entry)
     }
 
-    /// Revokes a certificate by its fingerprint and writes a new list. `None`: it was revoked already.
+    /// Revokes a certificate and writes a new list, also where it was revoked already: a crash may have come
+    /// between the register and the list.
     ///
     /// # Errors
     /// [`CaError::NotIssued`], or if files can't be read or written.
     pub fn revoke(
         &self,
-        fingerprint: &str,
+        wanted: &Wanted,
         reason: Reason,
         now_us: i64,
-    ) -> Result<Option<IssuedEntry>, CaError> {
+    ) -> Result<RevokedCertificate, CaError> {
         let _lock = self.lock()?;
-        let entry = self.find(fingerprint)?.ok_or_else(|| CaError::NotIssued(fingerprint.to_owned()))?;
+        let entry = self.find(wanted)?.ok_or_else(|| CaError::NotIssued(wanted.to_string()))?;
         let mut revoked = self.revoked()?;
-        let new = revoked.certificates.iter().all(|r| r.serial != entry.serial);
-        if new {
-            revoked.certificates.push(RevokedEntry {
-                serial: entry.serial.clone(),
-                since_us: now_us,
-                reason,
-            });
+        let known = revoked.certificates.iter().find(|r| r.serial == entry.serial).cloned();
+        let new = known.is_none();
+        let stands = known.unwrap_or_else(|| {
+            let stands =
+                RevokedEntry { serial: entry.serial.clone(), since_us: now_us, reason, logged: false };
+            revoked.certificates.push(stands.clone());
+            stands
+        });
+        let list = self.write_crl(&self.load()?, revoked, now_us)?;
+        let RevokedEntry { since_us, reason, logged, .. } = stands;
+        Ok(RevokedCertificate { entry, since_us, reason, new, logged, list })
+    }
+
+    /// Remembers that the log holds the event of a revocation.
+    ///
+    /// # Errors
+    /// If the register can't be read or written.
+    pub fn logged(&self, serial: &str) -> Result<(), CaError> {
+        let _lock = self.lock()?;
+        let mut revoked = self.revoked()?;
+        for entry in revoked.certificates.iter_mut().filter(|entry| entry.serial == serial) {
+            entry.logged = true;
         }
-        // Also where nothing is new: a crash may have come between the register and the list.
-        self.write_crl(&self.load()?, revoked, now_us)?;
-        Ok(new.then_some(entry))
+        self.write_register(&revoked)
+    }
+
+    /// Writes a new list.
+    ///
+    /// # Errors
+    /// If files can't be read or written.
+    pub fn publish(&self, now_us: i64) -> Result<PublishedList, CaError> {
+        let _lock = self.lock()?;
+        self.write_crl(&self.load()?, self.revoked()?, now_us)
     }
 
     /// Writes a new list if the last one is older than a day, or gone. Returns whether it did.
@@ -227,7 +310,7 @@ impl TrialCaFiles {
         Ok(true)
     }
 
-    fn write_crl(&self, ca: &TrialCa, mut revoked: Revoked, now_us: i64) -> Result<(), CaError> {
+    fn write_crl(&self, ca: &TrialCa, mut revoked: Revoked, now_us: i64) -> Result<PublishedList, CaError> {
         revoked.crl_number += 1;
         revoked.listed_us = now_us;
         let next_us = now_us + i64::from(self.config.crl_days) * DAY_US;
@@ -239,9 +322,19 @@ impl TrialCaFiles {
         let entries = entries.collect::<Result<Vec<_>, CaError>>()?;
         let crl = ca.crl(&entries, revoked.crl_number, now_us, next_us)?;
         // The register first: a list that says more than the register would lose it with the next list.
-        let text = serde_json::to_vec_pretty(&revoked).expect("strings and numbers always serialise");
-        replace(&self.path(REVOKED), &text, Readers::Owner)?;
-        replace(&self.config.crl, &crl, Readers::All)
+        self.write_register(&revoked)?;
+        replace(&self.config.crl, &crl, Readers::All)?;
+        Ok(PublishedList {
+            path: self.config.crl.clone(),
+            number: revoked.crl_number,
+            certificates: entries.len(),
+            next_update_us: next_us,
+        })
+    }
+
+    fn write_register(&self, revoked: &Revoked) -> Result<(), CaError> {
+        let text = serde_json::to_vec_pretty(revoked).expect("strings and numbers always serialise");
+        replace(&self.path(REVOKED), &text, Readers::Owner)
     }
 
     fn revoked(&self) -> Result<Revoked, CaError> {
@@ -250,7 +343,8 @@ impl TrialCaFiles {
         serde_json::from_slice(&bytes).map_err(|error| CaError::Register { path, line: error.line() })
     }
 
-    fn find(&self, fingerprint: &str) -> Result<Option<IssuedEntry>, CaError> {
+    /// A certificate that this CA issued.
+    fn find(&self, wanted: &Wanted) -> Result<Option<IssuedEntry>, CaError> {
         let path = self.path(ISSUED);
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -261,7 +355,7 @@ impl TrialCaFiles {
             let line = line.map_err(|source| CaError::File { path: path.clone(), source })?;
             let entry: IssuedEntry = serde_json::from_str(&line)
                 .map_err(|_| CaError::Register { path: path.clone(), line: number + 1 })?;
-            if entry.fingerprint == fingerprint {
+            if wanted.is(&entry) {
                 return Ok(Some(entry));
             }
         }

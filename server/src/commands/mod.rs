@@ -1,157 +1,98 @@
-//! What the command line does. Administrative commands work whether a relay runs or not: they open the same
-//! database and commit through a committer of their own; a running relay notices within half a second.
+//! What the command line does.
+//!
+//! | looking for | module |
+//! |---|---|
+//! | commands and flags | [`crate::cli`] |
+//! | making a relay's folder | [`init`] |
+//! | the directory of offices, its CSV file | [`office`], [`office_csv`] |
+//! | the trial CA's certificates | [`cert`] |
+//! | `log verify` | [`log_verify`] |
+//! | `doctor` | [`doctor`] |
+//! | override for stale revocation lists | [`revocation`] |
+//! | running the relay | [`serve`] |
+//! | exit codes, errors, languages, JSON | [`exit`], [`lang`], [`output`] |
+//!
+//! Administrative commands work whether a relay runs or not: they open the same database and commit through a
+//! committer of their own ([`desk`]); a running relay notices within half a second.
 
-mod certs;
+mod cert;
+mod desk;
 mod doctor;
+pub(crate) mod exit;
 mod init;
-mod log;
-mod offices;
-mod offices_csv;
-mod output;
+pub(crate) mod lang;
+mod log_verify;
+mod office;
+mod office_csv;
+pub(crate) mod output;
+mod progress;
 mod revocation;
 mod serve;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::boot::{Boot, BootError};
-use crate::cli::{Cli, Command};
+use clap::Parser as _;
+
+use crate::cli::{Cli, Command, Log};
 use crate::clock::{Clock as _, SystemClock};
-use crate::committer::Fatal;
-use crate::committer::change::{Change, Done, Refused};
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, LoggingConfig};
 use crate::logging;
-use crate::store::StoreError;
-use crate::trial_ca::CaError;
+use exit::{Exit, Failure};
+use lang::Lang;
 use output::Output;
 
-/// A command did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-enum CommandError {
-    /// Wrong usage or configuration: exit code 2.
-    #[error("{0}")]
-    Usage(String),
-    /// Something was refused, or failed: exit code 1.
-    #[error("{0}")]
-    Failed(String),
-}
-
-impl From<ConfigError> for CommandError {
-    fn from(error: ConfigError) -> Self {
-        Self::Usage(error.to_string())
-    }
-}
-
-impl From<BootError> for CommandError {
-    fn from(error: BootError) -> Self {
-        match error {
-            BootError::Secret { .. } | BootError::LogKey { .. } | BootError::Exposed(_) => {
-                Self::Usage(error.to_string())
-            }
-            BootError::Store(_) | BootError::Committer(_) => Self::Failed(error.to_string()),
-        }
-    }
-}
-
-impl From<StoreError> for CommandError {
-    fn from(error: StoreError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-impl From<Fatal> for CommandError {
-    fn from(error: Fatal) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-impl From<CaError> for CommandError {
-    fn from(error: CaError) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-impl From<Refused> for CommandError {
-    fn from(refused: Refused) -> Self {
-        Self::Failed(format!("{} ({})", refused, refused.code()))
-    }
-}
-
-impl From<std::io::Error> for CommandError {
-    fn from(error: std::io::Error) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-/// Runs a command. 0: done. 1: something was refused or failed. 2: usage or configuration.
-pub fn main(cli: &Cli) -> ExitCode {
-    let output = Output::new(cli.json);
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CommandError::Failed(format!("no threads: {error}")))
-        .and_then(|runtime| {
-            let outcome = runtime.block_on(run(cli, &output));
-            // Work that was cut off must not hold the process.
-            runtime.shutdown_background();
-            outcome
-        });
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+/// Reads a command line, runs the command, and says how it ended. `arguments[0]` is the program's name.
+pub(crate) fn main_with(arguments: &[OsString]) -> ExitCode {
+    let cli = match Cli::try_parse_from(arguments) {
+        Ok(cli) => cli,
         Err(error) => {
-            output.error(&error.to_string());
-            ExitCode::from(match error {
-                CommandError::Failed(_) => 1,
-                CommandError::Usage(_) => 2,
-            })
+            // Nothing can be done about a closed standard output, and the exit code says the rest.
+            let _closed = error.print();
+            return if error.exit_code() == 0 { Exit::Done } else { Exit::Usage }.into();
         }
-    }
+    };
+    let lang = cli.global.lang.unwrap_or_else(|| Lang::of_environment(|name| std::env::var(name).ok()));
+    let mut out = Output::standard(lang, cli.global.json);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return tell(&Failure::Output(error), &mut out).into(),
+    };
+    let exit = runtime.block_on(run(&cli, &mut out)).unwrap_or_else(|failure| tell(&failure, &mut out));
+    // Work that was cut off must not hold the process.
+    runtime.shutdown_background();
+    exit.into()
 }
 
-async fn run(cli: &Cli, output: &Output) -> Result<(), CommandError> {
-    if let Command::Init(arguments) = &cli.command {
-        return init::run(arguments, output).await;
+/// Says why a command ends without its result.
+fn tell(failure: &Failure, out: &mut Output) -> Exit {
+    if let Some((code, text)) = failure.explain() {
+        out.error(code, &text);
     }
-    let config = Config::load(&cli.config)?;
+    failure.exit()
+}
+
+async fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Failure> {
+    if let Command::Init(arguments) = &cli.command {
+        return init::run(arguments, out, SystemClock.now_us()).await;
+    }
+    let config = Config::load(&cli.global.config)?;
     if !matches!(cli.command, Command::Serve) {
         // Commands say what they have to say themselves.
-        let quiet = crate::config::LoggingConfig { level: "error".to_owned(), ..config.logging.clone() };
-        logging::start(&quiet).map_err(|error| CommandError::Usage(error.to_string()))?;
+        let quiet = LoggingConfig { level: "error".to_owned(), ..config.logging.clone() };
+        logging::start(&quiet).map_err(|error| Failure::Setup(error.to_string()))?;
     }
     match &cli.command {
-        Command::Init(_) => Ok(()),
-        Command::Serve => serve::run(&config, output).await,
-        Command::Office { command } => offices::run(&config, command, output).await,
-        Command::Cert { command } => certs::run(&config, command, output).await,
-        Command::Log { command } => log::run(&config, command, output).await,
-        Command::Doctor => doctor::run(&config, output).await,
-        Command::Revocation { command } => revocation::run(&config, command, output).await,
+        Command::Init(arguments) => init::run(arguments, out, SystemClock.now_us()).await,
+        Command::Serve => serve::run(&config, out).await,
+        Command::Office(command) => office::run(command, &config, out).await,
+        Command::Cert(command) => cert::run(command, &config, out).await,
+        Command::Log(Log::Verify) => log_verify::run(&config, out).await,
+        Command::Doctor => doctor::run(&config, out).await,
+        Command::Revocation(command) => revocation::run(command, &config, out).await,
     }
-}
-
-/// The relay's database, open for changes.
-struct Desk {
-    boot: Boot,
-}
-
-impl Desk {
-    async fn open(config: &Config) -> Result<Self, CommandError> {
-        Ok(Self { boot: Boot::start(config).await? })
-    }
-
-    fn now_us(&self) -> i64 {
-        self.boot.clock.now_us()
-    }
-
-    async fn submit(&self, change: Change) -> Result<Done, Refused> {
-        self.boot.started.committer.submit(change).await
-    }
-
-    async fn close(self) -> Result<(), CommandError> {
-        Ok(self.boot.finish().await?)
-    }
-}
-
-/// The time, for commands that need no database.
-fn now_us() -> i64 {
-    SystemClock.now_us()
 }

@@ -1,71 +1,86 @@
-//! `serve`
+//! `serve`: runs the relay until the system asks it to stop.
+
+use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use super::CommandError;
+use super::exit::{Exit, Failure};
+use super::lang::Text;
 use super::output::Output;
-use crate::boot::BootError;
 use crate::config::Config;
 use crate::logging;
 use crate::serve::ServeError;
 use crate::shutdown;
 
+/// Where the relay listens, as `--json` prints it.
 #[derive(Serialize)]
 struct Listening {
     listening: String,
 }
 
-pub(super) async fn run(config: &Config, output: &Output) -> Result<(), CommandError> {
-    logging::start(&config.logging).map_err(|error| CommandError::Usage(error.to_string()))?;
+pub(super) async fn run(config: &Config, out: &mut Output) -> Result<Exit, Failure> {
+    logging::start(&config.logging).map_err(|error| Failure::Setup(error.to_string()))?;
     no_core_dumps()?;
-    let stop = async {
-        match shutdown::signal().await {
-            Ok(signal) => {
-                tracing::info!(signal, "asked to stop");
-                // Who asks twice does not want to wait.
-                tokio::spawn(async {
-                    if shutdown::signal().await.is_ok() {
-                        tracing::warn!("asked to stop again: not waiting");
-                        std::process::exit(1);
-                    }
-                });
-            }
-            Err(error) => {
-                tracing::error!(%error, "signals can't be listened to");
-                std::future::pending::<()>().await;
-            }
-        }
+    let listening = |address: SocketAddr| {
+        let text = Text::new(format!("{address}で待ち受けています"), format!("listening on {address}"));
+        // A closed standard output is no reason to refuse service.
+        let _closed = out.result(&Listening { listening: address.to_string() }, &text);
     };
-    let listening = |address: std::net::SocketAddr| {
-        output.line(&Listening { listening: address.to_string() }, &format!("listening on {address}"));
-    };
-    crate::serve::serve(config, stop, listening).await.map_err(explain)
+    crate::serve::serve(config, stop(), listening).await.map_err(explain)?;
+    Ok(Exit::Done)
 }
 
-fn explain(error: ServeError) -> CommandError {
+/// Resolves when the system asks the process to end.
+async fn stop() {
+    match shutdown::signal().await {
+        Ok(signal) => {
+            tracing::info!(signal, "asked to stop");
+            // Who asks twice does not want to wait.
+            tokio::spawn(async {
+                if shutdown::signal().await.is_ok() {
+                    tracing::warn!("asked to stop again: not waiting");
+                    std::process::exit(1);
+                }
+            });
+        }
+        Err(error) => {
+            tracing::error!(%error, "signals can't be listened to");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn explain(error: ServeError) -> Failure {
     match error {
-        ServeError::Boot(
-            error @ (BootError::Secret { .. } | BootError::LogKey { .. } | BootError::Exposed(_)),
-        ) => CommandError::Usage(error.to_string()),
-        ServeError::Trust(_)
-        | ServeError::CertificateFile { .. }
-        | ServeError::Identity(_)
-        | ServeError::Tls(_) => CommandError::Usage(error.to_string()),
-        error => CommandError::Failed(error.to_string()),
+        ServeError::Boot(error) => error.into(),
+        ServeError::Trust(error) => error.into(),
+        ServeError::Fatal(fatal) => fatal.into(),
+        ServeError::CertificateFile { .. } | ServeError::Identity(_) | ServeError::Tls(_) => {
+            Failure::Setup(error.to_string())
+        }
+        error => {
+            let text = error.to_string();
+            Failure::rejected("SERVE", format!("中継サーバーを続けられません: {text}"), text)
+        }
     }
 }
 
 /// A core dump would hold parcels in the clear.
 #[cfg(unix)]
-fn no_core_dumps() -> Result<(), CommandError> {
+fn no_core_dumps() -> Result<(), Failure> {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit { current: Some(0), maximum: Some(0) };
-    setrlimit(Resource::Core, none)
-        .map_err(|error| CommandError::Failed(format!("core dumps can't be switched off: {error}")))
+    setrlimit(Resource::Core, none).map_err(|error| {
+        Failure::rejected(
+            "CORE_DUMPS",
+            format!("コアダンプを止められません: {error}"),
+            format!("core dumps can't be switched off: {error}"),
+        )
+    })
 }
 
 /// A core dump would hold parcels in the clear. Other systems write none unless they are set up for it.
 #[cfg(not(unix))]
-fn no_core_dumps() -> Result<(), CommandError> {
+fn no_core_dumps() -> Result<(), Failure> {
     Ok(())
 }

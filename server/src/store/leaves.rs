@@ -194,7 +194,7 @@ impl Store {
     }
 }
 
-fn leaf(row: &sqlx::any::AnyRow) -> Result<Leaf, StoreError> {
+pub(super) fn leaf(row: &sqlx::any::AnyRow) -> Result<Leaf, StoreError> {
     Ok(Leaf {
         position: Position::from_key(row.try_get("pos")?),
         seq: row.try_get("seq")?,

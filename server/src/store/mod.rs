@@ -4,6 +4,7 @@
 //! committer, which holds the [`head`] while it works in one transaction.
 
 pub mod archive;
+pub mod audit;
 pub mod dialect;
 pub mod feeds;
 pub mod head;

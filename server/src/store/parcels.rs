@@ -102,10 +102,10 @@ pub struct ParcelRow {
     pub position: Position,
 }
 
-const COLUMNS: &str = "seq, sender, id, recipient, state, digest, sealed_digest, container_size, sealed_size, \
+pub(super) const COLUMNS: &str = "seq, sender, id, recipient, state, digest, sealed_digest, container_size, sealed_size, \
                        files, signer, accepted_us, fetched_us, acknowledged_us, pos";
 
-fn parcel(row: &AnyRow) -> Result<ParcelRow, StoreError> {
+pub(super) fn parcel(row: &AnyRow) -> Result<ParcelRow, StoreError> {
     let seq: i64 = row.try_get("seq")?;
     let corrupt = |column| StoreError::Corrupt { table: "parcels", column, row: seq.to_string() };
     let files: String = row.try_get("files")?;
@@ -349,7 +349,9 @@ impl Store {
             .bind(seq)
             .fetch_optional(self.read())
             .await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?)
+        // An empty piece comes back as NULL from SQLite.
+        let piece = |row: AnyRow| row.try_get::<Option<Vec<u8>>, _>(0).map(Option::unwrap_or_default);
+        Ok(row.map(piece).transpose()?)
     }
 }
 

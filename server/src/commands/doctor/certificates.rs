@@ -1,0 +1,147 @@
+//! Certificates and revocation lists: fresh, and for how long.
+
+use tasuki_certs::identity::KeyIdentity;
+use tasuki_certs::trust::{
+    AlarmState, CurrentTrust as _, OnDoubt, Purpose, RevocationPolicy, TrustMaterial, TrustStore,
+};
+use tasuki_proto::time;
+
+use super::{Finding, Status};
+use crate::boot::read_secret;
+use crate::commands::lang::Text;
+use crate::commands::revocation::{alarm_text, override_until};
+use crate::config::Config;
+use crate::store::Store;
+use crate::trust::Trust;
+
+/// How long before its end a certificate is spoken of: time to renew it in office hours.
+const SOON_US: i64 = 30 * 86_400 * 1_000_000;
+
+/// Offices that are named one by one.
+const MAX_NAMED: u32 = 20;
+
+/// Trust anchors, revocation lists, and the operator's override.
+pub(super) async fn check_lists(store: &Store, config: &Config, now_us: i64) -> Vec<Finding> {
+    let trust = match Trust::load(&config.trust) {
+        Ok(trust) => trust,
+        Err(error) => return vec![Finding::failed("trust", &error)],
+    };
+    let mut findings = Vec::new();
+    let overridden = match override_until(store, now_us).await {
+        Ok(until_us) => until_us,
+        Err(failure) => {
+            let text = failure.explain().map(|(_, text)| text).unwrap_or_default();
+            findings.push(Finding { check: "revocation", status: Status::Fail, text });
+            None
+        }
+    };
+    let alarms = trust.current().revocation_alarms(now_us);
+    if alarms.is_empty() {
+        let (ja, en) = ("失効リストはすべて有効です", "every revocation list is fresh");
+        findings.push(Finding::new("revocation", Status::Ok, ja, en));
+    }
+    for alarm in &alarms {
+        let status = match alarm.state {
+            AlarmState::StaleFrom(_) => Status::Warn,
+            AlarmState::StaleSince(_) if overridden.is_some() => Status::Warn,
+            _ => Status::Fail,
+        };
+        findings.push(Finding { check: "revocation", status, text: alarm_text(alarm) });
+    }
+    if let Some(until) = overridden.map(time::format_us) {
+        findings.push(Finding::new(
+            "revocation",
+            Status::Warn,
+            format!("特例により、{until}まで古い失効リストでも受け付けます"),
+            format!("stale lists pass until {until} by an operator's override"),
+        ));
+    }
+    findings
+}
+
+/// Offices' certificates that end soon or have ended: nothing can be sealed to those.
+pub(super) async fn check_offices(store: &Store, now_us: i64) -> Finding {
+    let check = "certificates";
+    let ending = match store.certificates_ending(now_us.saturating_add(SOON_US), MAX_NAMED).await {
+        Ok(ending) => ending,
+        Err(error) => return Finding::failed(check, &error),
+    };
+    if ending.is_empty() {
+        return Finding::new(
+            check,
+            Status::Ok,
+            "30日以内に切れる事業所の証明書はありません",
+            "no office's certificate ends within 30 days",
+        );
+    }
+    let named: Vec<String> =
+        ending.iter().map(|(office, end)| format!("{office} ({})", time::format_us(*end))).collect();
+    let named = named.join(", ");
+    Finding::new(
+        check,
+        Status::Warn,
+        format!("30日以内に切れる、または切れた証明書: {named}"),
+        format!("certificates that end within 30 days, or have ended: {named}"),
+    )
+}
+
+/// The server's certificate and its key.
+pub(super) fn check_server(config: &Config, now_us: i64) -> Finding {
+    let (status, text) = judge_server(config, now_us);
+    Finding { check: "tls", status, text }
+}
+
+fn judge_server(config: &Config, now_us: i64) -> (Status, Text) {
+    let failed = |why: String| (Status::Fail, Text::new(why.clone(), why));
+    let path = &config.server.certificate;
+    let chain = match std::fs::read(path) {
+        Ok(chain) => chain,
+        Err(error) => return failed(format!("{}: {error}", path.display())),
+    };
+    let key = match read_secret(&config.server.private_key) {
+        Ok(key) => key,
+        Err(error) => return failed(error.to_string()),
+    };
+    let identity = match KeyIdentity::from_pem(&chain, &key) {
+        Ok(identity) => identity,
+        Err(error) => return failed(format!("{}: {error}", path.display())),
+    };
+    match valid_until(&identity, now_us) {
+        None => (
+            Status::Warn,
+            Text::new(
+                "サーバー証明書に発行者の証明書が付いていないため、期限を確かめられません",
+                "the server's certificate comes without its issuer: its validity was not checked",
+            ),
+        ),
+        Some(Err(why)) => failed(format!("{}: {why}", path.display())),
+        Some(Ok(until_us)) => {
+            let until = time::format_us(until_us);
+            let soon = until_us < now_us.saturating_add(SOON_US);
+            let (advice_ja, advice_en) = if soon {
+                ("。cert server で更新してください", "; renew it: cert server")
+            } else {
+                ("", "")
+            };
+            let text = Text::new(
+                format!("サーバー証明書は{until}まで有効です{advice_ja}"),
+                format!("the server's certificate is good until {until}{advice_en}"),
+            );
+            (if soon { Status::Warn } else { Status::Ok }, text)
+        }
+    }
+}
+
+/// How long the chain in the file is good for. `None`: it holds one certificate only.
+fn valid_until(identity: &KeyIdentity, now_us: i64) -> Option<Result<i64, String>> {
+    let (leaf, above) = identity.chain_der().split_first()?;
+    let (top, between) = above.split_last()?;
+    // Whether it is revoked is what clients ask, not the relay.
+    let policy = RevocationPolicy { on_missing: OnDoubt::Warn, ..RevocationPolicy::default() };
+    let material = TrustMaterial { anchors: vec![top.clone()], policy, ..TrustMaterial::default() };
+    let extra: Vec<&[u8]> = between.iter().map(Vec::as_slice).collect();
+    let verified = TrustStore::new(material).map_err(|error| error.to_string()).and_then(|store| {
+        store.verify_chain(leaf, &extra, Purpose::Any, now_us).map_err(|error| error.to_string())
+    });
+    Some(verified.map(|chain| chain.valid_until_us))
+}

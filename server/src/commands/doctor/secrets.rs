@@ -1,0 +1,40 @@
+//! Secret keys: there, and for their owner only.
+
+use std::path::Path;
+
+use super::{Finding, Status};
+use crate::config::Config;
+use crate::config::template::names;
+use crate::files;
+
+const CHECK: &str = "secrets";
+
+/// Looks at every secret key.
+pub(super) fn check(config: &Config) -> Vec<Finding> {
+    let relay_ca = config.folder.join(names::RELAY_CA_KEY);
+    // An operator may keep a CA's key elsewhere; without the other two the relay does not start.
+    let mut secrets = vec![(&config.evidence.log_key, true), (&config.server.private_key, true)];
+    secrets.extend(config.trial_ca.as_ref().map(|ca| (&ca.key, false)));
+    secrets.push((&relay_ca, false));
+    secrets.into_iter().filter_map(|(path, needed)| secret(path, needed)).collect()
+}
+
+fn secret(path: &Path, needed: bool) -> Option<Finding> {
+    let shown = path.display();
+    Some(match files::readable_by_others(path) {
+        Ok(false) => Finding::new(
+            CHECK,
+            Status::Ok,
+            format!("{shown}: 所有者だけが読めます"),
+            format!("{shown}: its owner's only"),
+        ),
+        Ok(true) => Finding::new(
+            CHECK,
+            Status::Fail,
+            format!("{shown}: 他の利用者も読めます。chmod 600 してください"),
+            format!("{shown}: others may read it; chmod 600 it"),
+        ),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !needed => return None,
+        Err(error) => Finding::failed(CHECK, &format!("{shown}: {error}")),
+    })
+}

@@ -1,0 +1,106 @@
+//! `doctor` on a good relay, and on relays with one thing wrong each.
+
+use super::*;
+use crate::commands::testing::{RECEIVER, SENDER, TestRelay};
+use crate::config::template::names;
+use crate::store::dialect::Dialect;
+use crate::store::testing::on_both_databases;
+
+const DAY_US: i64 = 86_400 * 1_000_000;
+
+async fn findings(relay: &TestRelay, now_us: i64) -> Vec<Finding> {
+    examine(&relay.config(), now_us).await
+}
+
+fn worst(findings: &[Finding], check: &str) -> Status {
+    let of_check = findings.iter().filter(|finding| finding.check == check);
+    of_check.map(|finding| finding.status).max().unwrap_or_else(|| panic!("no check {check}: {findings:?}"))
+}
+
+async fn a_good_relay_is_well(dialect: Dialect) {
+    let relay = TestRelay::new(dialect).await;
+    relay.with_offices().await;
+    let ran = relay.run(&["doctor"]).await.expect(Exit::Done);
+    for check in
+        ["config", "secrets", "database", "clock", "log", "witness", "revocation", "certificates", "tls"]
+    {
+        let finding = ran.out.iter().find(|finding| finding["check"] == check);
+        assert_eq!(finding.unwrap_or_else(|| panic!("{check}: {ran:?}"))["status"], "ok", "{check}");
+    }
+}
+
+async fn what_ends_is_told_before_it_ends(dialect: Dialect) {
+    let relay = TestRelay::new(dialect).await;
+    relay.with_offices().await;
+    let issue = |number, days| {
+        let out = relay.beside("certificates").display().to_string();
+        let relay = &relay;
+        async move {
+            let arguments = ["cert", "issue", number, "--out", &out, "--days", days, "--key", "p256"];
+            relay.run(&arguments).await.expect(Exit::Done)
+        }
+    };
+    issue(SENDER, "20").await;
+    issue(RECEIVER, "300").await;
+    let now_us = SystemClock.now_us();
+    let found = findings(&relay, now_us).await;
+    let certificates = found.iter().find(|finding| finding.check == "certificates").unwrap();
+    assert_eq!(certificates.status, Status::Warn);
+    assert!(certificates.text.en.contains(SENDER) && !certificates.text.en.contains(RECEIVER));
+
+    // The list is good for a week, the alarm comes two days before its end.
+    assert_eq!(worst(&findings(&relay, now_us + 4 * DAY_US).await, "revocation"), Status::Ok);
+    assert_eq!(worst(&findings(&relay, now_us + 6 * DAY_US).await, "revocation"), Status::Warn);
+    assert_eq!(worst(&findings(&relay, now_us + 8 * DAY_US).await, "revocation"), Status::Fail);
+    // The server's certificate is good for 13 months.
+    assert_eq!(worst(&findings(&relay, now_us + 380 * DAY_US).await, "tls"), Status::Warn);
+    assert_eq!(worst(&findings(&relay, now_us + 400 * DAY_US).await, "tls"), Status::Fail);
+    // A clock that lags behind the log.
+    assert_eq!(worst(&findings(&relay, now_us - DAY_US).await, "clock"), Status::Fail);
+}
+
+#[tokio::test]
+async fn each_thing_that_is_wrong_is_told() {
+    let relay = TestRelay::new(Dialect::Sqlite).await;
+    let now_us = SystemClock.now_us();
+    let away = |name: &str| std::fs::rename(relay.at(name), relay.beside("away")).unwrap();
+    let back = |name: &str| std::fs::rename(relay.beside("away"), relay.at(name)).unwrap();
+    for (name, check, status) in [
+        (names::LOG_KEY, "secrets", Status::Fail),
+        (names::LOG_KEY, "log", Status::Fail),
+        (names::TLS_KEY, "tls", Status::Fail),
+        (names::TLS_CERTIFICATE, "tls", Status::Fail),
+        (names::WITNESS, "witness", Status::Warn),
+        (names::TRIAL_CA, "trust", Status::Fail),
+        ("crls/trial-ca.crl", "revocation", Status::Fail),
+        (names::DATABASE, "database", Status::Fail),
+    ] {
+        away(name);
+        let found = findings(&relay, now_us).await;
+        assert_eq!(worst(&found, check), status, "{name}: {found:?}");
+        back(name);
+    }
+    // Another log's key.
+    let other = TestRelay::new(Dialect::Sqlite).await;
+    away(names::LOG_KEY);
+    std::fs::copy(other.at(names::LOG_KEY), relay.at(names::LOG_KEY)).unwrap();
+    assert_eq!(worst(&findings(&relay, now_us).await, "log"), Status::Fail);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_key_that_others_may_read_fails() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let relay = TestRelay::new(Dialect::Sqlite).await;
+    for name in [names::LOG_KEY, names::TLS_KEY, "trial-ca.key", names::RELAY_CA_KEY] {
+        let open =
+            |mode| std::fs::set_permissions(relay.at(name), std::fs::Permissions::from_mode(mode)).unwrap();
+        open(0o640);
+        let ran = relay.run(&["doctor"]).await.expect(Exit::Failed);
+        assert!(ran.out.iter().any(|f| f["check"] == "secrets" && f["status"] == "fail"), "{name}");
+        open(0o600);
+    }
+    relay.run(&["doctor"]).await.expect(Exit::Done);
+}
+
+on_both_databases!(a_good_relay_is_well, what_ends_is_told_before_it_ends);

@@ -1,0 +1,234 @@
+//! The parcels: their rows against their events, their sealed contents, and what their evidence needs.
+
+use std::collections::HashSet;
+
+use ring::digest::{Context, SHA256};
+use tasuki_proto::event::{Event, kind, sha256};
+
+use super::epoch::{Extent, Totals};
+use super::problem::{Problem, Problems};
+use crate::commands::progress::Progress;
+use crate::store::leaves::{Leaf, Position};
+use crate::store::parcels::{FileRow, ParcelRow, State};
+use crate::store::{Store, StoreError};
+
+/// Parcels whose rows and events are read at once.
+const PAGE: u32 = 200;
+
+/// Bytes of sealed content read at once.
+const PIECE: usize = 4 * 1024 * 1024;
+
+/// Certificates and revocation lists that were looked at already and need not be again.
+const MAX_SEEN: usize = 100_000;
+
+/// How often a parcel that moves under our eyes is looked at again.
+const TRIES: u32 = 10;
+
+/// What the parcels add up to.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) parcels: u64,
+    pub(super) contents: u64,
+}
+
+/// Walks over all parcels.
+pub(super) struct Walk<'a> {
+    store: &'a Store,
+    current: Extent,
+    problems: &'a mut Problems,
+    counts: Counts,
+    /// Events about parcels.
+    events: u64,
+    /// Kept certificates and lists that are right.
+    seen: HashSet<[u8; 32]>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(store: &'a Store, current: Extent, problems: &'a mut Problems) -> Self {
+        Self { store, current, problems, counts: Counts::default(), events: 0, seen: HashSet::new() }
+    }
+
+    pub(super) async fn run(mut self, totals: &Totals, progress: &Progress) -> Result<Counts, StoreError> {
+        let mut after = 0;
+        loop {
+            let page = self.store.parcels_from(after, PAGE).await?;
+            let (Some(first), Some(last)) = (page.first(), page.last()) else { break };
+            let leaves = self.store.leaves_of_parcels(first.seq, last.seq).await?;
+            after = last.seq;
+            for row in &page {
+                // What was accepted after verification began is not part of what is verified.
+                if !self.covers(row.position) {
+                    continue;
+                }
+                let first = leaves.partition_point(|leaf| leaf.seq < row.seq);
+                let behind = leaves.partition_point(|leaf| leaf.seq <= row.seq);
+                self.parcel(row, &leaves[first..behind]).await?;
+            }
+            progress.advance(page.len() as u64);
+        }
+        let Counts { parcels, .. } = self.counts;
+        // Each delivered parcel has one row, and each event about a parcel was found at its parcel.
+        if parcels != totals.delivered {
+            self.problems.add(Problem::ParcelCount { told: totals.delivered, rows: parcels });
+        } else if self.events != totals.parcel_events {
+            self.problems.add(Problem::ParcelCount { told: totals.parcel_events, rows: self.events });
+        }
+        Ok(self.counts)
+    }
+
+    fn covers(&self, position: Position) -> bool {
+        position.epoch != self.current.epoch || position.index < self.current.size
+    }
+
+    async fn parcel(&mut self, row: &ParcelRow, leaves: &[Leaf]) -> Result<(), StoreError> {
+        self.counts.parcels += 1;
+        self.events += leaves.iter().filter(|leaf| self.covers(leaf.position)).count() as u64;
+        let (row, leaves) = self.settled(row, leaves).await?;
+        for problem in compare(&row, &leaves) {
+            self.problems.add(problem);
+        }
+        self.content(&row).await?;
+        self.statements(&row, &leaves).await?;
+        self.kept(&row, &leaves).await
+    }
+
+    /// A row and its events that belong together: a relay may move the parcel on between the two readings.
+    async fn settled(&self, row: &ParcelRow, leaves: &[Leaf]) -> Result<(ParcelRow, Vec<Leaf>), StoreError> {
+        let (mut row, mut leaves) = (row.clone(), leaves.to_vec());
+        for _ in 0..TRIES {
+            if compare(&row, &leaves).is_empty() {
+                break;
+            }
+            leaves = self.store.leaves_of_parcel(row.seq).await?;
+            match self.store.parcel(&row.key).await? {
+                Some(again) if again != row => row = again,
+                // Nobody moves it: what differs, differs.
+                Some(_) | None => break,
+            }
+        }
+        Ok((row, leaves))
+    }
+
+    /// The sealed content is what the event of its acceptance says. Once the receiver has signed for it, it may
+    /// be gone.
+    async fn content(&mut self, row: &ParcelRow) -> Result<(), StoreError> {
+        let mut context = Context::new(&SHA256);
+        let mut offset = 0;
+        loop {
+            let Some(piece) = self.store.content(row.seq, offset, PIECE).await? else {
+                if row.state != State::Acknowledged {
+                    self.problems.add(Problem::ContentMissing { key: row.key });
+                }
+                return Ok(());
+            };
+            context.update(&piece);
+            offset += piece.len() as u64;
+            if piece.len() < PIECE {
+                break;
+            }
+        }
+        self.counts.contents += 1;
+        if context.finish().as_ref() != row.sealed_digest || offset != row.sealed_size {
+            self.problems.add(Problem::Content { key: row.key });
+        }
+        Ok(())
+    }
+
+    /// The statements that events name are kept as they were.
+    async fn statements(&mut self, row: &ParcelRow, leaves: &[Leaf]) -> Result<(), StoreError> {
+        let named: Vec<[u8; 32]> =
+            events(leaves).filter_map(|(event, _)| event.digest("statement")).collect();
+        if named.is_empty() {
+            return Ok(());
+        }
+        let kept = self.store.statements_of(row.seq).await?;
+        let good = |digest: &[u8; 32]| kept.iter().any(|(d, cms)| d == digest && sha256(cms) == *digest);
+        if !named.iter().all(good) {
+            self.problems.add(Problem::Statement { key: row.key });
+        }
+        Ok(())
+    }
+
+    /// The signers' certificates with their chains, and the revocation lists, are kept as they were.
+    async fn kept(&mut self, row: &ParcelRow, leaves: &[Leaf]) -> Result<(), StoreError> {
+        let mut wanted: Vec<[u8; 32]> = Vec::new();
+        for (event, _) in events(leaves) {
+            wanted.extend(event.digest("signer"));
+            wanted.extend(event.lines.all("crl").filter_map(tasuki_proto::canonical::parse_digest));
+        }
+        while let Some(fingerprint) = wanted.pop() {
+            if self.seen.contains(&fingerprint) {
+                continue;
+            }
+            match self.store.archived(&fingerprint).await? {
+                Some((der, chain)) if sha256(&der) == fingerprint => {
+                    // The chain begins with the certificate itself.
+                    wanted.extend(chain.into_iter().filter(|above| *above != fingerprint));
+                }
+                Some(_) | None => self.problems.add(Problem::Archive { key: row.key, fingerprint }),
+            }
+            if self.seen.len() >= MAX_SEEN {
+                self.seen.clear();
+            }
+            self.seen.insert(fingerprint);
+        }
+        Ok(())
+    }
+}
+
+fn events(leaves: &[Leaf]) -> impl Iterator<Item = (Event, &Leaf)> {
+    leaves.iter().filter_map(|leaf| Some((Event::parse(&leaf.text).ok()?, leaf)))
+}
+
+/// Holds a parcel's row against its events.
+fn compare(row: &ParcelRow, leaves: &[Leaf]) -> Vec<Problem> {
+    let key = row.key;
+    let all: Vec<(Event, &Leaf)> = events(leaves).collect();
+    let strange = |event: &Event| {
+        event.parcel() != Some(key)
+            || event.office("recipient") != Some(row.recipient)
+            || event.digest("digest") != Some(row.digest)
+    };
+    let Some((state, times)) = life(&all).filter(|_| all.len() == leaves.len()) else {
+        return vec![Problem::ParcelEvents { key }];
+    };
+    let (accepted, at) = &all[0];
+    let files: Vec<String> =
+        (1..).zip(&row.files).map(|(n, file)| format!("{n} {}", FileRow::line(file))).collect();
+    let told: HashSet<&str> = accepted.lines.all("file").collect();
+    let checks = [
+        ("sender, id, recipient, digest", all.iter().any(|(event, _)| strange(event))),
+        ("state", row.state != state),
+        ("sealed_digest", accepted.digest("sealed") != Some(row.sealed_digest)),
+        ("container_size", accepted.lines.get("size") != Some(row.container_size.to_string().as_str())),
+        ("signer", accepted.digest("signer") != Some(row.signer)),
+        ("files", files.iter().map(String::as_str).collect::<HashSet<_>>() != told),
+        ("pos", at.position != row.position),
+        ("accepted_us", row.accepted_us != times[0]),
+        ("fetched_us", row.fetched_us != times[1]),
+        ("acknowledged_us", row.acknowledged_us != times[2]),
+    ];
+    let differ = checks.into_iter().filter(|(_, differs)| *differs);
+    differ.map(|(column, _)| Problem::Parcel { key, column }).collect()
+}
+
+/// The state that a parcel's events lead to, and when it came into each state; `None`: they can't have happened
+/// in this order. Kinds of later versions annotate and change nothing.
+fn life(events: &[(Event, &Leaf)]) -> Option<(State, [i64; 3])> {
+    let mut state = None;
+    let mut times = [0; 3];
+    for (event, _) in events {
+        let (before, next, place) = match event.kind.as_str() {
+            kind::PARCEL_DELIVERED => (None, State::Delivered, 0),
+            kind::PARCEL_FETCHED => (Some(State::Delivered), State::Fetched, 1),
+            kind::PARCEL_ACKNOWLEDGED => (Some(State::Fetched), State::Acknowledged, 2),
+            _ => continue,
+        };
+        if state != before {
+            return None;
+        }
+        state = Some(next);
+        times[place] = event.time_us;
+    }
+    Some((state?, times))
+}
