@@ -35,8 +35,13 @@ pub(crate) struct Global {
     /// Print results as JSON, one object per line
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Language of what people read; also by TASUKI_LANG, LC_ALL, LANG
-    #[arg(long, global = true, value_name = "LANG")]
+    /// Language of what people read.
+    #[arg(
+        long,
+        global = true,
+        value_name = "LANG",
+        help = "Language of what people read; also by TASUKI_LANG, LC_ALL, LANG"
+    )]
     pub(crate) lang: Option<Lang>,
 }
 
@@ -83,7 +88,8 @@ pub(crate) struct Init {
 pub(crate) enum Office {
     /// Add an office, or change what is known of it
     Add(OfficeAdd),
-    /// Add or change the offices of a CSV file: number,name,kana,services,standard_ready
+    /// Add or change the offices of a CSV file.
+    #[command(about = "Add or change the offices of a CSV file: number,name,kana,services,standard_ready")]
     Import(OfficeImport),
     /// List offices whose number, name or reading holds every word
     List(OfficeList),

@@ -44,5 +44,5 @@ pub mod trust;
 ///
 /// Starts threads of its own, so it must not be called from within another runtime.
 pub fn main_with(args: Vec<OsString>) -> ExitCode {
-    commands::main_with(&args)
+    commands::main_with(args)
 }

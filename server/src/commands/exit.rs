@@ -75,9 +75,12 @@ impl Failure {
     /// Its exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Usage(..) | Self::Config(_) | Self::Setup(_) | Self::File(..) => Exit::Usage,
-            Self::Ca(CaError::File { .. } | CaError::Register { .. }) => Exit::Usage,
-            Self::Store(StoreError::UnknownDatabase(_)) => Exit::Usage,
+            Self::Usage(..)
+            | Self::Config(_)
+            | Self::Setup(_)
+            | Self::File(..)
+            | Self::Ca(CaError::File { .. } | CaError::Register { .. })
+            | Self::Store(StoreError::UnknownDatabase(_)) => Exit::Usage,
             Self::Store(_) | Self::Log(_) | Self::Refused(_) | Self::Rejected(..) | Self::Ca(_) => {
                 Exit::Failed
             }

@@ -47,7 +47,7 @@ use lang::Lang;
 use output::Output;
 
 /// Reads a command line, runs the command, and says how it ended. `arguments[0]` is the program's name.
-pub(crate) fn main_with(arguments: &[OsString]) -> ExitCode {
+pub(crate) fn main_with(arguments: Vec<OsString>) -> ExitCode {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {

@@ -166,7 +166,7 @@ impl Lines<'_> {
         // Empty lines before it are no records.
         let empty = self.bytes[start..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let passed = &self.bytes[self.at..start + empty];
-        self.line += passed.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.line += passed.split(|byte| *byte == b'\n').count() as u64 - 1;
         self.at = start + empty;
         self.line
     }

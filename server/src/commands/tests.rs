@@ -1,5 +1,6 @@
 //! Commands on a relay's folder: what they leave on disk and in the log.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use tasuki_certs::cms_sign::{Content, sign};
@@ -117,7 +118,7 @@ async fn large_files_come_in_in_pieces(dialect: Dialect) {
     let relay = TestRelay::new(dialect).await;
     let mut csv = "number,name,kana,services,standard_ready\n".to_owned();
     for n in 0..2_500u64 {
-        csv += &format!("{:010},事業所{n},ジギョウショ,11,true\n", 1_300_000_000 + n);
+        writeln!(csv, "{:010},事業所{n},ジギョウショ,11,true", 1_300_000_000 + n).unwrap();
     }
     let file = relay.write("offices.csv", csv.as_bytes());
     let ran = relay.run(&["office", "import", &file]).await.expect(Exit::Done);

@@ -211,7 +211,7 @@ async fn a_changed_tile_is_found(dialect: Dialect) {
         (flipped(&hashes, 32 * 4 + 7), 4),
         (hashes[..32 * 5].to_vec(), 5),
         ([&hashes[..], &[7; 32]].concat(), SIZE),
-        (hashes[..32 * 5 + 1].to_vec(), 5),
+        (hashes[..=32 * 5].to_vec(), 5),
     ] {
         let found = bench.found_with("tiles", "hashes", row, &changed).await;
         assert_eq!(found, [Problem::TileDiffers(TILE, place)]);
