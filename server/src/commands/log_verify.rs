@@ -92,7 +92,7 @@ fn tell(summary: &Summary, problems: &Problems, out: &mut Output) -> Result<Exit
                  電文{parcels}件(内容{contents}件)"
             ),
             format!(
-                "verified: {events} events, {checkpoints} checkpoints, {feed_entries} feed entries, \
+                "the log verifies: {events} events, {checkpoints} checkpoints, {feed_entries} feed entries, \
                  {parcels} parcels ({contents} with content)"
             ),
         )
@@ -100,7 +100,7 @@ fn tell(summary: &Summary, problems: &Problems, out: &mut Output) -> Result<Exit
         let total = problems.total();
         Text::new(
             format!("検証できません: {total}件の不一致があります"),
-            format!("NOT verified: {total} differences"),
+            format!("the log does NOT verify: {total} differences"),
         )
     };
     out.result(summary, &text)?;
