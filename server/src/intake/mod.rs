@@ -140,6 +140,14 @@ impl Intake {
         if header.recipient == header.sender {
             return Err(Refusal::of(reason::RECIPIENT_IS_SENDER));
         }
+        self.look_up(header, runtime).or_else(|_| {
+            // A command may have changed this office a moment ago: look once more before refusing.
+            runtime.block_on(self.directory.refresh())?;
+            self.look_up(header, runtime)
+        })
+    }
+
+    fn look_up(&self, header: &Header, runtime: &Handle) -> Result<Arc<Member>, Refusal> {
         // Mostly from memory; else this worker waits for the database.
         let member = runtime.block_on(self.directory.member(header.recipient))?;
         let member = member.ok_or(Refusal::of(reason::RECIPIENT_UNKNOWN))?;
