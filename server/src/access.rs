@@ -183,7 +183,7 @@ impl Access {
         let certificate = peer.certificate(&self.trust.current(), self.clock.now_us())?;
         let Identity::Office { number } = &certificate.identity else { return Err(Denied::NotAnOffice) };
         let office = number.parse().map_err(|_| Denied::Unknown)?;
-        let member = self.directory.member(office).await?.ok_or(Denied::Unknown)?;
+        let member = self.directory.member_checked(office, Member::active).await?.ok_or(Denied::Unknown)?;
         if member.active() { Ok((certificate, member)) } else { Err(Denied::Suspended) }
     }
 

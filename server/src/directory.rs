@@ -115,6 +115,24 @@ impl Directory {
         Ok(Some(member))
     }
 
+    /// An office. Where what is remembered of it is not `good`, the database is asked first: nobody is refused for
+    /// what another process changed a moment ago.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn member_checked(
+        &self,
+        office: OfficeNumber,
+        good: impl Fn(&Member) -> bool,
+    ) -> Result<Option<Arc<Member>>, StoreError> {
+        let known = self.member(office).await?;
+        if known.as_deref().is_some_and(good) {
+            return Ok(known);
+        }
+        self.refresh().await?;
+        self.member(office).await
+    }
+
     /// An office's name, empty where it left the directory.
     ///
     /// # Errors

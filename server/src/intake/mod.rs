@@ -149,7 +149,8 @@ impl Intake {
 
     fn look_up(&self, header: &Header, runtime: &Handle) -> Result<Arc<Member>, Refusal> {
         // Mostly from memory; else this worker waits for the database.
-        let member = runtime.block_on(self.directory.member(header.recipient))?;
+        let good = |member: &Member| member.active() && !member.recipients.is_empty();
+        let member = runtime.block_on(self.directory.member_checked(header.recipient, good))?;
         let member = member.ok_or(Refusal::of(reason::RECIPIENT_UNKNOWN))?;
         if !member.active() {
             return Err(Refusal::of(reason::RECIPIENT_SUSPENDED));
