@@ -140,14 +140,6 @@ impl Intake {
         if header.recipient == header.sender {
             return Err(Refusal::of(reason::RECIPIENT_IS_SENDER));
         }
-        self.look_up(header, runtime).or_else(|_| {
-            // A command may have changed this office a moment ago: look once more before refusing.
-            runtime.block_on(self.directory.refresh())?;
-            self.look_up(header, runtime)
-        })
-    }
-
-    fn look_up(&self, header: &Header, runtime: &Handle) -> Result<Arc<Member>, Refusal> {
         // Mostly from memory; else this worker waits for the database.
         let good = |member: &Member| member.active() && !member.recipients.is_empty();
         let member = runtime.block_on(self.directory.member_checked(header.recipient, good))?;
