@@ -75,7 +75,7 @@ impl Office {
 pub fn import(relay: &Relay, offices: &[(&str, &str, &str, &str)]) {
     let mut csv = format!("{IMPORT_HEADER}\n");
     for (number, name, kana, services) in offices {
-        csv += &format!("{number},{name},{kana},{services},true\n");
+        csv.extend([number, ",", name, ",", kana, ",", services, ",true\n"]);
     }
     let path = relay.dir.join("offices.csv");
     fs::write(&path, csv).expect("the relay's folder is writable");

@@ -43,7 +43,7 @@ impl Ran {
     /// # Panics
     /// If it was another one.
     #[track_caller]
-    pub fn expect(self, code: i32) -> Self {
+    pub fn expect(&self, code: i32) -> &Self {
         assert_eq!(self.code, code, "{}\nstdout: {}\nstderr: {}", self.line, self.out, self.err);
         self
     }

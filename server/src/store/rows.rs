@@ -47,7 +47,8 @@ pub(crate) fn insert_sql(
                 // quarter of the committer's CPU time.
                 Dialect::Sqlite => sql.push('?'),
                 Dialect::Postgres => {
-                    write!(sql, "${}", row * columns + column + 1).expect("writing to a String does not fail")
+                    write!(sql, "${}", row * columns + column + 1)
+                        .expect("writing to a String does not fail");
                 }
             }
         }

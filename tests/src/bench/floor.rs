@@ -72,7 +72,7 @@ fn each<T>(name: &'static str, over: &[T], mut work: impl FnMut(&T)) -> Line {
     let began = cpu::of_thread();
     over.iter().for_each(&mut work);
     let count = u32::try_from(over.len()).unwrap_or(u32::MAX).max(1);
-    Line { name, per_parcel: (cpu::of_thread() - began) / count }
+    Line { name, per_parcel: cpu::of_thread().saturating_sub(began) / count }
 }
 
 fn csv_of(container: &[u8]) -> Vec<u8> {
@@ -150,7 +150,8 @@ fn aes_gcm(sample: &[Bytes]) -> Line {
         let tag = key.seal_in_place_separate_tag(nonce, ring::aead::Aad::empty(), copy);
         let _tag = black_box(tag.expect("it encrypts"));
     }
-    line.per_parcel = (cpu::of_thread() - began) / u32::try_from(sample.len()).unwrap_or(1).max(1);
+    line.per_parcel =
+        cpu::of_thread().saturating_sub(began) / u32::try_from(sample.len()).unwrap_or(1).max(1);
     line
 }
 
@@ -185,5 +186,8 @@ async fn row_in_a_batch(sample: &[Bytes]) -> Line {
         tx.commit().await.expect("a commit");
         rows += u32::try_from(BATCH).unwrap_or(0);
     }
-    Line { name: "row in a batched commit", per_parcel: (cpu::of_this_process() - began) / rows.max(1) }
+    Line {
+        name: "row in a batched commit",
+        per_parcel: cpu::of_this_process().saturating_sub(began) / rows.max(1),
+    }
 }

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -80,13 +79,13 @@ pub struct Measured {
 impl Measured {
     /// Accepted parcels per second.
     pub fn per_second(&self) -> f64 {
-        self.latencies.len() as f64 / self.elapsed.as_secs_f64()
+        number(self.latencies.len()) / self.elapsed.as_secs_f64()
     }
 
-    /// The latency that this share of all parcels stayed below, in milliseconds.
-    pub fn percentile_ms(&self, share: f64) -> f64 {
+    /// The latency that so many of a hundred parcels stayed below, in milliseconds.
+    pub fn percentile_ms(&self, percent: usize) -> f64 {
         let last = self.latencies.len().saturating_sub(1);
-        let place = (last as f64 * share).round() as usize;
+        let place = last * percent / 100;
         self.latencies.get(place).map_or(0.0, |d| d.as_secs_f64() * 1000.0)
     }
 }
@@ -95,17 +94,12 @@ impl Measured {
 pub struct Load {
     lines: Vec<Line>,
     results: mpsc::UnboundedReceiver<Result<Duration, String>>,
-    failures: Arc<AtomicU64>,
 }
 
 impl Load {
-    /// Opens one Submit call per office.
-    ///
-    /// # Errors
-    /// If a call can't be opened.
-    pub async fn open(channels: &[Channel]) -> Result<Self, String> {
+    /// Opens one Submit call per office. A call that fails says so when parcels are sent.
+    pub fn open(channels: &[Channel]) -> Self {
         let (done, results) = mpsc::unbounded_channel();
-        let failures = Arc::new(AtomicU64::new(0));
         let mut lines = Vec::with_capacity(channels.len());
         for channel in channels {
             let (requests, stream) = mpsc::channel(64);
@@ -114,7 +108,7 @@ impl Load {
             tokio::spawn(answers(client, ReceiverStream::new(stream), flying, done.clone()));
             lines.push(Line { requests, flights, next_ticket: 0 });
         }
-        Ok(Self { lines, results, failures })
+        Self { lines, results }
     }
 
     /// Sends parcels: at most `window` unanswered at once and, if `per_second` is given, evenly paced.
@@ -131,7 +125,7 @@ impl Load {
         let began = Instant::now();
         for (n, parcel) in parcels.iter().enumerate() {
             if let Some(rate) = per_second {
-                let due = began + Duration::from_secs_f64(n as f64 / rate);
+                let due = began + Duration::from_secs_f64(number(n) / rate);
                 tokio::time::sleep_until(due.into()).await;
             }
             let place = Arc::clone(&places).acquire_owned().await.map_err(|e| e.to_string())?;
@@ -145,7 +139,6 @@ impl Load {
         }
         let elapsed = began.elapsed();
         latencies.sort_unstable();
-        self.failures.store(0, Ordering::Relaxed);
         Ok(Measured { accepted: latencies.len(), elapsed, latencies })
     }
 
@@ -202,4 +195,9 @@ async fn answers(
         };
         let _gone = done.send(result);
     }
+}
+
+/// A count as a number to calculate with: counts here stay far below four billion.
+fn number(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }

@@ -82,7 +82,7 @@ async fn bench(options: &Options) -> Result<(), String> {
     for party in &senders {
         channels.push(load::connect(&address, &relay_ca, &party.identity).await?);
     }
-    let mut load = Load::open(&channels).await?;
+    let mut load = Load::open(&channels);
     let pid = relay.pid().ok_or("the relay does not run")?;
     if let Some(total) = options.soak {
         return soak(&mut load, pid, &senders, &recipients, total).await;
@@ -95,7 +95,7 @@ async fn bench(options: &Options) -> Result<(), String> {
     let cpu_after = cpu::of_process(pid);
     settle().await;
     let after = (cpu_after, relay_counters(&relay));
-    let relay_cpu = (after.0 - before.0) / u32::try_from(full.accepted).unwrap_or(1);
+    let relay_cpu = after.0.saturating_sub(before.0) / u32::try_from(full.accepted).unwrap_or(1);
     let misses = miss_rate(before.1, after.1);
     let half = load.run(&parcels[WARM_UP + AT_SATURATION..], WINDOW, Some(full.per_second() / 2.0)).await?;
 
@@ -113,8 +113,8 @@ async fn bench(options: &Options) -> Result<(), String> {
     println!("  durable parcels            {:>7.0} /s", full.per_second());
     println!(
         "  latency p50 / p99          {:>7.1} / {:.1} ms",
-        full.percentile_ms(0.5),
-        full.percentile_ms(0.99)
+        full.percentile_ms(50),
+        full.percentile_ms(99)
     );
     println!(
         "  relay CPU per parcel       {:>7.1} µs = {:.2} × floor",
@@ -125,15 +125,15 @@ async fn bench(options: &Options) -> Result<(), String> {
     println!("relay at half load, {} parcels", half.accepted);
     println!(
         "  latency p50 / p99          {:>7.1} / {:.1} ms",
-        half.percentile_ms(0.5),
-        half.percentile_ms(0.99)
+        half.percentile_ms(50),
+        half.percentile_ms(99)
     );
     if options.json {
         let line = json!({
             "parcels_per_s": full.per_second().round(),
-            "p50_ms": full.percentile_ms(0.5),
-            "p99_ms": full.percentile_ms(0.99),
-            "p99_ms_half_load": half.percentile_ms(0.99),
+            "p50_ms": full.percentile_ms(50),
+            "p99_ms": full.percentile_ms(99),
+            "p99_ms_half_load": half.percentile_ms(99),
             "relay_cpu_us_per_parcel": micros(relay_cpu),
             "floor_cpu_us_per_parcel": micros(floor),
             "signer_cache_miss_rate": misses,
@@ -157,7 +157,8 @@ fn database(options: &Options) -> &'static str {
 fn import<'p>(relay: &Relay, parties: impl Iterator<Item = &'p Party>) -> Result<(), String> {
     let mut csv = format!("{IMPORT_HEADER}\n");
     for party in parties {
-        csv += &format!("{},bench {},ベンチ,43 11,true\n", party.number, party.number);
+        let number = &party.number;
+        csv.extend([number.as_str(), ",bench ", number, ",ベンチ,43 11,true\n"]);
     }
     let path = relay.dir.join("offices.csv");
     std::fs::write(&path, csv).map_err(|e| e.to_string())?;

@@ -36,7 +36,7 @@ impl Post {
         let digest = sha256(&container);
         assert_eq!(reason(&submit(&to_manager, container).await.unwrap()), "accepted");
         let key = ParcelKey { sender: MANAGER.parse().unwrap(), id: forge.id };
-        Self { stage: stage, visit, to_manager, to_visit, to_day, key, digest }
+        Self { stage, visit, to_manager, to_visit, to_day, key, digest }
     }
 
     async fn acknowledge(&self, channel: &Channel, about: AboutParcel, signer: &RawOffice) -> String {

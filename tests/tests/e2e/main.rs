@@ -1,4 +1,5 @@
 //! End to end: the real relay, the real command, real TLS, both databases.
+#![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod hostile_parcels;
 mod hostile_tls;
