@@ -2,9 +2,10 @@
 //!
 //! Commands and a running relay may use it at once: whoever changes the register holds its lock file.
 
-use std::fmt;
+mod issued;
+
 use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
 use tasuki_proto::time;
 
+pub use self::issued::{IssuedEntry, Wanted};
 use crate::config::TrialCaConfig;
 use crate::files::{self, Readers};
 
@@ -51,32 +53,6 @@ pub enum CaError {
     NotIssued(String),
 }
 
-/// What a certificate is looked up by, hexadecimal in lower case.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// SHA-256 of the certificate.
-    Fingerprint(String),
-    /// Serial number, without leading zeros.
-    Serial(String),
-}
-
-impl Wanted {
-    fn is(&self, entry: &IssuedEntry) -> bool {
-        match self {
-            Self::Fingerprint(fingerprint) => entry.fingerprint == *fingerprint,
-            Self::Serial(serial) => entry.serial.trim_start_matches('0') == serial.trim_start_matches('0'),
-        }
-    }
-}
-
-impl fmt::Display for Wanted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Fingerprint(text) | Self::Serial(text) => f.write_str(text),
-        }
-    }
-}
-
 /// A certificate that is revoked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RevokedCertificate {
@@ -105,19 +81,6 @@ pub struct PublishedList {
     pub certificates: usize,
     /// When the next one is promised, Unix microseconds.
     pub next_update_us: i64,
-}
-
-/// One certificate that was issued.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IssuedEntry {
-    /// Office or proxy number.
-    pub number: String,
-    /// SHA-256 of the certificate, hexadecimal.
-    pub fingerprint: String,
-    /// Serial number, hexadecimal.
-    pub serial: String,
-    /// When, RFC 3339.
-    pub issued_at: String,
 }
 
 /// What stands on the revocation list.
@@ -240,9 +203,7 @@ impl TrialCaFiles {
             serial: hex(&issued.serial),
             issued_at: time::format_us(now_us),
         };
-        let line = serde_json::to_string(&entry).expect("strings always serialise");
-        let path = self.path(ISSUED);
-        files::append_line(&path, &line).map_err(|source| CaError::File { path, source })?;
+        issued::add(&self.path(ISSUED), &entry)?;
         Ok(entry)
     }
 
@@ -258,7 +219,8 @@ impl TrialCaFiles {
         now_us: i64,
     ) -> Result<RevokedCertificate, CaError> {
         let _lock = self.lock()?;
-        let entry = self.find(wanted)?.ok_or_else(|| CaError::NotIssued(wanted.to_string()))?;
+        let entry = issued::find(&self.path(ISSUED), wanted)?
+            .ok_or_else(|| CaError::NotIssued(wanted.to_string()))?;
         let mut revoked = self.revoked()?;
         let known = revoked.certificates.iter().find(|r| r.serial == entry.serial).cloned();
         let new = known.is_none();
@@ -341,25 +303,6 @@ impl TrialCaFiles {
         let path = self.path(REVOKED);
         let bytes = fs::read(&path).map_err(|source| CaError::File { path: path.clone(), source })?;
         serde_json::from_slice(&bytes).map_err(|error| CaError::Register { path, line: error.line() })
-    }
-
-    /// A certificate that this CA issued.
-    fn find(&self, wanted: &Wanted) -> Result<Option<IssuedEntry>, CaError> {
-        let path = self.path(ISSUED);
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(CaError::File { path, source }),
-        };
-        for (number, line) in BufReader::new(file).lines().enumerate() {
-            let line = line.map_err(|source| CaError::File { path: path.clone(), source })?;
-            let entry: IssuedEntry = serde_json::from_str(&line)
-                .map_err(|_| CaError::Register { path: path.clone(), line: number + 1 })?;
-            if wanted.is(&entry) {
-                return Ok(Some(entry));
-            }
-        }
-        Ok(None)
     }
 
     fn lock(&self) -> Result<File, CaError> {

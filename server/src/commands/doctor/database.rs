@@ -8,6 +8,7 @@ use crate::boot::log_signer;
 use crate::config::Config;
 use crate::evidence::tree::{Missing, Tree};
 use crate::evidence::witness::Witness;
+use crate::store::dialect::Dialect;
 use crate::store::head::Head;
 use crate::store::{Store, StoreError};
 
@@ -19,12 +20,15 @@ const CLOCK_FLOOR_US: i64 = 1_767_225_600_000_000;
 
 /// Looks at the database; that it opened means that it is durable.
 pub(super) async fn check(store: &Store, config: &Config, now_us: i64) -> Vec<Finding> {
-    let dialect = store.dialect();
+    let dialect = match store.dialect() {
+        Dialect::Sqlite => "SQLite",
+        Dialect::Postgres => "PostgreSQL",
+    };
     let mut findings = vec![Finding::new(
         "database",
         Status::Ok,
-        format!("{dialect:?}: 書き込みは失われない設定です"),
-        format!("{dialect:?}: what it confirms is durable"),
+        format!("{dialect}: 書き込みは失われない設定です"),
+        format!("{dialect}: what it confirms is durable"),
     )];
     let head = match store.head().await {
         Ok(head) => head,
