@@ -1,6 +1,7 @@
 //! The feeds: each office's slice of the log, gapless, with openings that fit the events' commitments.
 
-use tasuki_proto::event::{Event, leaf_hash};
+use tasuki_proto::canonical::hex;
+use tasuki_proto::event::leaf_hash;
 use tasuki_proto::feed::NO_PREVIOUS;
 
 use super::epoch::{Extent, Totals};
@@ -68,9 +69,15 @@ fn entry(
     if row.opening.previous != end.leaf {
         problems.add(Problem::FeedPrevious { office, epoch, number });
     }
-    let event = text.and_then(|text| Event::parse(text).ok());
-    if !event.is_some_and(|event| event.feeds.contains(&row.opening.commitment())) {
+    if !text.is_some_and(|text| commits(text, &row.opening.commitment())) {
         problems.add(Problem::FeedCommitment { office, epoch, number });
     }
     FeedEnd { number, leaf: text.map_or(NO_PREVIOUS, leaf_hash) }
+}
+
+/// Whether an event holds a commitment. That its text is well-formed is seen where the leaves are read; to read
+/// it again for each party would take longer than all the rest.
+fn commits(text: &[u8], commitment: &[u8; 32]) -> bool {
+    let wanted = format!("feed: {}", hex(commitment));
+    text.split(|byte| *byte == b'\n').any(|line| line == wanted.as_bytes())
 }

@@ -83,30 +83,37 @@ impl<'a> Walk<'a> {
     async fn parcel(&mut self, row: &ParcelRow, leaves: &[Leaf]) -> Result<(), StoreError> {
         self.counts.parcels += 1;
         self.events += leaves.iter().filter(|leaf| self.covers(leaf.position)).count() as u64;
-        let (row, leaves) = self.settled(row, leaves).await?;
-        for problem in compare(&row, &leaves) {
+        let (row, events, problems) = self.settled(row.clone(), leaves).await?;
+        for problem in problems {
             self.problems.add(problem);
         }
         self.content(&row).await?;
-        self.statements(&row, &leaves).await?;
-        self.kept(&row, &leaves).await
+        self.statements(&row, &events).await?;
+        self.kept(&row, &events).await
     }
 
-    /// A row and its events that belong together: a relay may move the parcel on between the two readings.
-    async fn settled(&self, row: &ParcelRow, leaves: &[Leaf]) -> Result<(ParcelRow, Vec<Leaf>), StoreError> {
-        let (mut row, mut leaves) = (row.clone(), leaves.to_vec());
+    /// A row and its events that belong together, and what differs all the same: a relay may move the parcel on
+    /// between the two readings.
+    async fn settled(
+        &self,
+        mut row: ParcelRow,
+        leaves: &[Leaf],
+    ) -> Result<(ParcelRow, Vec<Told>, Vec<Problem>), StoreError> {
+        let mut events = read(leaves);
+        let mut problems = compare(&row, events.as_deref());
         for _ in 0..TRIES {
-            if compare(&row, &leaves).is_empty() {
+            if problems.is_empty() {
                 break;
             }
-            leaves = self.store.leaves_of_parcel(row.seq).await?;
+            events = read(&self.store.leaves_of_parcel(row.seq).await?);
             match self.store.parcel(&row.key).await? {
                 Some(again) if again != row => row = again,
                 // Nobody moves it: what differs, differs.
                 Some(_) | None => break,
             }
+            problems = compare(&row, events.as_deref());
         }
-        Ok((row, leaves))
+        Ok((row, events.unwrap_or_default(), problems))
     }
 
     /// The sealed content is what the event of its acceptance says. Once the receiver has signed for it, it may
@@ -135,9 +142,8 @@ impl<'a> Walk<'a> {
     }
 
     /// The statements that events name are kept as they were.
-    async fn statements(&mut self, row: &ParcelRow, leaves: &[Leaf]) -> Result<(), StoreError> {
-        let named: Vec<[u8; 32]> =
-            events(leaves).filter_map(|(event, _)| event.digest("statement")).collect();
+    async fn statements(&mut self, row: &ParcelRow, events: &[Told]) -> Result<(), StoreError> {
+        let named: Vec<[u8; 32]> = events.iter().filter_map(|(event, _)| event.digest("statement")).collect();
         if named.is_empty() {
             return Ok(());
         }
@@ -150,9 +156,9 @@ impl<'a> Walk<'a> {
     }
 
     /// The signers' certificates with their chains, and the revocation lists, are kept as they were.
-    async fn kept(&mut self, row: &ParcelRow, leaves: &[Leaf]) -> Result<(), StoreError> {
+    async fn kept(&mut self, row: &ParcelRow, events: &[Told]) -> Result<(), StoreError> {
         let mut wanted: Vec<[u8; 32]> = Vec::new();
-        for (event, _) in events(leaves) {
+        for (event, _) in events {
             wanted.extend(event.digest("signer"));
             wanted.extend(event.lines.all("crl").filter_map(tasuki_proto::canonical::parse_digest));
         }
@@ -176,34 +182,37 @@ impl<'a> Walk<'a> {
     }
 }
 
-fn events(leaves: &[Leaf]) -> impl Iterator<Item = (Event, &Leaf)> {
-    leaves.iter().filter_map(|leaf| Some((Event::parse(&leaf.text).ok()?, leaf)))
+/// An event and where it stands.
+type Told = (Event, Position);
+
+/// A parcel's events; `None`: one of them can't be read.
+fn read(leaves: &[Leaf]) -> Option<Vec<Told>> {
+    leaves.iter().map(|leaf| Some((Event::parse(&leaf.text).ok()?, leaf.position))).collect()
 }
 
 /// Holds a parcel's row against its events.
-fn compare(row: &ParcelRow, leaves: &[Leaf]) -> Vec<Problem> {
+fn compare(row: &ParcelRow, events: Option<&[Told]>) -> Vec<Problem> {
     let key = row.key;
-    let all: Vec<(Event, &Leaf)> = events(leaves).collect();
     let strange = |event: &Event| {
         event.parcel() != Some(key)
             || event.office("recipient") != Some(row.recipient)
             || event.digest("digest") != Some(row.digest)
     };
-    let Some((state, times)) = life(&all).filter(|_| all.len() == leaves.len()) else {
+    let life = events.and_then(|events| Some((events, life(events)?)));
+    let Some((events @ [(accepted, at), ..], (state, times))) = life else {
         return vec![Problem::ParcelEvents { key }];
     };
-    let (accepted, at) = &all[0];
     let files: Vec<String> =
         (1..).zip(&row.files).map(|(n, file)| format!("{n} {}", FileRow::line(file))).collect();
     let told: HashSet<&str> = accepted.lines.all("file").collect();
     let checks = [
-        ("sender, id, recipient, digest", all.iter().any(|(event, _)| strange(event))),
+        ("sender, id, recipient, digest", events.iter().any(|(event, _)| strange(event))),
         ("state", row.state != state),
         ("sealed_digest", accepted.digest("sealed") != Some(row.sealed_digest)),
         ("container_size", accepted.lines.get("size") != Some(row.container_size.to_string().as_str())),
         ("signer", accepted.digest("signer") != Some(row.signer)),
         ("files", files.iter().map(String::as_str).collect::<HashSet<_>>() != told),
-        ("pos", at.position != row.position),
+        ("pos", *at != row.position),
         ("accepted_us", row.accepted_us != times[0]),
         ("fetched_us", row.fetched_us != times[1]),
         ("acknowledged_us", row.acknowledged_us != times[2]),
@@ -214,7 +223,7 @@ fn compare(row: &ParcelRow, leaves: &[Leaf]) -> Vec<Problem> {
 
 /// The state that a parcel's events lead to, and when it came into each state; `None`: they can't have happened
 /// in this order. Kinds of later versions annotate and change nothing.
-fn life(events: &[(Event, &Leaf)]) -> Option<(State, [i64; 3])> {
+fn life(events: &[Told]) -> Option<(State, [i64; 3])> {
     let mut state = None;
     let mut times = [0; 3];
     for (event, _) in events {
