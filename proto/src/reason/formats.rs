@@ -48,6 +48,7 @@ pub(super) const TABLE: &[Explanation] = &[
     row("CERTIFICATE_NOT_YET_VALID", "証明書がまだ有効ではありません。パソコンの時計も確認してください。", "The certificate is not valid yet; check the clock, too."),
     row("CERTIFICATE_POLICY", "証明書がこの用途の方針に合いません。", "The certificate's policies don't allow this."),
     row("CERTIFICATE_REVOKED", "証明書は失効しています。新しい証明書を使ってください。", "The certificate is revoked; use a new one."),
+    row("CHAIN_TOO_LONG", "証明書の階層が長すぎます。運用主体に連絡してください。", "The chain of certificates is longer than the relay takes; tell the operator."),
     row("CRL_INVALID", "失効リストが正しくありません。運用主体に連絡してください。", "A revocation list is not valid; tell the operator."),
     row("CRL_MISSING", "失効リストがなく、証明書を確認できません。運用主体に連絡してください。", "There is no revocation list for the certificate's issuer; tell the operator."),
     row("CRL_STALE", "失効リストが古く、証明書を確認できません。運用主体に連絡してください。", "The revocation list is too old; tell the operator."),

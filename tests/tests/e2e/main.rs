@@ -5,4 +5,5 @@ mod hostile_parcels;
 mod hostile_tls;
 mod mailbox;
 mod month;
+mod set_back;
 mod stage;
