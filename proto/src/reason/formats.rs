@@ -81,6 +81,7 @@ pub(super) const TABLE: &[Explanation] = &[
     row("SIGNATURE_WITHOUT_CONTENT", VENDOR_JA, "The signature holds no content."),
     row("SIGNED_ATTRIBUTE_MISSING", VENDOR_JA, "The signature lacks a signed attribute that CAdES asks for."),
     row("SIGNED_ATTRIBUTE_TWICE", VENDOR_JA, "The signature has a signed attribute twice."),
+    row("SIGNER_AMBIGUOUS", VENDOR_JA, "Two certificates in the signature go by the signer's name."),
     row("SIGNER_NOT_EMBEDDED", VENDOR_JA, "The signer's certificate is not in the signature."),
     row("SIGNING_CERTIFICATE_MISMATCH", "署名に付いた証明書が署名者のものではありません。", "The certificate in the signature is not the signer's."),
     // Identities
