@@ -177,7 +177,7 @@ impl Draft<'_> {
         Ok(Ok(Applied::parcel(row, written)))
     }
 
-    async fn acknowledge(&mut self, tx: &mut Tx, word: &mut Acknowledgement) -> Answer {
+    async fn acknowledge(&mut self, tx: &mut Tx, word: &Acknowledgement) -> Answer {
         let found = self.store.parcel_in(tx, &word.key).await?;
         let Some(mut row) = found.filter(|p| p.recipient == word.office) else {
             return Ok(Err(Refused::NotFound));
@@ -200,7 +200,8 @@ impl Draft<'_> {
             self.store.archive(tx, item).await?;
         }
         let digest = sha256(&word.cms);
-        let cms = std::mem::take(&mut word.cms);
+        // A copy: the batch may be tried again, without a parcel that exists already.
+        let cms = word.cms.clone();
         let statement = StatementRow { digest, seq: row.seq, kind: "acknowledge", cms };
         self.store.insert_statement(tx, &statement).await?;
         let parties = [word.key.sender, word.office];

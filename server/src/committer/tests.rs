@@ -212,6 +212,16 @@ async fn repetitions_answer_the_first_result(dialect: Dialect) {
     assert_ne!(a.unwrap().repeated, b.unwrap().repeated);
     let all = store.list_parcels(office(SENDER), Side::Sent, &ParcelFilter::default(), 100).await.unwrap();
     assert_eq!(all.len(), 3);
+
+    // A batch that is tried again without a repetition writes everything else whole.
+    committer.submit(fetch(first.key)).await.unwrap();
+    let (signed, repeated) = tokio::join!(
+        committer.submit(acknowledgement(first.key, [1; 32])),
+        committer.submit(Change::Deliver(again(&first))),
+    );
+    assert!(repeated.unwrap().repeated);
+    let seq = signed.unwrap().parcel.unwrap().seq;
+    assert_eq!(store.statements_of(seq).await.unwrap()[0].1, b"signed");
 }
 
 async fn many_at_once_make_gapless_feeds(dialect: Dialect) {
