@@ -12,8 +12,7 @@
 //! Lines end with LF, the last one too. Keys are `[a-z][a-z0-9-]*`. Values are not empty, hold no control
 //! characters, and neither begin nor end with a space. UTF-8.
 
-use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::borrow::Cow;
 
 /// The bytes are not a canonical text of the expected form.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -52,7 +51,7 @@ pub const MAX_TEXT: usize = 256 * 1024;
 
 /// Key–value lines of one text, always in canonical order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Lines(BTreeSet<(String, String)>);
+pub struct Lines(Vec<(Cow<'static, str>, String)>);
 
 impl Lines {
     /// No lines yet.
@@ -61,27 +60,37 @@ impl Lines {
     }
 
     /// Adds a line. Characters that a value can't hold become spaces; an empty value adds no line.
-    pub fn add(&mut self, key: &str, value: &str) {
+    pub fn add(&mut self, key: &'static str, value: &str) {
         debug_assert!(is_key(key), "{key:?} is no key");
-        let clean: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let clean = clean.trim();
-        if !clean.is_empty() {
-            self.0.insert((key.to_owned(), clean.to_owned()));
+        let value = value.trim();
+        let clean = if value.chars().any(char::is_control) {
+            value.replace(char::is_control, " ").trim().to_owned()
+        } else {
+            value.to_owned()
+        };
+        if clean.is_empty() {
+            return;
+        }
+        let place = self.0.binary_search_by(|(k, v)| (&**k, v.as_str()).cmp(&(key, &clean)));
+        if let Err(place) = place {
+            self.0.insert(place, (Cow::Borrowed(key), clean));
         }
     }
 
     /// The value of a key that stands at most once.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let first = self.0.range((key.to_owned(), String::new())..).next();
-        first.filter(|(k, _)| k == key).map(|(_, value)| value.as_str())
+        let (k, value) = self.0.get(self.place(key))?;
+        (k == key).then_some(value.as_str())
     }
 
     /// The values of a key that may repeat, in order.
     pub fn all<'a>(&'a self, key: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0
-            .range((key.to_owned(), String::new())..)
-            .take_while(move |(k, _)| k == key)
-            .map(|(_, v)| v.as_str())
+        self.0[self.place(key)..].iter().take_while(move |(k, _)| k == key).map(|(_, v)| v.as_str())
+    }
+
+    /// Where the first line of a key stands, or would.
+    fn place(&self, key: &str) -> usize {
+        self.0.partition_point(|(k, _)| &**k < key)
     }
 
     /// The value of a key that the form needs.
@@ -100,19 +109,13 @@ impl Lines {
     }
 
     /// All lines in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        self.0.iter().map(|(k, v)| (&**k, v.as_str()))
     }
 
     /// The text under its first line.
     pub fn print(&self, form: &str) -> String {
-        let mut text = String::with_capacity(form.len() + 1 + self.0.len() * 64);
-        text.push_str(form);
-        text.push('\n');
-        for (key, value) in &self.0 {
-            writeln!(text, "{key}: {value}").expect("writing to a String does not fail");
-        }
-        text
+        print_lines(form, self.iter())
     }
 
     /// Reads what [`Lines::print`] wrote; refuses every other spelling. `repeating` are the keys that may
@@ -138,11 +141,26 @@ impl Lines {
             if !(in_order && is_key(key) && is_value(value)) {
                 return Err(TextError::NotCanonical { line });
             }
-            lines.0.insert((key.to_owned(), value.to_owned()));
+            // In order, as was just checked.
+            lines.0.push((Cow::Owned(key.to_owned()), value.to_owned()));
             last = Some((key, value));
         }
         Ok(lines)
     }
+}
+
+/// A text of lines that stand in canonical order.
+pub(crate) fn print_lines<'l>(form: &str, lines: impl Iterator<Item = (&'l str, &'l str)> + Clone) -> String {
+    let length: usize = lines.clone().map(|(key, value)| key.len() + value.len() + 3).sum();
+    let mut text = String::with_capacity(form.len() + 1 + length);
+    text.push_str(form);
+    text.push('\n');
+    for (key, value) in lines {
+        for piece in [key, ": ", value, "\n"] {
+            text.push_str(piece);
+        }
+    }
+    text
 }
 
 fn is_key(key: &str) -> bool {
@@ -156,7 +174,10 @@ fn is_value(value: &str) -> bool {
 
 /// Prints a digest as texts do: `sha256:` and 64 lower-case hexadecimal digits.
 pub fn digest_text(digest: &[u8; 32]) -> String {
-    format!("sha256:{}", hex(digest))
+    let mut text = String::with_capacity(7 + 64);
+    text.push_str("sha256:");
+    push_hex(&mut text, digest);
+    text
 }
 
 /// Reads what [`digest_text`] prints.
@@ -166,13 +187,17 @@ pub fn parse_digest(text: &str) -> Option<[u8; 32]> {
 
 /// Lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
+    push_hex(&mut text, bytes);
     text
+}
+
+/// Appends lower-case hexadecimal digits.
+pub(crate) fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    text.extend(
+        bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])),
+    );
 }
 
 /// Reads exactly `N` bytes in lower-case hexadecimal digits.

@@ -25,7 +25,7 @@
 use ring::digest;
 use tasuki_careplan::office::OfficeNumber;
 
-use crate::canonical::{Lines, TextError, digest_text, hex, parse_digest, parse_hex};
+use crate::canonical::{Lines, TextError, digest_text, hex, parse_digest, parse_hex, print_lines};
 use crate::ids::{ParcelId, ParcelKey};
 use crate::time;
 
@@ -107,15 +107,14 @@ impl Event {
 
     /// The canonical text: the leaf's bytes.
     pub fn print(&self) -> String {
-        let mut lines = self.lines.clone();
-        lines.add("epoch", &self.epoch.to_string());
-        lines.add("kind", &self.kind);
-        lines.add("time", &time::format_us(self.time_us));
-        lines.add("salt", &hex(&self.salt));
-        for feed in &self.feeds {
-            lines.add("feed", &hex(feed));
-        }
-        lines.print(FORM)
+        let (epoch, time, salt) = (self.epoch.to_string(), time::format_us(self.time_us), hex(&self.salt));
+        let feeds: Vec<String> = self.feeds.iter().map(|feed| hex(feed)).collect();
+        let own = [("epoch", epoch.as_str()), ("kind", &self.kind), ("salt", &salt), ("time", &time)];
+        let mut lines: Vec<(&str, &str)> = self.lines.iter().collect();
+        lines.extend(own);
+        lines.extend(feeds.iter().map(|feed| ("feed", feed.as_str())));
+        lines.sort_unstable();
+        print_lines(FORM, lines.iter().copied())
     }
 
     /// Reads a canonical text.

@@ -12,7 +12,7 @@
 
 use tasuki_careplan::office::OfficeNumber;
 
-use crate::canonical::hex;
+use crate::canonical::push_hex;
 use crate::event::sha256;
 
 /// What a party's first event of an epoch names as the one before.
@@ -34,13 +34,11 @@ pub struct Opening {
 impl Opening {
     /// The commitment that this opens.
     pub fn commitment(&self) -> [u8; 32] {
-        let text = format!(
-            "tasuki-feed/v1\n{}\n{}\n{}\n{}\n",
-            self.party,
-            self.number,
-            hex(&self.previous),
-            hex(&self.salt)
-        );
+        let mut text = format!("tasuki-feed/v1\n{}\n{}\n", self.party, self.number);
+        push_hex(&mut text, &self.previous);
+        text.push('\n');
+        push_hex(&mut text, &self.salt);
+        text.push('\n');
         sha256(text.as_bytes())
     }
 }
@@ -57,6 +55,7 @@ pub struct Cursor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canonical::hex;
 
     #[test]
     fn the_commitment_binds_every_part() {

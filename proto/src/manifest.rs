@@ -1,6 +1,7 @@
 //! `META-INF/ASiCManifest.xml` (ETSI EN 319 162-1, Annex A.4): what the sender signs, one digest per file.
 //!
-//! [`write()`] gives the bytes to sign, [`parse()`] reads them strictly, [`check()`] holds them against the container.
+//! [`write()`] gives the bytes to sign, [`parse()`] reads them strictly, [`check()`] holds them against the container;
+//! [`check_container()`] does the last two.
 //!
 //! The reader takes the part of XML that the schema needs and refuses the rest, so that no other XML reader can
 //! understand the same signed bytes differently: UTF-8 only, no DTD, no comments, no processing instructions, no
@@ -19,6 +20,7 @@
 //! ```
 
 mod check;
+mod covers;
 mod error;
 mod parse;
 mod uri;
@@ -30,6 +32,7 @@ use std::fmt;
 use ring::digest::{SHA256, digest};
 
 pub use self::check::check;
+pub use self::covers::check_container;
 pub use self::error::{ManifestError, XmlError};
 pub use self::parse::parse;
 pub use self::uri::UriError;

@@ -21,6 +21,8 @@ use crate::manifest::{self, AsicManifest, DataObject, ManifestError};
 
 /// Name of the header inside the container.
 pub const HEADER_NAME: &str = "parcel.json";
+/// Media type of the header.
+const HEADER_TYPE: &str = "application/json";
 /// Folder of everything that is no standard file.
 pub const ATTACHMENTS: &str = "attachments/";
 /// Kind of everything that is no standard file.
@@ -95,10 +97,12 @@ impl<'a> OpenParcel<'a> {
     /// See [`ParcelError`].
     pub fn open(bytes: &'a [u8]) -> Result<Self, ParcelError> {
         let container = container::read(bytes, &container_limits())?;
-        let xml = container.get(MANIFEST_NAME).ok_or(ManifestError::NoManifest)?;
-        manifest::check(&manifest::parse(xml)?, &container)?;
-        let header = container.get(HEADER_NAME).ok_or(HeaderError::Missing)?;
-        let header = Header::parse(header)?;
+        // Read before the manifest vouches for it, believed only afterwards.
+        let header = container.get(HEADER_NAME).map(Header::parse);
+        let files = header.as_ref().and_then(|h| h.as_ref().ok()).map_or(&[][..], |header| &header.files);
+        let media_types = files.iter().map(|file| file.media_type.as_str());
+        manifest::check_container(&container, std::iter::once(HEADER_TYPE).chain(media_types))?;
+        let header = header.ok_or(HeaderError::Missing)??;
         header.check(&container)?;
         Ok(Self { header, container })
     }
@@ -138,7 +142,7 @@ pub fn build(
         return Err(HeaderError::Files.into());
     }
     let json = header.print();
-    let mut objects = vec![DataObject::new(HEADER_NAME, Some("application/json"), json.as_bytes())];
+    let mut objects = vec![DataObject::new(HEADER_NAME, Some(HEADER_TYPE), json.as_bytes())];
     for (entry, content) in header.files.iter().zip(files) {
         objects.push(DataObject::new(&entry.path, Some(&entry.media_type), content));
     }

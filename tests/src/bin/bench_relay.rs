@@ -1,4 +1,6 @@
-//! `cargo bench-relay [-- --json] [-- --database URL] [-- soak [--parcels N]]`: see `tasuki_tests::bench`.
+//! `cargo bench-relay [-- --json] [--database URL] [--parcels N] [soak]`: see `tasuki_tests::bench`.
+//!
+//! `--parcels` is the number of parcels at saturation (default 8,000), or of a soak (default a million).
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -17,6 +19,8 @@ use tasuki_tests::relay::Relay;
 /// Parcels of the run at saturation, and of the one at half load.
 const AT_SATURATION: usize = 8_000;
 const AT_HALF_LOAD: usize = 4_000;
+/// Parcels of a soak.
+const SOAK: usize = 1_000_000;
 /// Parcels before anything is measured: every signer once, so that the cache is as full as in daily work.
 const WARM_UP: usize = SENDERS;
 /// Unanswered parcels at saturation.
@@ -33,7 +37,12 @@ fn main() -> ExitCode {
     let options = Options {
         json: words.iter().any(|w| w == "--json"),
         database: value("--database"),
-        soak: soak.then(|| value("--parcels").and_then(|n| n.parse().ok()).unwrap_or(1_000_000)),
+        parcels: value("--parcels").and_then(|n| n.parse().ok()).unwrap_or(if soak {
+            SOAK
+        } else {
+            AT_SATURATION
+        }),
+        soak,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     match runtime.block_on(bench(&options)) {
@@ -48,7 +57,8 @@ fn main() -> ExitCode {
 struct Options {
     json: bool,
     database: Option<String>,
-    soak: Option<usize>,
+    soak: bool,
+    parcels: usize,
 }
 
 async fn bench(options: &Options) -> Result<(), String> {
@@ -64,7 +74,8 @@ async fn bench(options: &Options) -> Result<(), String> {
     let relay_ca = relay.dir.join("relay-ca.pem");
     let (senders, recipients) = fixture::parties(&ca, now_us());
     import(&relay, senders.iter().chain(&recipients))?;
-    let count = options.soak.map_or(WARM_UP + AT_SATURATION + AT_HALF_LOAD, |_| WARM_UP);
+    let measured = if options.soak { 0 } else { options.parcels + AT_HALF_LOAD };
+    let count = WARM_UP + measured;
     let parcels = fixture::parcels(&senders, &recipients, count, now_us());
     let bytes: usize = parcels.iter().map(|p| p.container.len()).sum::<usize>() / parcels.len();
     println!(
@@ -84,20 +95,20 @@ async fn bench(options: &Options) -> Result<(), String> {
     }
     let mut load = Load::open(&channels);
     let pid = relay.pid().ok_or("the relay does not run")?;
-    if let Some(total) = options.soak {
-        return soak(&mut load, pid, &senders, &recipients, total).await;
+    if options.soak {
+        return soak(&mut load, pid, &senders, &recipients, options.parcels).await;
     }
     load.run(&parcels[..WARM_UP], WINDOW, None).await?;
 
     settle().await;
     let before = (cpu::of_process(pid), relay_counters(&relay));
-    let full = load.run(&parcels[WARM_UP..WARM_UP + AT_SATURATION], WINDOW, None).await?;
+    let full = load.run(&parcels[WARM_UP..WARM_UP + options.parcels], WINDOW, None).await?;
     let cpu_after = cpu::of_process(pid);
     settle().await;
     let after = (cpu_after, relay_counters(&relay));
     let relay_cpu = after.0.saturating_sub(before.0) / u32::try_from(full.accepted).unwrap_or(1);
     let misses = miss_rate(before.1, after.1);
-    let half = load.run(&parcels[WARM_UP + AT_SATURATION..], WINDOW, Some(full.per_second() / 2.0)).await?;
+    let half = load.run(&parcels[WARM_UP + options.parcels..], WINDOW, Some(full.per_second() / 2.0)).await?;
 
     println!("\nfloor, CPU per parcel in bare primitives on the same bytes");
     for line in &lines {
