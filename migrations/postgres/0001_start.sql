@@ -42,9 +42,10 @@ CREATE TABLE parcels (
     -- position of the acceptance in the log
     pos BIGINT NOT NULL
 );
-CREATE UNIQUE INDEX parcels_by_name ON parcels (sender, id);
+-- By id first: ids grow with time, so that new entries stand together and not on a page for each sender.
+CREATE UNIQUE INDEX parcels_by_id ON parcels (id, sender);
+CREATE INDEX parcels_by_sender ON parcels (sender, seq);
 CREATE INDEX parcels_by_recipient ON parcels (recipient, seq);
-CREATE INDEX parcels_by_id ON parcels (id);
 
 -- Sealed content, apart from the rows that lists read.
 CREATE TABLE contents (

@@ -40,6 +40,11 @@ pub mod store;
 pub mod trial_ca;
 pub mod trust;
 
+/// The relay's allocator, here and not in `main.rs`, so that tests and the benchmark run the relay with it too. A
+/// parcel's buffers are made on one thread and freed on another, where the system's spends its time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Runs `tasuki-relay` with a command line; `args[0]` is the program's name. Tests run the relay through it.
 ///
 /// Starts threads of its own, so it must not be called from within another runtime.

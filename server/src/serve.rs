@@ -139,6 +139,7 @@ impl Relay {
             Arc::clone(&directory),
             Arc::clone(&verifier),
             Arc::clone(&archivist),
+            committer.clone(),
             Arc::clone(&clock),
             config.limits.workers,
         ));

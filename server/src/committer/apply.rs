@@ -289,8 +289,7 @@ impl Draft<'_> {
 
     /// Inserts the batch's parcels. False: one of them exists already, so nothing of the batch may stand.
     pub(super) async fn insert_parcels(&mut self, tx: &mut Tx) -> Result<bool, GiveUp> {
-        let inserted = self.store.insert_parcels(tx, &self.parcels).await?;
-        Ok(inserted.len() == self.parcels.len())
+        Ok(self.store.insert_parcels(tx, &self.parcels).await?)
     }
 
     /// Inserts contents, leaves and feed rows.

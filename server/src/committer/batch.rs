@@ -64,8 +64,7 @@ impl Writer {
             match outcome {
                 Ok(answers) => {
                     for (job, answer) in jobs.into_iter().zip(answers) {
-                        // Who went away has its answer in the database.
-                        let _gone = job.reply.send(answer);
+                        (job.reply)(answer);
                     }
                     return Ok(held_over);
                 }
@@ -272,7 +271,7 @@ fn give_back(jobs: &mut [Job], contents: Vec<(usize, i64, Vec<u8>)>) {
 
 fn refuse_all(jobs: Vec<Job>) {
     for job in jobs {
-        let _gone = job.reply.send(Err(Refused::Unavailable));
+        (job.reply)(Err(Refused::Unavailable));
     }
 }
 

@@ -65,11 +65,11 @@ impl Writer {
                     } else {
                         Err(Refused::IdReused)
                     };
-                    let _gone = job.reply.send(answer);
+                    (job.reply)(answer);
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a repeated parcel can't be looked up");
-                    let _gone = job.reply.send(Err(Refused::Unavailable));
+                    (job.reply)(Err(Refused::Unavailable));
                 }
             }
         }

@@ -24,6 +24,8 @@ pub struct Witness {
     file: File,
     key: LogVerifier,
     last: Option<Checkpoint>,
+    /// What this process last wrote or read, whose signatures need no second look.
+    known: [Option<Checkpoint>; 2],
 }
 
 /// What the two slots hold.
@@ -42,9 +44,9 @@ impl Witness {
     /// If the file can't be read or written.
     pub fn open(path: &Path, key: &LogVerifier) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let mut witness = Self { path: path.to_owned(), file, key: key.clone(), last: None };
+        let mut witness = Self { path: path.to_owned(), file, key: key.clone(), last: None, known: [None, None] };
         witness.locked(|witness| {
-            let slots = read_slots(&witness.file, &witness.key)?;
+            let slots = read_slots(&witness.file, &witness.key, &witness.known)?;
             if slots.new {
                 // Both slots get their place now, so that later writes change no metadata.
                 (&witness.file).write_all(&[0; 2 * SLOT])?;
@@ -71,7 +73,7 @@ impl Witness {
             Err(error) => return Err(error),
         };
         file.lock_shared()?;
-        let slots = read_slots(&file, key);
+        let slots = read_slots(&file, key, &[]);
         file.unlock()?;
         Ok(slots?.newest)
     }
@@ -95,18 +97,21 @@ impl Witness {
         slot[..4].copy_from_slice(&length.to_be_bytes());
         slot[4..4 + note.len()].copy_from_slice(note);
         self.locked(|witness| {
-            let slots = read_slots(&witness.file, &witness.key)?;
-            if let Some(newest) = slots.newest.filter(|newest| extent(newest) >= extent(checkpoint)) {
-                if extent(&newest) == extent(checkpoint) && newest.root != checkpoint.root {
+            let slots = read_slots(&witness.file, &witness.key, &witness.known)?;
+            if let Some(newest) = &slots.newest
+                && extent(newest) >= extent(checkpoint)
+            {
+                if extent(newest) == extent(checkpoint) && newest.root != checkpoint.root {
                     return Err(io::Error::other("the witness holds another tree of the same size"));
                 }
                 // Whoever wrote it synced it before giving the lock back.
-                witness.last = Some(newest);
+                witness.last = slots.newest;
                 return Ok(());
             }
             witness.file.seek(SeekFrom::Start(slots.next * SLOT as u64))?;
             witness.file.write_all(&slot)?;
             witness.file.sync_data()?;
+            witness.known = [slots.newest, Some(checkpoint.clone())];
             witness.last = Some(checkpoint.clone());
             Ok(())
         })
@@ -131,12 +136,12 @@ fn extent(checkpoint: &Checkpoint) -> (u64, u64) {
     (checkpoint.epoch, checkpoint.size)
 }
 
-fn read_slots(mut file: &File, key: &LogVerifier) -> io::Result<Slots> {
+fn read_slots(mut file: &File, key: &LogVerifier, known: &[Option<Checkpoint>]) -> io::Result<Slots> {
     let mut bytes = Vec::with_capacity(2 * SLOT);
     file.seek(SeekFrom::Start(0))?;
     file.take(2 * SLOT as u64).read_to_end(&mut bytes)?;
     file.seek(SeekFrom::Start(0))?;
-    let slots: Vec<Option<Checkpoint>> = bytes.chunks(SLOT).map(|slot| read_slot(slot, key)).collect();
+    let slots: Vec<Option<Checkpoint>> = bytes.chunks(SLOT).map(|slot| read_slot(slot, key, known)).collect();
     let newest = (0..slots.len()).max_by_key(|i| slots[*i].as_ref().map(extent));
     let last = newest.and_then(|i| slots[i].clone());
     let next = u64::from(last.is_some() && newest == Some(0));
@@ -144,10 +149,11 @@ fn read_slots(mut file: &File, key: &LogVerifier) -> io::Result<Slots> {
 }
 
 /// A slot that is empty, torn, or of another key holds nothing.
-fn read_slot(slot: &[u8], key: &LogVerifier) -> Option<Checkpoint> {
+fn read_slot(slot: &[u8], key: &LogVerifier, known: &[Option<Checkpoint>]) -> Option<Checkpoint> {
     let (length, rest) = slot.split_first_chunk::<4>()?;
     let note = rest.get(..u32::from_be_bytes(*length) as usize)?;
-    key.open(note).ok()
+    let known = known.iter().flatten().find(|checkpoint| checkpoint.note == note);
+    known.cloned().or_else(|| key.open(note).ok())
 }
 
 #[cfg(unix)]

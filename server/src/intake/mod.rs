@@ -1,4 +1,4 @@
-//! From a container's bytes to a sealed delivery: open, verify, check, seal.
+//! From a container's bytes to a sealed delivery: open, verify, check, seal, and over to the committer.
 //!
 //! Everything here is work for a processor, so it runs on threads of its own, as many at once as there are
 //! cores. The plain text lives in this module's stack frames only: it is dropped when the seal is made, and is
@@ -23,24 +23,24 @@ use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::parcel::{Header, OpenParcel, ParcelFile};
 use tasuki_proto::{limits, reason};
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
-pub use archive::{Archivist, Needed};
+use archive::Needed;
+pub use archive::Archivist;
 pub use refusal::Refusal;
 use workers::Workers;
 
 use crate::access::Caller;
 use crate::clock::Clock;
-use crate::committer::change::Delivery;
+use crate::committer::Committer;
+use crate::committer::change::{Change, Delivery, Done};
 use crate::directory::{Directory, Member};
 use crate::store::parcels::FileRow;
 
 /// A parcel that passed every check.
-#[derive(Debug)]
-pub struct Checked {
-    /// For the committer.
-    pub delivery: Box<Delivery>,
-    /// For the archivist, when it is committed.
-    pub needed: Needed,
+struct Checked {
+    delivery: Box<Delivery>,
+    needed: Needed,
 }
 
 /// Turns containers into deliveries.
@@ -49,6 +49,7 @@ pub struct Intake {
     directory: Arc<Directory>,
     verifier: Arc<SignatureVerifier>,
     archivist: Arc<Archivist>,
+    committer: Committer,
     clock: Arc<dyn Clock>,
     workers: Workers,
     rng: SystemRandom,
@@ -60,6 +61,7 @@ impl Intake {
         directory: Arc<Directory>,
         verifier: Arc<SignatureVerifier>,
         archivist: Arc<Archivist>,
+        committer: Committer,
         clock: Arc<dyn Clock>,
         workers: u32,
     ) -> Self {
@@ -69,6 +71,7 @@ impl Intake {
             directory,
             verifier,
             archivist,
+            committer,
             clock,
             workers: Workers::start(workers),
             rng: SystemRandom::new(),
@@ -86,13 +89,43 @@ impl Intake {
         self.workers.run(work).await.map_err(|_| Refusal::of(reason::OVERLOADED))
     }
 
-    /// Checks and seals one container that `caller` handed in.
+    /// Checks, seals and commits one container that `caller` handed in. `room` is its memory, given back as soon
+    /// as it is committed or refused.
+    ///
+    /// The worker hands over to the committer itself: the caller's task sleeps until there is an answer.
     ///
     /// # Errors
     /// [`Refusal`]: why it is not accepted, as the sender is told.
-    pub async fn take_in(self: &Arc<Self>, container: Bytes, caller: &Caller) -> Result<Checked, Refusal> {
+    pub async fn take_in(
+        self: &Arc<Self>,
+        container: Bytes,
+        caller: &Caller,
+        room: impl Send + Sync + 'static,
+    ) -> Result<Done, Refusal> {
+        let (sender, answer) = oneshot::channel();
         let (intake, caller, runtime) = (Arc::clone(self), caller.clone(), Handle::current());
-        self.work(move || intake.check_and_seal(&container, &caller, &runtime)).await?
+        let work = move || match intake.check_and_seal(&container, &caller, &runtime) {
+            Ok(Checked { delivery, needed }) => {
+                drop(container);
+                let (key, recipient) = (delivery.key, delivery.recipient);
+                let archivist = Arc::clone(&intake.archivist);
+                intake.committer.hand_over(Change::Deliver(delivery), move |outcome| {
+                    drop(room);
+                    if outcome.as_ref().is_ok_and(|done| !done.repeated) {
+                        archivist.committed(&needed);
+                    }
+                    let about = |refused| Refusal::from(refused).naming(key, recipient);
+                    // Who went away has its answer in the database.
+                    let _gone = sender.send(outcome.map_err(about));
+                });
+            }
+            Err(refusal) => {
+                drop(room);
+                let _gone = sender.send(Err(refusal));
+            }
+        };
+        self.workers.start_work(work).await.map_err(|_| Refusal::of(reason::OVERLOADED))?;
+        answer.await.unwrap_or_else(|_| Err(Refusal::of(reason::OVERLOADED)))
     }
 
     fn check_and_seal(

@@ -39,8 +39,13 @@ impl Refusal {
     /// About this parcel.
     #[must_use]
     pub fn about(self, header: &Header) -> Self {
-        let parcel = ParcelKey { sender: header.sender, id: header.parcel };
-        Self { parcel: Some(parcel), recipient: Some(header.recipient), ..self }
+        self.naming(ParcelKey { sender: header.sender, id: header.parcel }, header.recipient)
+    }
+
+    /// About the parcel of this name.
+    #[must_use]
+    pub fn naming(self, parcel: ParcelKey, recipient: OfficeNumber) -> Self {
+        Self { parcel: Some(parcel), recipient: Some(recipient), ..self }
     }
 
     /// The same bytes may be accepted later.

@@ -51,12 +51,17 @@ impl Workers {
         job: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Lost> {
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move || {
-            // Who asked may be gone; the work is done all the same.
-            let _gone = reply.send(job());
-        });
-        self.queue.send(job).await.map_err(|_| Lost)?;
+        // Who asked may be gone; the work is done all the same.
+        self.start_work(move || drop(reply.send(job()))).await?;
         answer.await.map_err(|_| Lost)
+    }
+
+    /// Gives a job to one of the threads; waits for a place in the queue, not for the job.
+    ///
+    /// # Errors
+    /// [`Lost`] if the threads are gone.
+    pub(super) async fn start_work(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Lost> {
+        self.queue.send(Box::new(job)).await.map_err(|_| Lost)
     }
 }
 

@@ -95,6 +95,7 @@ impl Session {
         let mut told = false;
         let mut reading = true;
         let in_flight = self.context.limits.parcels_in_flight as usize;
+        let mut alarm = std::pin::pin!(tokio::time::sleep_until(self.deadline()));
         while reading || self.waiting.is_some() || !self.flights.is_empty() {
             let may_read = reading && self.waiting.is_none() && self.flights.len() < in_flight;
             if !may_read {
@@ -102,6 +103,11 @@ impl Session {
                 self.last_piece = Instant::now();
             }
             let deadline = self.deadline();
+            // Set once and again only when it has rung too early: most pieces move the deadline, and a timer for
+            // each would cost more than the look at the clock.
+            if alarm.deadline() > deadline || alarm.is_elapsed() {
+                alarm.as_mut().reset(deadline);
+            }
             tokio::select! {
                 biased;
                 () = self.results.closed() => return Err(End::Gone),
@@ -122,8 +128,10 @@ impl Session {
                     // Or the connection broke; then nobody is there to be told.
                     Err(_) => return Err(End::Broken(Failure::malformed("a message can't be read or is too large"))),
                 },
-                () = tokio::time::sleep_until(deadline), if may_read => {
-                    reading = self.too_slow().await?;
+                () = &mut alarm, if may_read => {
+                    if Instant::now() >= deadline {
+                        reading = self.too_slow().await?;
+                    }
                 }
                 () = stopping.wait(), if !told => told = true,
             }

@@ -37,7 +37,7 @@ impl Store {
         for piece in pieces(rows) {
             let sql = insert_sql(
                 self.dialect(),
-                "INSERT INTO feeds (office, epoch, number, pos, salt, previous)",
+                "feeds (office, epoch, number, pos, salt, previous)",
                 6,
                 piece.len(),
                 "",

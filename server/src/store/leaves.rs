@@ -55,7 +55,7 @@ pub struct TileName {
 impl Store {
     pub(crate) async fn insert_leaves(&self, tx: &mut Tx, leaves: &[Leaf]) -> Result<(), StoreError> {
         for piece in pieces(leaves) {
-            let sql = insert_sql(self.dialect(), "INSERT INTO leaves (pos, seq, text)", 3, piece.len(), "");
+            let sql = insert_sql(self.dialect(), "leaves (pos, seq, text)", 3, piece.len(), "");
             let mut query = sqlx::query(sql);
             for leaf in piece {
                 query = query.bind(leaf.position.to_key()).bind(leaf.seq).bind(leaf.text.clone());

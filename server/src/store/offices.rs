@@ -139,7 +139,7 @@ impl Store {
         for piece in pieces(offices) {
             let sql = insert_sql(
                 self.dialect(),
-                "INSERT INTO offices (number, name, kana, services, standard_ready, state, search_key, changed_us)",
+                "offices (number, name, kana, services, standard_ready, state, search_key, changed_us)",
                 8,
                 piece.len(),
                 " ON CONFLICT (number) DO UPDATE SET name = excluded.name, kana = excluded.kana, \

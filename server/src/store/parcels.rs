@@ -156,24 +156,13 @@ pub enum Side {
 }
 
 impl Store {
-    /// Inserts new parcels. Returns those `seq`s that were inserted: a parcel whose sender and id exist
-    /// already is left out.
-    pub(crate) async fn insert_parcels(
-        &self,
-        tx: &mut Tx,
-        parcels: &[ParcelRow],
-    ) -> Result<Vec<i64>, StoreError> {
-        let head = format!("INSERT INTO parcels ({COLUMNS})");
-        let mut inserted = Vec::with_capacity(parcels.len());
+    /// Inserts new parcels. False: at least one was left out, because its sender and id exist already.
+    pub(crate) async fn insert_parcels(&self, tx: &mut Tx, parcels: &[ParcelRow]) -> Result<bool, StoreError> {
+        let head = format!("parcels ({COLUMNS})");
+        let mut inserted = 0;
         for piece in pieces(parcels) {
-            let sql = insert_sql(
-                self.dialect(),
-                &head,
-                15,
-                piece.len(),
-                " ON CONFLICT (sender, id) DO NOTHING RETURNING seq",
-            );
-            let mut query = sqlx::query(sql);
+            let tail = " ON CONFLICT (id, sender) DO NOTHING";
+            let mut query = sqlx::query(insert_sql(self.dialect(), &head, 15, piece.len(), tail));
             for p in piece {
                 let files: Vec<String> = p.files.iter().map(FileRow::line).collect();
                 query = query
@@ -193,11 +182,9 @@ impl Store {
                     .bind(p.acknowledged_us)
                     .bind(p.position.to_key());
             }
-            for row in query.fetch_all(&mut **tx).await? {
-                inserted.push(row.try_get(0)?);
-            }
+            inserted += query.execute(&mut **tx).await?.rows_affected();
         }
-        Ok(inserted)
+        Ok(inserted == parcels.len() as u64)
     }
 
     pub(crate) async fn insert_contents(
@@ -210,7 +197,7 @@ impl Store {
             let length = usize::pow(2, contents.len().ilog2()).min(super::rows::MAX_ROWS);
             let rest = contents.split_off(length);
             let mut query =
-                sqlx::query(insert_sql(self.dialect(), "INSERT INTO contents (seq, sealed)", 2, length, ""));
+                sqlx::query(insert_sql(self.dialect(), "contents (seq, sealed)", 2, length, ""));
             for (seq, sealed) in contents {
                 query = query.bind(seq).bind(sealed);
             }
@@ -248,11 +235,11 @@ impl Store {
 
     /// A parcel by sender and id.
     pub async fn parcel(&self, key: &ParcelKey) -> Result<Option<ParcelRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM parcels WHERE sender = $1 AND id = $2");
+        let sql = format!("SELECT {COLUMNS} FROM parcels WHERE id = $1 AND sender = $2");
         let query = sqlx::query(sqlx::AssertSqlSafe(sql));
         let row = query
-            .bind(key.sender.to_string())
             .bind(key.id.as_bytes().to_vec())
+            .bind(key.sender.to_string())
             .fetch_optional(self.read())
             .await?;
         row.as_ref().map(parcel).transpose()
@@ -263,11 +250,11 @@ impl Store {
         tx: &mut Tx,
         key: &ParcelKey,
     ) -> Result<Option<ParcelRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM parcels WHERE sender = $1 AND id = $2");
+        let sql = format!("SELECT {COLUMNS} FROM parcels WHERE id = $1 AND sender = $2");
         let query = sqlx::query(sqlx::AssertSqlSafe(sql));
         let row = query
-            .bind(key.sender.to_string())
             .bind(key.id.as_bytes().to_vec())
+            .bind(key.sender.to_string())
             .fetch_optional(&mut **tx)
             .await?;
         row.as_ref().map(parcel).transpose()

@@ -8,10 +8,11 @@ use sqlx::{AssertSqlSafe, Row as _};
 use super::StoreError;
 use super::dialect::Dialect;
 
-/// Rows in one INSERT at most: 64 rows of 16 columns stay far below the databases' parameter limits.
-pub(crate) const MAX_ROWS: usize = 64;
+/// Rows in one INSERT at most: as many as a batch has changes. 128 rows of 16 columns stay far below the databases'
+/// parameter limits.
+pub(crate) const MAX_ROWS: usize = 128;
 
-/// Splits rows into pieces whose lengths are powers of two, so that only seven statements per table are
+/// Splits rows into pieces whose lengths are powers of two, so that only eight statements per table are
 /// ever prepared.
 pub(crate) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     std::iter::from_fn(move || {
@@ -25,16 +26,22 @@ pub(crate) fn pieces<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
     })
 }
 
-/// `<head> VALUES ($1,$2),($3,$4)<tail>` for `rows` rows.
+/// `INSERT INTO <into> VALUES ($1,$2),($3,$4)<tail>` for `rows` rows. Whoever calls it gives the transaction up if
+/// it fails: on `SQLite` the rows before the one that failed stay.
 pub(crate) fn insert_sql(
     dialect: Dialect,
-    head: &str,
+    into: &str,
     columns: usize,
     rows: usize,
     tail: &str,
 ) -> AssertSqlSafe<String> {
-    let mut sql = String::with_capacity(head.len() + tail.len() + 16 + rows * columns * 5);
-    sql.push_str(head);
+    let mut sql = String::with_capacity(into.len() + tail.len() + 32 + rows * columns * 5);
+    sql.push_str(match dialect {
+        // Without "OR FAIL" each statement keeps a copy of every page that it touches, to undo itself alone.
+        Dialect::Sqlite => "INSERT OR FAIL INTO ",
+        Dialect::Postgres => "INSERT INTO ",
+    });
+    sql.push_str(into);
     sql.push_str(" VALUES ");
     for row in 0..rows {
         sql.push_str(if row == 0 { "(" } else { ",(" });
@@ -107,8 +114,8 @@ mod tests {
 
     #[test]
     fn parameters_are_numbered_through() {
-        let sql = |dialect| insert_sql(dialect, "INSERT INTO t (a,b)", 2, 2, " X").0;
+        let sql = |dialect| insert_sql(dialect, "t (a,b)", 2, 2, " X").0;
         assert_eq!(sql(Dialect::Postgres), "INSERT INTO t (a,b) VALUES ($1,$2),($3,$4) X");
-        assert_eq!(sql(Dialect::Sqlite), "INSERT INTO t (a,b) VALUES (?,?),(?,?) X");
+        assert_eq!(sql(Dialect::Sqlite), "INSERT OR FAIL INTO t (a,b) VALUES (?,?),(?,?) X");
     }
 }

@@ -7,13 +7,12 @@ use tasuki_proto::{pb, reason};
 
 use super::Room;
 use crate::access::Caller;
-use crate::committer::change::{Change, Done};
-use crate::intake::{Checked, Refusal};
+use crate::committer::change::Done;
+use crate::intake::Refusal;
 use crate::rpc::Context;
 use crate::rpc::convert::{covers, parcel_ref, state};
 
-/// Carries one parcel to its receiver's mailbox, and says what became of it. Its memory is given back before
-/// the answer waits for its reader.
+/// Carries one parcel to its receiver's mailbox, and says what became of it.
 pub(super) async fn carry(
     context: Arc<Context>,
     caller: Caller,
@@ -21,12 +20,14 @@ pub(super) async fn carry(
     container: Bytes,
     room: Room,
 ) -> pb::SubmitResponse {
-    let outcome = deliver(&context, &caller, container).await;
-    drop(room);
-    match outcome {
+    match deliver(&context, &caller, container, room).await {
         Ok(accepted) => {
-            let outcome = if accepted.repeated { "repeated" } else { "accepted" };
-            metrics::counter!("tasuki_parcels_total", "outcome" => outcome, "reason" => "").increment(1);
+            // Spelled out twice: labels that are known beforehand cost nothing.
+            if accepted.repeated {
+                metrics::counter!("tasuki_parcels_total", "outcome" => "repeated", "reason" => "").increment(1);
+            } else {
+                metrics::counter!("tasuki_parcels_total", "outcome" => "accepted", "reason" => "").increment(1);
+            }
             pb::SubmitResponse { ticket, outcome: Some(pb::submit_response::Outcome::Accepted(accepted)) }
         }
         Err(refusal) => rejected(ticket, refusal),
@@ -40,17 +41,20 @@ pub(super) fn rejected(ticket: u32, refusal: Refusal) -> pb::SubmitResponse {
     pb::SubmitResponse { ticket, outcome: Some(pb::submit_response::Outcome::Rejected(refusal.into())) }
 }
 
-async fn deliver(context: &Arc<Context>, caller: &Caller, container: Bytes) -> Result<pb::Accepted, Refusal> {
+async fn deliver(
+    context: &Arc<Context>,
+    caller: &Caller,
+    container: Bytes,
+    room: Room,
+) -> Result<pb::Accepted, Refusal> {
     // A stream lives longer than a certificate's or an office's good standing.
     context.access.still(caller).await?;
-    let Checked { delivery, needed } = context.intake.take_in(container, caller).await?;
-    let (key, recipient) = (delivery.key, delivery.recipient);
-    let about = |refusal: Refusal| Refusal { parcel: Some(key), recipient: Some(recipient), ..refusal };
-    let done = context.committer.submit(Change::Deliver(delivery)).await.map_err(|r| about(r.into()))?;
-    if !done.repeated {
-        context.archivist.committed(&needed);
-    }
-    accepted(context, done).await.map_err(about)
+    let done = context.intake.take_in(container, caller, room).await?;
+    let about = done.parcel.as_ref().map(|row| (row.key, row.recipient));
+    accepted(context, done).await.map_err(|refusal| match about {
+        Some((key, recipient)) => refusal.naming(key, recipient),
+        None => refusal,
+    })
 }
 
 async fn accepted(context: &Context, done: Done) -> Result<pb::Accepted, Refusal> {
