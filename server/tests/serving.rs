@@ -121,6 +121,44 @@ async fn a_parcel_goes_all_the_way_and_every_step_is_proven() {
     assert!(String::from_utf8(verified.stdout).unwrap().contains("verifies"));
 }
 
+/// What waits in a call's own queue must not keep database connections from the one that is being sent: with more
+/// calls than connections, all of them would wait for each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_calls_that_fetch_many_parcels_do_not_wait_for_each_other() {
+    const CALLS: usize = 12;
+    const PARCELS: u32 = 24;
+    let relay = Relay::started();
+    let (manager, visit) = (relay.office(MANAGER), relay.office(VISIT));
+    let to_manager = relay.connect(&manager).await.unwrap();
+    let (mut items, mut messages) = (Vec::new(), Vec::new());
+    for ticket in 1..=PARCELS {
+        let (key, container) = manager.parcel(VISIT, 1_000);
+        messages.extend(pieces(ticket, &container));
+        items.push(pb::FetchItem { r#ref: Some(parcel_ref(&key)), offset: 0 });
+    }
+    submit(&to_manager, messages).await.unwrap().into_iter().for_each(|result| drop(accepted(result)));
+    let to_visit = relay.connect(&visit).await.unwrap();
+    let calls = (0..CALLS).map(|_| {
+        let (channel, items) = (to_visit.clone(), items.clone());
+        tokio::spawn(async move {
+            let request = pb::FetchRequest { items };
+            let mut parts = ExchangeClient::new(channel).fetch(request).await.unwrap().into_inner();
+            let mut ended = 0;
+            while let Some(message) = parts.message().await.unwrap() {
+                match message.part.unwrap() {
+                    pb::fetch_response::Part::End(_) => ended += 1,
+                    pb::fetch_response::Part::Failure(failure) => panic!("{failure:?}"),
+                    pb::fetch_response::Part::Header(_) | pb::fetch_response::Part::Chunk(_) => {}
+                }
+            }
+            ended
+        })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        assert_eq!(call.await.unwrap(), PARCELS);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_feed_is_gapless_and_wakes_its_readers() {
     let relay = Relay::started();

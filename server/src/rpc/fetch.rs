@@ -38,12 +38,21 @@ struct Released {
 
 /// Sends all items, in order.
 pub(super) async fn run(context: &Arc<Context>, caller: &Caller, items: Vec<pb::FetchItem>, parts: Parts) {
-    let asked = items.into_iter().map(|item| async move {
-        let outcome = release(context, caller, &item).await;
-        (item, outcome)
+    // Each release is a task of its own: one that merely stood in this stream would keep its database connection
+    // for as long as nobody polls it, and all of them together would wait for each other.
+    let asked = items.into_iter().map(|item| {
+        let (context, caller) = (Arc::clone(context), caller.clone());
+        tokio::spawn(async move {
+            let outcome = release(&context, &caller, &item).await;
+            (item, outcome)
+        })
     });
     let mut releases = futures_util::stream::iter(asked).buffered(AHEAD);
-    while let Some((item, outcome)) = releases.next().await {
+    while let Some(released) = releases.next().await {
+        let Ok((item, outcome)) = released else {
+            let _gone = parts.send(Err(Failure::of(reason::STORE_UNAVAILABLE).into())).await;
+            return;
+        };
         if context.stopping.now() {
             let _gone = parts.send(Err(Failure::of(reason::SHUTTING_DOWN).into())).await;
             return;

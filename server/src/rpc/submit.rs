@@ -11,11 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
-use futures_util::future::BoxFuture;
-use futures_util::stream::FuturesUnordered;
 use tasuki_proto::{pb, reason};
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
@@ -69,9 +67,11 @@ struct Session {
     tickets: Tickets<Room>,
     /// Tickets whose parcels are being worked on.
     working: HashSet<u32>,
-    flights: FuturesUnordered<BoxFuture<'static, pb::SubmitResponse>>,
+    /// Tasks of their own, like the one below: this one sleeps while its caller does not read its results, and what
+    /// it would poll keeps a database connection, or its place in a queue, from others.
+    flights: JoinSet<pb::SubmitResponse>,
     /// A new parcel that waits for memory.
-    waiting: Option<BoxFuture<'static, (Piece, Option<Room>)>>,
+    waiting: Option<Waiting>,
     last_piece: Instant,
 }
 
@@ -81,7 +81,7 @@ impl Session {
             share: Memory::mib(context.limits.open_parcels_per_stream_mib, None),
             tickets: Tickets::new(&context.limits),
             working: HashSet::new(),
-            flights: FuturesUnordered::new(),
+            flights: JoinSet::new(),
             waiting: None,
             last_piece: Instant::now(),
             context,
@@ -111,12 +111,14 @@ impl Session {
             tokio::select! {
                 biased;
                 () = self.results.closed() => return Err(End::Gone),
-                Some(response) = self.flights.next(), if !self.flights.is_empty() => {
+                Some(landed) = self.flights.join_next(), if !self.flights.is_empty() => {
+                    let response = landed.map_err(lost)?;
                     self.working.remove(&response.ticket);
                     self.answer(response).await?;
                 }
-                (piece, room) = granted(&mut self.waiting), if self.waiting.is_some() => {
+                granted = granted(&mut self.waiting), if self.waiting.is_some() => {
                     self.waiting = None;
+                    let (piece, room) = granted.map_err(lost)?;
                     self.begin(piece, room).await?;
                 }
                 message = input.message(), if may_read => match message {
@@ -170,14 +172,14 @@ impl Session {
             return self.begin(piece, Some(Room { _own: own, _all: all })).await;
         }
         let patience = Duration::from_secs(u64::from(self.context.limits.memory_wait_s));
-        self.waiting = Some(Box::pin(async move {
+        self.waiting = Some(Waiting(tokio::spawn(async move {
             let own = share.take(bytes, patience).await;
             let all = match own {
                 Some(_) => all.take(bytes, patience).await,
                 None => None,
             };
             (piece, own.zip(all).map(|(own, all)| Room { _own: own, _all: all }))
-        }));
+        })));
         Ok(())
     }
 
@@ -196,7 +198,7 @@ impl Session {
     fn launch(&mut self, ticket: u32, container: Bytes, room: Room) {
         self.working.insert(ticket);
         let flight = carry::carry(Arc::clone(&self.context), self.caller.clone(), ticket, container, room);
-        self.flights.push(Box::pin(flight));
+        self.flights.spawn(flight);
     }
 
     /// When something has taken too long, if nothing comes before.
@@ -244,10 +246,25 @@ impl Session {
     }
 }
 
+/// A task that waits for a parcel's memory, and ends with its stream.
+struct Waiting(JoinHandle<(Piece, Option<Room>)>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
 /// Resolves when the waiting parcel has its memory, or will not get it.
-async fn granted(waiting: &mut Option<BoxFuture<'static, (Piece, Option<Room>)>>) -> (Piece, Option<Room>) {
+async fn granted(waiting: &mut Option<Waiting>) -> Result<(Piece, Option<Room>), JoinError> {
     match waiting {
-        Some(waiting) => waiting.await,
+        Some(waiting) => (&mut waiting.0).await,
         None => std::future::pending().await,
     }
+}
+
+/// A task panicked: what became of its parcel is unknown here, and sending it again finds out.
+fn lost(error: JoinError) -> End {
+    tracing::error!(%error, "a task of a Submit stream was lost");
+    End::Broken(Failure::of(reason::STORE_UNAVAILABLE))
 }

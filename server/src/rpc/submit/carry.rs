@@ -24,9 +24,11 @@ pub(super) async fn carry(
         Ok(accepted) => {
             // Spelled out twice: labels that are known beforehand cost nothing.
             if accepted.repeated {
-                metrics::counter!("tasuki_parcels_total", "outcome" => "repeated", "reason" => "").increment(1);
+                metrics::counter!("tasuki_parcels_total", "outcome" => "repeated", "reason" => "")
+                    .increment(1);
             } else {
-                metrics::counter!("tasuki_parcels_total", "outcome" => "accepted", "reason" => "").increment(1);
+                metrics::counter!("tasuki_parcels_total", "outcome" => "accepted", "reason" => "")
+                    .increment(1);
             }
             pb::SubmitResponse { ticket, outcome: Some(pb::submit_response::Outcome::Accepted(accepted)) }
         }
