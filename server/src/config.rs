@@ -61,6 +61,9 @@ pub struct Config {
     pub trust: TrustConfig,
     /// The relay's own CA for trials.
     pub trial_ca: Option<TrialCaConfig>,
+    /// What is kept for how long.
+    #[serde(default)]
+    pub retention: RetentionConfig,
     /// Bounds.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -103,6 +106,22 @@ pub struct EvidenceConfig {
     pub log_key: PathBuf,
     /// File with the last checkpoint, outside the database. Best on another disk.
     pub witness: PathBuf,
+}
+
+/// `[retention]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RetentionConfig {
+    /// How long sealed content is kept after its receiver has signed for it. 0: until the next sweep.
+    pub acknowledged_hours: u32,
+    /// How often the relay looks for content whose time is over.
+    pub sweep_every_s: u32,
+}
+
+impl Default for RetentionConfig {
+    fn default() -> Self {
+        Self { acknowledged_hours: 30 * 24, sweep_every_s: 3600 }
+    }
 }
 
 /// What happens when a revocation list is too old.
@@ -265,6 +284,9 @@ impl Config {
             && (ca.crl_days < 2 || ca.certificate_days == 0)
         {
             return Err(("trial_ca", "crl_days must be at least 2, certificate_days at least 1"));
+        }
+        if self.retention.sweep_every_s == 0 {
+            return Err(("retention.sweep_every_s", "must be at least 1"));
         }
         self.limits.check()
     }

@@ -11,6 +11,7 @@
 //! | checking and sealing a parcel | [`intake`] |
 //! | gRPC handlers | [`rpc`] |
 //! | changes of state, their events, the log | [`committer`], [`evidence`] |
+//! | sealed contents whose time is over | [`retention`] |
 //! | SQL | [`store`] |
 //! | bounds on memory and calls | [`budget`] |
 
@@ -33,6 +34,7 @@ pub mod files;
 pub mod intake;
 pub mod logging;
 pub mod metrics;
+pub mod retention;
 pub mod rpc;
 pub mod serve;
 pub mod shutdown;

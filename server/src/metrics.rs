@@ -11,6 +11,7 @@
 //! | `tasuki_open_bytes` | memory held by parcels that are not committed yet |
 //! | `tasuki_connections`, `tasuki_calls`, `tasuki_submit_streams`, `tasuki_feeds` | what is open |
 //! | `tasuki_signer_cache_hits`, `tasuki_signer_cache_misses` | signers that were known, and that had to be verified |
+//! | `tasuki_contents_purged_total` | sealed contents that went because their time was over |
 //! | `tasuki_crl_alarms` | revocation lists that need a person |
 
 use std::net::SocketAddr;

@@ -21,6 +21,7 @@ use crate::config::Config;
 use crate::directory::Directory;
 use crate::intake::{Archivist, Intake};
 use crate::metrics;
+use crate::retention::Sweeper;
 use crate::rpc::{self, Context, Places};
 use crate::shutdown::Shutdown;
 use crate::trial_ca::TrialCaFiles;
@@ -188,6 +189,10 @@ impl Relay {
         }
         let background = [
             tokio::spawn(keeper.run()),
+            tokio::spawn(
+                Sweeper::new(context.store.clone(), Arc::clone(&context.clock), config.retention.clone())
+                    .run(),
+            ),
             tokio::spawn(metrics::sample(context.committer.clone(), Arc::downgrade(&context.verifier))),
             tokio::spawn({
                 let (directory, log) = (Arc::clone(&context.directory), context.ledger.watch());

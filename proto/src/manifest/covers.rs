@@ -64,7 +64,8 @@ mod tests {
     const TYPES: [&str; 2] = ["application/json", "application/pdf"];
 
     fn manifest() -> String {
-        let file = |((name, content), kind): (&(&str, &[u8]), &str)| DataObject::new(name, Some(kind), content);
+        let file =
+            |((name, content), kind): (&(&str, &[u8]), &str)| DataObject::new(name, Some(kind), content);
         write(&AsicManifest { files: FILES.iter().zip(TYPES).map(file).collect() })
     }
 

@@ -14,6 +14,8 @@ use super::events::Lost;
 use super::start::Found;
 use super::{Committer, Started};
 use crate::clock::Clock;
+use crate::config::RetentionConfig;
+use crate::retention::Sweeper;
 use crate::store::Store;
 use crate::store::dialect::Dialect;
 use crate::store::leaves::Position;
@@ -131,6 +133,35 @@ fn fetch(key: ParcelKey) -> Change {
 
 async fn with_offices(committer: &Committer) {
     committer.submit(Change::PutOffices(vec![office_row(SENDER), office_row(RECEIVER)])).await.unwrap();
+}
+
+async fn contents_go_when_their_time_is_over(dialect: Dialect) {
+    const HOUR_US: i64 = 3_600_000_000;
+    let bench = Bench::new(dialect).await;
+    let (store, started) = bench.start().await;
+    let committer = &started.committer;
+    with_offices(committer).await;
+    let (waiting, fetched, signed) = (delivery(1), delivery(2), delivery(3));
+    let keys = [waiting.key, fetched.key, signed.key];
+    for parcel in [waiting, fetched, signed] {
+        committer.submit(Change::Deliver(parcel)).await.unwrap();
+    }
+    for key in &keys[1..] {
+        committer.submit(fetch(*key)).await.unwrap();
+    }
+    committer.submit(acknowledgement(keys[2], [3; 32])).await.unwrap();
+
+    let config = RetentionConfig { acknowledged_hours: 2, ..RetentionConfig::default() };
+    let sweeper = Sweeper::new(store.clone(), Arc::clone(&bench.clock) as Arc<dyn Clock>, config);
+    assert_eq!(sweeper.sweep().await.unwrap(), 0, "two hours are not over");
+    bench.clock.0.store(START_US + 2 * HOUR_US + 1, Ordering::SeqCst);
+    assert_eq!(sweeper.sweep().await.unwrap(), 1);
+    assert_eq!(sweeper.sweep().await.unwrap(), 0);
+    for (key, kept) in keys.iter().zip([true, true, false]) {
+        let row = store.parcel(key).await.unwrap().unwrap();
+        assert_eq!(store.content(row.seq, 0, 10).await.unwrap().is_some(), kept);
+        assert!(!store.leaves_of_parcel(row.seq).await.unwrap().is_empty(), "evidence stays");
+    }
 }
 
 async fn prove(started: &Started, done: &Done) {
@@ -402,4 +433,5 @@ on_both_databases!(
     a_database_set_back_begins_an_epoch,
     time_never_runs_back_and_a_wild_clock_writes_nothing,
     lists_filter_and_page,
+    contents_go_when_their_time_is_over,
 );

@@ -44,7 +44,8 @@ impl Witness {
     /// If the file can't be read or written.
     pub fn open(path: &Path, key: &LogVerifier) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        let mut witness = Self { path: path.to_owned(), file, key: key.clone(), last: None, known: [None, None] };
+        let mut witness =
+            Self { path: path.to_owned(), file, key: key.clone(), last: None, known: [None, None] };
         witness.locked(|witness| {
             let slots = read_slots(&witness.file, &witness.key, &witness.known)?;
             if slots.new {

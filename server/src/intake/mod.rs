@@ -25,8 +25,8 @@ use tasuki_proto::{limits, reason};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use archive::Needed;
 pub use archive::Archivist;
+use archive::Needed;
 pub use refusal::Refusal;
 use workers::Workers;
 

@@ -11,6 +11,7 @@ pub mod head;
 pub mod leaves;
 pub mod offices;
 pub mod parcels;
+pub mod retention;
 pub mod rows;
 pub mod settings;
 #[cfg(test)]

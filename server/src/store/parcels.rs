@@ -157,7 +157,11 @@ pub enum Side {
 
 impl Store {
     /// Inserts new parcels. False: at least one was left out, because its sender and id exist already.
-    pub(crate) async fn insert_parcels(&self, tx: &mut Tx, parcels: &[ParcelRow]) -> Result<bool, StoreError> {
+    pub(crate) async fn insert_parcels(
+        &self,
+        tx: &mut Tx,
+        parcels: &[ParcelRow],
+    ) -> Result<bool, StoreError> {
         let head = format!("parcels ({COLUMNS})");
         let mut inserted = 0;
         for piece in pieces(parcels) {
@@ -196,8 +200,7 @@ impl Store {
         while !contents.is_empty() {
             let length = usize::pow(2, contents.len().ilog2()).min(super::rows::MAX_ROWS);
             let rest = contents.split_off(length);
-            let mut query =
-                sqlx::query(insert_sql(self.dialect(), "contents (seq, sealed)", 2, length, ""));
+            let mut query = sqlx::query(insert_sql(self.dialect(), "contents (seq, sealed)", 2, length, ""));
             for (seq, sealed) in contents {
                 query = query.bind(seq).bind(sealed);
             }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tasuki_certs::identity::KeyIdentity;
 use tasuki_certs::trial_ca::{IssueOptions, Issued, KeyChoice, TrialCa};
-use tasuki_proto::ids::ParcelId;
+use tasuki_proto::ids::{ParcelId, ParcelKey};
 use tasuki_proto::parcel::{FileEntry, Header, Software, build};
 
 /// Offices that send. Each has a certificate of its own.
@@ -31,6 +31,10 @@ pub struct Party {
 pub struct Signed {
     /// Which sender's it is: an index into the senders.
     pub sender: usize,
+    /// Whom it is for: an index into the recipients.
+    pub recipient: usize,
+    /// Sender and id.
+    pub key: ParcelKey,
     /// The container.
     pub container: bytes::Bytes,
 }
@@ -65,12 +69,12 @@ pub fn parcels(senders: &[Party], recipients: &[Party], count: usize, now_us: i6
         let sender = n % senders.len();
         // Another recipient each time a sender's turn comes.
         let recipient = (n / senders.len() + n) % recipients.len();
-        let container = parcel(&senders[sender], &recipients[recipient], n, now_us);
-        Signed { sender, container: container.into() }
+        let (key, container) = parcel(&senders[sender], &recipients[recipient], n, now_us);
+        Signed { sender, recipient, key, container: container.into() }
     })
 }
 
-fn parcel(sender: &Party, recipient: &Party, n: usize, now_us: i64) -> Vec<u8> {
+fn parcel(sender: &Party, recipient: &Party, n: usize, now_us: i64) -> (ParcelKey, Vec<u8>) {
     let id = ParcelId::new(now_us, &SystemRandom::new()).expect("the system gives randomness");
     let software = Software { name: "bench-relay".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
     let office = |number: &str| number.parse().expect("10 digits");
@@ -84,7 +88,8 @@ fn parcel(sender: &Party, recipient: &Party, n: usize, now_us: i64) -> Vec<u8> {
     );
     header.files.push(FileEntry::standard(&name, "UPPLAN", "text/csv"));
     let csv = slip(&sender.number, &recipient.number);
-    build(&header, &[Cow::Owned(csv)], &sender.identity, now_us).expect("a parcel that follows the rules")
+    let container = build(&header, &[Cow::Owned(csv)], &sender.identity, now_us);
+    (ParcelKey { sender: header.sender, id }, container.expect("a parcel that follows the rules"))
 }
 
 /// A slip (第6表) in MS932: rows of the standard's sample with other users, times and units, so that it
@@ -122,7 +127,10 @@ fn slip(sender: &str, recipient: &str) -> Vec<u8> {
 }
 
 /// Makes `count` things on all cores, in order.
-fn in_parallel<T: Send>(count: usize, make: impl Fn(usize) -> T + Sync) -> Vec<T> {
+///
+/// # Panics
+/// If making one does.
+pub fn in_parallel<T: Send>(count: usize, make: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let share = count.div_ceil(cores).max(1);
     let make = &make;

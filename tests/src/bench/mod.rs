@@ -4,3 +4,4 @@ pub mod cpu;
 pub mod fixture;
 pub mod floor;
 pub mod load;
+pub mod soak;

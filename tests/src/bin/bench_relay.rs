@@ -10,6 +10,7 @@ use serde_json::json;
 use tasuki_certs::trial_ca::TrialCa;
 use tasuki_tests::bench::fixture::{self, Party, RECIPIENTS, SENDERS};
 use tasuki_tests::bench::load::{self, Load};
+use tasuki_tests::bench::soak::{self, Receivers};
 use tasuki_tests::bench::{cpu, floor};
 use tasuki_tests::office::IMPORT_HEADER;
 use tasuki_tests::programs::{Programs, dispatch};
@@ -84,6 +85,9 @@ async fn bench(options: &Options) -> Result<(), String> {
     );
     let lines = floor::measure(&parcels, &recipients).await;
 
+    if options.soak {
+        soak::keep_nothing(&relay);
+    }
     relay.start();
     let address = relay.url.trim_start_matches("https://").to_owned();
     for party in &recipients {
@@ -96,7 +100,11 @@ async fn bench(options: &Options) -> Result<(), String> {
     let mut load = Load::open(&channels);
     let pid = relay.pid().ok_or("the relay does not run")?;
     if options.soak {
-        return soak(&mut load, pid, &senders, &recipients, options.parcels).await;
+        let receivers = Receivers::connect(&address, &relay_ca, &recipients).await?;
+        let outcome = soak::run(&mut load, &receivers, &senders, options.parcels, pid).await;
+        let log =
+            || relay.log_text().lines().filter(|line| !line.contains("INFO")).collect::<Vec<_>>().join("\n");
+        return outcome.map_err(|error| format!("{error}\n{}", log()));
     }
     load.run(&parcels[..WARM_UP], WINDOW, None).await?;
 
@@ -195,33 +203,4 @@ fn relay_counters(relay: &Relay) -> (f64, f64) {
 fn miss_rate(before: (f64, f64), after: (f64, f64)) -> f64 {
     let (hits, misses) = (after.0 - before.0, after.1 - before.1);
     if hits + misses > 0.0 { misses / (hits + misses) } else { f64::NAN }
-}
-
-/// Many parcels, with the relay's resident memory as it goes.
-async fn soak(
-    load: &mut Load,
-    pid: u32,
-    senders: &[Party],
-    recipients: &[Party],
-    total: usize,
-) -> Result<(), String> {
-    let began = Instant::now();
-    let mut done = 0;
-    let mut first = None;
-    while done < total {
-        let count = (total - done).min(2_000);
-        let (senders, recipients) = (senders, recipients);
-        let parcels = tokio::task::block_in_place(|| fixture::parcels(senders, recipients, count, now_us()));
-        done += load.run(&parcels, WINDOW, None).await?.accepted;
-        let resident = cpu::resident_kib(pid);
-        let first = *first.get_or_insert(resident);
-        if done % 20_000 < 2_000 {
-            println!(
-                "{done:>9} parcels  {:>7.0?}  resident {resident} KiB ({:+} KiB)",
-                began.elapsed(),
-                resident.cast_signed() - first.cast_signed()
-            );
-        }
-    }
-    Ok(())
 }
