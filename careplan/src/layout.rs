@@ -1,10 +1,21 @@
 //! Record layouts: which items a record of a file kind has, in each edition.
 
+mod item;
+mod readings;
+mod roles;
+
 use std::sync::LazyLock;
 
 use crate::edition::Edition;
+use crate::file_name::{FileName, MonthField};
 use crate::kind::FileKind;
+use crate::month::Month;
+use crate::records::Record;
 use crate::table::Table;
+
+pub(crate) use roles::{INSURED, INSURER, Party, Roles, VERSION};
+
+pub use item::{CodeValue, ItemType, LayoutItem, Requirement};
 
 /// The layout of one file kind's records.
 #[derive(Debug)]
@@ -15,15 +26,8 @@ pub struct Layout {
     pub edition: Edition,
     /// The items in order; item number 1 is the first.
     pub items: Vec<LayoutItem>,
-}
-
-/// One item (項目) of a record.
-#[derive(Debug)]
-pub struct LayoutItem {
-    /// The standard's name of the item.
-    pub name_ja: &'static str,
-    /// An English name, in `snake_case`, unique within the layout.
-    pub name_en: &'static str,
+    /// Which of them tell what the file is about.
+    pub(crate) roles: Roles,
 }
 
 macro_rules! tables {
@@ -48,9 +52,9 @@ const TABLES: &[(FileKind, Edition, &str)] = tables! {
 static LAYOUTS: LazyLock<Vec<Layout>> = LazyLock::new(|| {
     let read = |&(kind, edition, text): &(FileKind, Edition, &'static str)| {
         let table = Table::parse(text);
-        let items =
-            table.rows().map(|row| LayoutItem { name_ja: row.get("name_ja"), name_en: row.get("name_en") });
-        Layout { kind, edition, items: items.collect() }
+        let items: Vec<LayoutItem> = table.rows().map(|row| LayoutItem::of(kind, &row)).collect();
+        let roles = Roles::of(kind, &items);
+        Layout { kind, edition, items, roles }
     };
     TABLES.iter().map(read).collect()
 });
@@ -72,17 +76,34 @@ impl Layout {
         self.items.get(at).map(|item| item.name_ja)
     }
 
+    /// The layout of one record of a file: of those that its version and the month of the name allow, the first that has
+    /// as many items.
+    pub(crate) fn of_record(name: &FileName, record: &Record<'_>, bytes: &[u8]) -> Option<&'static Self> {
+        let version = record.items.first().map(|item| item.of(bytes)).unwrap_or_default();
+        let layouts = Self::for_version(name.kind, version, name.month.and_then(MonthField::month));
+        layouts.into_iter().find(|layout| layout.items.len() as u64 == record.count)
+    }
+
+    /// The item of this English name, and where it stands in a record, from 0.
+    pub fn item(&self, name_en: &str) -> Option<(usize, &LayoutItem)> {
+        self.items.iter().enumerate().find(|(_, item)| item.name_en == name_en)
+    }
+
     /// All layouts of this kind, the oldest first; none for images.
     pub fn all_of(kind: FileKind) -> impl Iterator<Item = &'static Self> {
         LAYOUTS.iter().filter(move |layout| layout.kind == kind)
     }
 
-    /// The layouts that a record with this version value (its item 1) may follow: its edition's, or, where the
-    /// value names none that had this kind, any of the kind's.
-    pub fn for_version(kind: FileKind, version: &[u8]) -> Vec<&'static Self> {
-        match Edition::from_version(version).and_then(|edition| Self::of(kind, edition)) {
-            Some(layout) => vec![layout],
-            None => Self::all_of(kind).collect(),
+    /// The layouts that a record with this version value (its item 1) may follow in a file of this service month, the
+    /// likeliest first: its edition's, or, where the value names none that had this kind, the month's; without a month
+    /// any of the kind's. A known version that is not the one of the month may follow either.
+    pub fn for_version(kind: FileKind, version: &[u8], month: Option<Month>) -> Vec<&'static Self> {
+        let of_version = Edition::from_version(version).and_then(|edition| Self::of(kind, edition));
+        let of_month = month.and_then(Edition::of_month).and_then(|edition| Self::of(kind, edition));
+        match (of_version, of_month) {
+            (None, None) => Self::all_of(kind).collect(),
+            (Some(one), Some(other)) if !std::ptr::eq(one, other) => vec![one, other],
+            (Some(one), _) | (None, Some(one)) => vec![one],
         }
     }
 }
@@ -133,13 +154,52 @@ mod tests {
     }
 
     #[test]
-    fn the_version_chooses() {
-        let lengths = |kind, version: &str| -> Vec<usize> {
-            Layout::for_version(kind, version.as_bytes()).iter().map(|layout| layout.items.len()).collect()
+    fn version_and_month_choose() {
+        let lengths = |kind, version: &str, month: &str| -> Vec<usize> {
+            let month = month.parse().ok();
+            let layouts = Layout::for_version(kind, version.as_bytes(), month);
+            layouts.iter().map(|layout| layout.items.len()).collect()
         };
-        assert_eq!(lengths(FileKind::Upjsk, "202407"), [25]);
-        assert_eq!(lengths(FileKind::Upjsk, "202208"), [22]);
-        assert_eq!(lengths(FileKind::Upjsk, "202410"), [22, 25]);
-        assert_eq!(lengths(FileKind::Up3kyo, "202208"), [13]);
+        assert_eq!(lengths(FileKind::Upjsk, "202407", "202602"), [25]);
+        assert_eq!(lengths(FileKind::Upjsk, "202407", ""), [25]);
+        assert_eq!(lengths(FileKind::Upjsk, "202208", "202503"), [22]);
+        assert_eq!(lengths(FileKind::Upjsk, "202208", "202602"), [22, 25]);
+        assert_eq!(lengths(FileKind::Upjsk, "202410", "202602"), [25]);
+        assert_eq!(lengths(FileKind::Upjsk, "202410", ""), [22, 25]);
+        assert_eq!(lengths(FileKind::Up3kyo, "202208", ""), [13]);
+    }
+
+    #[test]
+    fn rows_are_read_with_their_types_lengths_marks_and_codes() {
+        let (_, sex) = Layout::of(FileKind::Uphosoku, Edition::V4_1).unwrap().item("user_sex").unwrap();
+        assert_eq!(
+            (sex.item_type, sex.max_len, sex.requirement),
+            (ItemType::Code, Some(1), Requirement::Required)
+        );
+        assert!(sex.has_code(b"1") && sex.has_code(b"2"));
+        assert!(
+            !sex.has_code(b"") && !sex.has_code(b"3") && !sex.has_code(b"11") && !sex.has_code(&[b'1'; 40])
+        );
+        let plan = Layout::of(FileKind::Upplan, Edition::V4_1).unwrap();
+        let item = |name| plan.item(name).map(|(at, item)| (at + 1, item.item_type, item.max_len)).unwrap();
+        assert_eq!(item("start_time"), (12, ItemType::Time, Some(4)));
+        assert_eq!(item("plan_manager_name"), (7, ItemType::Text, None));
+        assert!(plan.item("start_time").unwrap().1.has_code(b"9999"));
+        assert_eq!(plan.item("plan_manager_name").unwrap().1.requirement, Requirement::Optional);
+        assert_eq!(plan.item("tais_code").unwrap().1.requirement, Requirement::Conditional);
+        assert!(plan.item("insured_no").unwrap().1.exact_len);
+    }
+
+    #[test]
+    fn tables_use_only_known_words() {
+        const TYPES: &str = "YYYYMM YYYYMMDD HHMM 整数 99.99 XXX-XXXX 英数 コード 未使用 フリーテキスト";
+        for &(kind, edition, text) in TABLES {
+            for row in Table::parse(text).rows() {
+                let place = format!("{kind} {edition} {}", row.get("no"));
+                assert!(TYPES.split(' ').any(|known| known == row.get("type")), "{place}");
+                assert!(["必須", "任意", "条件"].contains(&row.get("required")), "{place}");
+                assert_eq!(row.get("max_len").is_empty(), row.get("type") == "フリーテキスト", "{place}");
+            }
+        }
     }
 }

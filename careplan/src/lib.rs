@@ -24,21 +24,33 @@
 //! # Ok::<(), tasuki_careplan::file_name::FileNameError>(())
 //! ```
 
-mod ms932;
+mod judge;
 mod records;
 mod serde_text;
 mod table;
 
+pub mod attachment;
+pub mod calendar;
 pub mod check;
+pub mod documents;
 pub mod edition;
+pub mod file;
 pub mod file_name;
 pub mod finding;
 pub mod group;
+pub mod join;
 pub mod kind;
 pub mod layout;
+pub mod misdirected;
 pub mod month;
+pub mod ms932;
 pub mod office;
+pub mod one_file;
+pub mod parcel;
+pub mod record;
 pub mod samples;
 pub mod serial;
 pub mod service;
+pub mod severity;
+pub mod unit;
 pub mod words;

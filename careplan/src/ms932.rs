@@ -1,11 +1,15 @@
-//! Is it MS932? Found on the bytes themselves, without decoding them.
+//! MS932, the encoding of the standard's files: text to bytes, and whether bytes are MS932, found without decoding them.
 //!
 //! Which byte pairs are characters is asked of `encoding_rs` once per process; after that a check is one look-up per
 //! character, several times faster than decoding.
 
+mod encode;
+
 use std::sync::LazyLock;
 
 use encoding_rs::{Encoding, SHIFT_JIS};
+
+pub use encode::{Missing, NotMs932, encode, replace};
 
 /// What stands where no MS932 character stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

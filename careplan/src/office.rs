@@ -23,6 +23,17 @@ impl OfficeNumber {
         std::str::from_utf8(&self.0).expect("an office number holds ASCII digits only")
     }
 
+    /// The ten digits as bytes.
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The number of these ten bytes, if they are ASCII digits.
+    pub(crate) fn from_bytes(digits: &[u8]) -> Option<Self> {
+        let digits: [u8; 10] = digits.try_into().ok()?;
+        digits.iter().all(u8::is_ascii_digit).then_some(Self(digits))
+    }
+
     /// Whether the last digit is the check digit of the nine before it: modulus 10, weights 2 and 1 from the
     /// right, the digits of each product added (ISO/IEC 7812-1 Annex B).
     ///
@@ -46,8 +57,7 @@ impl FromStr for OfficeNumber {
     type Err = InvalidOfficeNumber;
 
     fn from_str(text: &str) -> Result<Self, InvalidOfficeNumber> {
-        let digits: [u8; 10] = text.as_bytes().try_into().map_err(|_| InvalidOfficeNumber)?;
-        if digits.iter().all(u8::is_ascii_digit) { Ok(Self(digits)) } else { Err(InvalidOfficeNumber) }
+        Self::from_bytes(text.as_bytes()).ok_or(InvalidOfficeNumber)
     }
 }
 

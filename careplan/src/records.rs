@@ -42,6 +42,16 @@ impl Item {
     pub(crate) fn of<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         bytes.get(self.start..self.end).unwrap_or_default()
     }
+
+    /// The item's bytes with the quotes around it, if it has them.
+    pub(crate) fn raw<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        // Before a bare item stands a comma, a line end or nothing.
+        match self.start.checked_sub(1) {
+            Some(before) if bytes.get(before) == Some(&b'"') => bytes.get(before..=self.end),
+            _ => bytes.get(self.start..self.end),
+        }
+        .unwrap_or_default()
+    }
 }
 
 /// One record.
@@ -55,6 +65,10 @@ pub(crate) struct Record<'r> {
     pub(crate) items: &'r [Item],
     /// Nothing between two line ends.
     pub(crate) blank: bool,
+    /// Where the record stands in the bytes, without its line end.
+    pub(crate) span: Item,
+    /// Where the next record begins: behind the line end, if there is one.
+    pub(crate) behind: usize,
 }
 
 /// Reads records one after the other. CRLF and LF end a record, so does the end of the bytes; a line break in
@@ -136,6 +150,7 @@ impl<'a> Records<'a> {
             match self.bytes.get(self.at) {
                 Some(b',') => self.at += 1,
                 ended => {
+                    let span = Item { start: begin, end: self.at };
                     let blank = self.at == begin;
                     self.at += match ended {
                         Some(b'\r') => 2,
@@ -143,7 +158,8 @@ impl<'a> Records<'a> {
                         None => 0,
                     };
                     self.line += u64::from(ended.is_some());
-                    return Ok(Some(Record { line: first_line, count, items: &self.items, blank }));
+                    let (items, behind) = (&self.items[..], self.at);
+                    return Ok(Some(Record { line: first_line, count, items, blank, span, behind }));
                 }
             }
         }
@@ -216,6 +232,11 @@ mod tests {
                 Ok(Some(record)) => {
                     let items = record.items.iter().map(|item| item.of(bytes)).collect();
                     assert_eq!(record.blank, items == [b""] && !bytes.contains(&b'"'));
+                    if record.count <= REMEMBERED_ITEMS as u64 {
+                        let raw: Vec<&[u8]> = record.items.iter().map(|item| item.raw(bytes)).collect();
+                        assert_eq!(raw.join(&b','), record.span.of(bytes));
+                    }
+                    assert!([&b""[..], b"\n", b"\r\n"].contains(&&bytes[record.span.end..record.behind]));
                     found.push((record.line, record.count, items));
                 }
                 Ok(None) => return (found, Ok(())),

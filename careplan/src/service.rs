@@ -22,11 +22,19 @@ pub struct InvalidServiceKind;
 struct Facts {
     code: &'static str,
     name_ja: &'static str,
+    in_scope: bool,
+    is_preventive: bool,
 }
 
 static KNOWN: LazyLock<Vec<Facts>> = LazyLock::new(|| {
     let table = Table::parse(include_str!("../data/service_types.csv"));
-    table.rows().map(|row| Facts { code: row.get("code"), name_ja: row.get("name_ja") }).collect()
+    let facts = |row: crate::table::Row<'_>| Facts {
+        code: row.get("code"),
+        name_ja: row.get("name_ja"),
+        in_scope: row.get("in_scope") != "対象外",
+        is_preventive: matches!(row.get("group"), "予防給付" | "総合事業"),
+    };
+    table.rows().map(facts).collect()
 });
 
 impl ServiceKind {
@@ -37,7 +45,35 @@ impl ServiceKind {
 
     /// The kind's Japanese name, from the standard's table of kinds; `None` for a kind it does not list.
     pub fn name_ja(&self) -> Option<&'static str> {
-        KNOWN.iter().find(|facts| facts.code == self.as_str()).map(|facts| facts.name_ja)
+        self.facts().map(|facts| facts.name_ja)
+    }
+
+    /// The kind of these two bytes, if they are digits or upper-case letters.
+    pub(crate) fn from_bytes(code: &[u8]) -> Option<Self> {
+        let code: [u8; 2] = code.try_into().ok()?;
+        let plain = code.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+        plain.then_some(Self(code))
+    }
+
+    /// Whether the standard leaves this kind out (対象外), such as facilities; a kind that its table does not list is not
+    /// judged.
+    pub fn is_out_of_scope(&self) -> bool {
+        self.facts().is_some_and(|facts| !facts.in_scope)
+    }
+
+    /// Whether offices of this kind manage care: 居宅介護支援 (43) and 介護予防支援 (46).
+    pub fn is_care_management(&self) -> bool {
+        matches!(&self.0, b"43" | b"46")
+    }
+
+    /// Whether the kind belongs to preventive care or the municipalities' comprehensive services: 介護予防支援 (46), 予防給付,
+    /// 総合事業.
+    pub fn is_preventive(&self) -> bool {
+        &self.0 == b"46" || self.facts().is_some_and(|facts| facts.is_preventive)
+    }
+
+    fn facts(self) -> Option<&'static Facts> {
+        KNOWN.iter().find(|facts| facts.code.as_bytes() == self.0)
     }
 }
 
@@ -45,9 +81,7 @@ impl FromStr for ServiceKind {
     type Err = InvalidServiceKind;
 
     fn from_str(text: &str) -> Result<Self, InvalidServiceKind> {
-        let code: [u8; 2] = text.as_bytes().try_into().map_err(|_| InvalidServiceKind)?;
-        let plain = code.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
-        if plain { Ok(Self(code)) } else { Err(InvalidServiceKind) }
+        Self::from_bytes(text.as_bytes()).ok_or(InvalidServiceKind)
     }
 }
 
@@ -85,6 +119,22 @@ mod tests {
         assert_eq!(name("43"), Some("居宅介護支援"));
         assert_eq!(name("A6"), Some("通所型サービス（独自）"));
         assert_eq!(name("00"), None);
+    }
+
+    #[test]
+    fn scope_and_groups_come_from_the_table() {
+        let with = |fact: fn(&ServiceKind) -> bool, codes: &str| -> Vec<bool> {
+            codes.split(' ').map(|code| fact(&code.parse().unwrap())).collect()
+        };
+        assert_eq!(
+            with(ServiceKind::is_out_of_scope, "33 51 81 39 11 43 46 00"),
+            [true, true, true, false, false, false, false, false]
+        );
+        assert_eq!(with(ServiceKind::is_care_management, "43 46 11"), [true, true, false]);
+        assert_eq!(
+            with(ServiceKind::is_preventive, "46 62 A6 43 11 00"),
+            [true, true, true, false, false, false]
+        );
     }
 
     #[test]

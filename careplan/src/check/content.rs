@@ -1,8 +1,8 @@
 //! `ENCODING`.
 
-use super::{Message, Report};
-use crate::finding::{Findings, RuleId, Severity};
-use crate::kind::FileKind;
+use super::{Message, Place, Sink};
+use crate::file_name::{FileName, MonthField};
+use crate::finding::RuleId;
 use crate::layout::Layout;
 use crate::ms932::{Fault, Faults};
 
@@ -11,32 +11,37 @@ const BYTE_ORDER_MARKS: [(&[u8], &str); 3] =
     [(b"\xEF\xBB\xBF", "UTF-8 BOM"), (b"\xFF\xFE", "UTF-16 BOM"), (b"\xFE\xFF", "UTF-16 BOM")];
 
 /// Whether the content is MS932; if not, findings say where.
-pub(super) fn check(report: &Report<'_>, kind: FileKind, bytes: &[u8], findings: &mut Findings) -> bool {
+pub(super) fn check(sink: &mut Sink<'_>, name: &FileName, bytes: &[u8]) -> bool {
     if let Some(other) = other_encoding(bytes) {
-        findings.add(Severity::Error, || {
+        sink.error(RuleId::Encoding, Place::FILE, || {
             let message = Message::new(
                 "文字コードがMS932（Shift_JIS）ではありません。ソフトの出力設定をMS932・BOMなしにして出力し直してください。",
                 "The character encoding is not MS932 (Shift_JIS). Set the software to MS932 without BOM and export again.",
             );
-            report.finding(RuleId::Encoding, other, message)
+            (other, message)
         });
         return false;
     }
     let mut clean = true;
-    let mut place = Place::start(bytes);
-    let layout = layout_of_first_record(kind, bytes);
+    let mut follower = Follower::start(bytes);
+    let mut layout = None;
     for (offset, fault) in Faults::of(bytes) {
-        clean = false;
-        findings.add(Severity::Error, || {
-            place.advance_to(offset);
-            let (shape, message) = describe(fault);
-            let mut finding = report.finding(RuleId::Encoding, shape, message);
-            finding.line = Some(place.line);
-            finding.item = Some(place.item);
-            finding.item_name_ja =
-                layout.and_then(|layout| layout.item_name_ja(place.item)).map(str::to_owned);
-            finding
-        });
+        if clean {
+            clean = false;
+            layout = layout_of_first_record(name, bytes);
+        }
+        // Where it stands is only worth finding out for what is told: following all of them would cost a second pass.
+        if sink.is_full_of_errors() {
+            sink.error::<&str>(RuleId::Encoding, Place::FILE, || describe(fault));
+            continue;
+        }
+        follower.advance_to(offset);
+        let place = Place {
+            line: Some(follower.line),
+            item: Some(follower.item),
+            item_name_ja: layout.and_then(|layout| layout.item_name_ja(follower.item)),
+        };
+        sink.error(RuleId::Encoding, place, || describe(fault));
     }
     clean
 }
@@ -76,9 +81,11 @@ fn describe(fault: Fault) -> (&'static str, Message) {
 }
 
 /// The layout that names the items, by the version value with which the file begins; none if it doesn't decide.
-fn layout_of_first_record(kind: FileKind, bytes: &[u8]) -> Option<&'static Layout> {
-    let version = bytes.split(|byte| *byte == b',').next().unwrap_or_default();
-    match Layout::for_version(kind, version)[..] {
+fn layout_of_first_record(name: &FileName, bytes: &[u8]) -> Option<&'static Layout> {
+    // No version is as long as a line of hostile length.
+    let start = bytes.get(..bytes.len().min(16)).unwrap_or_default();
+    let version = start.split(|byte| *byte == b',').next().unwrap_or_default();
+    match Layout::for_version(name.kind, version, name.month.and_then(MonthField::month))[..] {
         [layout] => Some(layout),
         _ => None,
     }
@@ -86,7 +93,7 @@ fn layout_of_first_record(kind: FileKind, bytes: &[u8]) -> Option<&'static Layou
 
 /// Follows an offset through the CSV, to tell line and item. Quotes are only toggled: in a damaged file that is
 /// as good a guess as any.
-struct Place<'a> {
+struct Follower<'a> {
     bytes: &'a [u8],
     at: usize,
     line: u64,
@@ -94,7 +101,7 @@ struct Place<'a> {
     quoted: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Follower<'a> {
     fn start(bytes: &'a [u8]) -> Self {
         Self { bytes, at: 0, line: 1, item: 1, quoted: false }
     }

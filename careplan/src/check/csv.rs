@@ -1,40 +1,56 @@
-//! `CSV_SYNTAX`, `EMPTY_FILE` and `FIELD_COUNT`.
+//! `CSV_SYNTAX`, `EMPTY_FILE` and `FIELD_COUNT`, and the way to the records.
 
-use super::{Message, Report};
-use crate::finding::{Finding, Findings, RuleId, Severity};
-use crate::kind::FileKind;
+use super::record::RecordCheck;
+use super::{Message, Place, Sink, offices};
+use crate::file_name::{FileName, MonthField};
+use crate::finding::RuleId;
 use crate::layout::Layout;
 use crate::records::{Record, Records, SyntaxError, SyntaxFault};
 
-/// Walks the records once. Counts are judged on the way, but told only when the file is CSV to its end.
-pub(super) fn check(report: &Report<'_>, kind: FileKind, bytes: &[u8], findings: &mut Findings) {
-    let mut of_records = findings.clone();
+/// Walks the records once. Items are judged on the way, but told only when the file is CSV to its end; gives whether it is,
+/// and has records.
+pub(super) fn check(sink: &mut Sink<'_>, name: &FileName, bytes: &[u8]) -> bool {
+    let mut of_records = sink.clone();
+    offices::check_name(&mut of_records, name);
+    let mut record_check = RecordCheck::of(name, bytes);
     let mut records = Records::new(bytes);
-    let mut layouts = KnownLayouts { kind, bytes, version: b"", layouts: Vec::new() };
+    let mut layouts = KnownLayouts { name, bytes, version: b"", layouts: Vec::new() };
     let mut has_record = false;
     loop {
         match records.next() {
             Ok(Some(record)) => {
                 has_record |= !record.blank;
                 let layouts = layouts.for_record(&record);
-                if !layouts.iter().any(|layout| layout.items.len() as u64 == record.count) {
-                    of_records.add(Severity::Error, || field_count(report, layouts, &record));
+                let layout = layouts.iter().find(|layout| layout.items.len() as u64 == record.count);
+                if let Some(layout) = layout {
+                    record_check.check(&mut of_records, layout, &record);
+                } else {
+                    record_check.skip();
+                    let place = Place::line(record.line);
+                    of_records.error(RuleId::FieldCount, place, || field_count(layouts, &record));
                 }
             }
             Ok(None) => break,
-            Err(error) => return findings.add(Severity::Error, || csv_syntax(report, error)),
+            Err(error) => {
+                // Which item it is in the layout is uncertain behind a misplaced quote, so only the number is told.
+                let place = Place { item: Some(error.item), ..Place::line(error.line) };
+                sink.error(RuleId::CsvSyntax, place, || csv_syntax(error));
+                return false;
+            }
         }
     }
     if has_record {
-        *findings = of_records;
+        record_check.finish(&mut of_records);
+        *sink = of_records;
     } else {
-        findings.add(Severity::Error, || empty_file(report, bytes));
+        empty_file(sink, bytes);
     }
+    has_record
 }
 
 /// Remembers the layouts of the last version value: a file has one.
 struct KnownLayouts<'a> {
-    kind: FileKind,
+    name: &'a FileName,
     bytes: &'a [u8],
     version: &'a [u8],
     layouts: Vec<&'static Layout>,
@@ -45,23 +61,26 @@ impl KnownLayouts<'_> {
         let version = record.items.first().map(|item| item.of(self.bytes)).unwrap_or_default();
         if self.layouts.is_empty() || self.version != version {
             self.version = version;
-            self.layouts = Layout::for_version(self.kind, version);
+            let month = self.name.month.and_then(MonthField::month);
+            self.layouts = Layout::for_version(self.name.kind, version, month);
         }
         &self.layouts
     }
 }
 
 /// The finding of a file without a record.
-pub(super) fn empty_file(report: &Report<'_>, bytes: &[u8]) -> Finding {
-    let shape = if bytes.is_empty() { "0 bytes" } else { "line ends only" };
-    let message = Message::new(
-        "ファイルに内容がありません。対象の利用者がいることを確かめて出力し直すか、このファイルを送らないでください。",
-        "The file has no content. Check that there are users to export and export again, or do not send this file.",
-    );
-    report.finding(RuleId::EmptyFile, shape, message)
+pub(super) fn empty_file(sink: &mut Sink<'_>, bytes: &[u8]) {
+    sink.error(RuleId::EmptyFile, Place::FILE, || {
+        let shape = if bytes.is_empty() { "0 bytes" } else { "line ends only" };
+        let message = Message::new(
+            "ファイルに内容がありません。対象の利用者がいることを確かめて出力し直すか、このファイルを送らないでください。",
+            "The file has no content. Check that there are users to export and export again, or do not send this file.",
+        );
+        (shape, message)
+    });
 }
 
-fn field_count(report: &Report<'_>, layouts: &[&Layout], record: &Record<'_>) -> Finding {
+fn field_count(layouts: &[&Layout], record: &Record<'_>) -> (String, Message) {
     let message = if record.blank {
         Message::new(
             "空行があります。空行を取り除くか、出力し直してください。",
@@ -91,10 +110,10 @@ fn field_count(report: &Report<'_>, layouts: &[&Layout], record: &Record<'_>) ->
         1 => "1 item".to_owned(),
         count => format!("{count} items"),
     };
-    Finding { line: Some(record.line), ..report.finding(RuleId::FieldCount, shape, message) }
+    (shape, message)
 }
 
-fn csv_syntax(report: &Report<'_>, error: SyntaxError) -> Finding {
+fn csv_syntax(error: SyntaxError) -> (&'static str, Message) {
     let (shape, ja, en) = match error.fault {
         SyntaxFault::QuoteInBareItem => (
             "quote inside an item without quotes",
@@ -123,7 +142,5 @@ fn csv_syntax(report: &Report<'_>, error: SyntaxError) -> Finding {
             "A CR stands without LF. Export again with CRLF as line end.",
         ),
     };
-    let finding = report.finding(RuleId::CsvSyntax, shape, Message::new(ja, en));
-    // Which item it is in the layout is uncertain behind a misplaced quote, so only the number is told.
-    Finding { line: Some(error.line), item: Some(error.item), ..finding }
+    (shape, Message::new(ja, en))
 }

@@ -1,48 +1,59 @@
 //! `FILE_NAME` and `FILE_KIND`.
 
-use super::{Message, Report, shape};
-use crate::file_name::{FileName, FileNameError};
-use crate::finding::{Finding, Findings, RuleId, Severity};
+use super::{Message, Place, Sink, shape};
+use crate::edition::Edition;
+use crate::file_name::{FileName, FileNameError, MonthField};
+use crate::finding::{RuleId, Severity};
 use crate::kind::FileKind;
 
 /// Reads the name; without one that parses there is nothing to check the content against.
-pub(super) fn check(report: &Report<'_>, findings: &mut Findings) -> Option<FileName> {
-    let name = match FileName::parse(report.file) {
+pub(super) fn check(sink: &mut Sink<'_>) -> Option<FileName> {
+    let file = sink.file;
+    let name = match FileName::parse(file).and_then(with_services_since_4_0) {
         Ok(name) => name,
         Err(error) => {
-            findings.add(Severity::Error, || wrong_name(report, error));
+            let rule =
+                if error == FileNameError::UnknownPrefix { RuleId::FileKind } else { RuleId::FileName };
+            sink.error(rule, Place::FILE, || (shape::of_name(file), wrong_name(file, error)));
             return None;
         }
     };
     // The standard's own text writes both .jpg and .JPG; for CSV it is clear.
-    if !name.kind.is_image() && report.file.rsplit('.').next() != Some("CSV") {
-        findings.add(Severity::Warning, || {
+    if !name.kind.is_image() && file.rsplit('.').next() != Some("CSV") {
+        sink.add(RuleId::FileName, Severity::Warning, Place::FILE, || {
             let message = Message::new(
                 "拡張子が大文字の「.CSV」ではありません。受け取れないソフトがあるため、大文字に直してください。",
                 "The extension is not upper case \".CSV\". Some software does not import such files: rename it.",
             );
-            report.finding(RuleId::FileName, shape::of_name(report.file), message)
+            (shape::of_name(file), message)
         });
     }
     Some(name)
 }
 
-fn wrong_name(report: &Report<'_>, error: FileNameError) -> Finding {
-    let rule = if error == FileNameError::UnknownPrefix { RuleId::FileKind } else { RuleId::FileName };
+/// Names had no service kinds until edition 3.2, so for months of later editions they are missing. The other way round
+/// nobody is misled: newer software may well name an older month's file in the new way.
+fn with_services_since_4_0(name: FileName) -> Result<FileName, FileNameError> {
+    let edition = name.month.and_then(MonthField::month).and_then(Edition::of_month);
+    if name.sender_service.is_none() && edition.is_some_and(|edition| edition > Edition::V3_2) {
+        return Err(FileNameError::ServiceKindsMissing);
+    }
+    Ok(name)
+}
+
+fn wrong_name(file: &str, error: FileNameError) -> Message {
     let (ja, en) = what_to_do(error);
-    let kind = FileName::claimed_kind(report.file);
-    let message = match kind {
+    match FileName::claimed_kind(file) {
         Some(kind) => Message::new(
             format!("{ja}正しい形は {} です。", kind.name_pattern()),
             format!("{en} The right form is {}.", kind.name_pattern()),
         ),
-        None if rule == RuleId::FileKind => {
+        None if error == FileNameError::UnknownPrefix => {
             let prefixes = FileKind::ALL.map(FileKind::prefix).join(", ");
             Message::new(format!("{ja}種別：{prefixes}"), format!("{en} Kinds: {prefixes}."))
         }
         None => Message::new(ja, en),
-    };
-    report.finding(rule, shape::of_name(report.file), message)
+    }
 }
 
 fn what_to_do(error: FileNameError) -> (&'static str, &'static str) {
