@@ -28,6 +28,17 @@ pub struct Layout {
     pub items: Vec<LayoutItem>,
     /// Which of them tell what the file is about.
     pub(crate) roles: Roles,
+    /// How each may be judged at a glance.
+    pub(crate) glances: Vec<Glance>,
+}
+
+/// How an item may be judged at a glance: in one byte, since every item of every record is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Glance {
+    /// Empty is wrong.
+    pub(crate) required: bool,
+    /// Anything but empty is right.
+    pub(crate) text: bool,
 }
 
 macro_rules! tables {
@@ -54,7 +65,12 @@ static LAYOUTS: LazyLock<Vec<Layout>> = LazyLock::new(|| {
         let table = Table::parse(text);
         let items: Vec<LayoutItem> = table.rows().map(|row| LayoutItem::of(kind, &row)).collect();
         let roles = Roles::of(kind, &items);
-        Layout { kind, edition, items, roles }
+        let glance = |item: &LayoutItem| Glance {
+            required: item.requirement == Requirement::Required,
+            text: item.item_type == ItemType::Text,
+        };
+        let glances = items.iter().map(glance).collect();
+        Layout { kind, edition, items, roles, glances }
     };
     TABLES.iter().map(read).collect()
 });

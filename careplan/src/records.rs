@@ -81,8 +81,6 @@ pub(crate) struct Records<'a> {
     items: Vec<Item>,
 }
 
-/// Bytes at which scanning a bare item stops.
-const STOPS_BARE: [bool; 256] = stops(b",\"\r\n\0");
 /// Bytes at which scanning a quoted item stops.
 const STOPS_QUOTED: [bool; 256] = stops(b"\"\n\0");
 
@@ -97,32 +95,50 @@ const fn stops(at: &[u8]) -> [bool; 256] {
     table
 }
 
-/// Every byte that stops a scan is less than this; digits, letters and all bytes of MS932's characters are not.
+/// Every byte that ends or opens something is less than this; digits, letters and all bytes of MS932's characters are not.
 const STOPS_BELOW: u64 = 0x2D;
 /// The lowest and the highest bit of each byte of a word.
 const LOWEST: u64 = 0x0101_0101_0101_0101;
 const HIGHEST: u64 = LOWEST << 7;
 
-/// Index of the first byte from `at` on that stops the scan; the length if none does.
-///
-/// Reads eight bytes at a time: most items are shorter than that, and a look-up per byte would cost more.
-fn scan(bytes: &[u8], mut at: usize, stops: &[bool; 256]) -> usize {
-    while let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
-        let word = u64::from_le_bytes(*eight);
-        // The highest bit of each byte below STOPS_BELOW; the first one set is exact, those after it may be a borrow's.
-        let below = word.wrapping_sub(LOWEST * STOPS_BELOW) & !word & HIGHEST;
-        if below == 0 {
-            at += eight.len();
-            continue;
-        }
-        at += below.trailing_zeros() as usize / 8;
-        if stops[usize::from(bytes[at])] {
-            return at;
-        }
-        at += 1;
+/// The highest bit of each byte of the word that is below [`STOPS_BELOW`].
+const fn low_bytes(word: u64) -> u64 {
+    // Adding to seven bits can't carry into the next byte.
+    let not_below = (word & !HIGHEST) + LOWEST * (0x80 - STOPS_BELOW);
+    !(not_below | word) & HIGHEST
+}
+
+/// The word at this place; behind the end of the bytes it is filled with what stops nothing.
+fn word_at(bytes: &[u8], at: usize) -> u64 {
+    match bytes.get(at..).and_then(<[u8]>::first_chunk) {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => last_word(bytes.get(at..).unwrap_or_default()),
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter().position(|&byte| stops[usize::from(byte)]).map_or(bytes.len(), |n| at + n)
+}
+
+#[cold]
+fn last_word(rest: &[u8]) -> u64 {
+    let mut eight = [0xFF; 8];
+    for (to, from) in eight.iter_mut().zip(rest) {
+        *to = *from;
+    }
+    u64::from_le_bytes(eight)
+}
+
+/// Index of the first byte from `at` on that stops a quoted item; the length if none does.
+fn scan_quoted(bytes: &[u8], mut at: usize) -> usize {
+    while at < bytes.len() {
+        let mut below = low_bytes(word_at(bytes, at));
+        while below != 0 {
+            let place = at + below.trailing_zeros() as usize / 8;
+            if bytes.get(place).is_some_and(|byte| STOPS_QUOTED[usize::from(*byte)]) {
+                return place;
+            }
+            below &= below - 1;
+        }
+        at += 8;
+    }
+    bytes.len()
 }
 
 impl<'a> Records<'a> {
@@ -132,85 +148,105 @@ impl<'a> Records<'a> {
 
     /// The next record; `None` at the end. After an error there is nothing more to read: where the next item
     /// begins would be a guess.
+    ///
+    /// Bytes are read eight at a time, and all that may end an item in such a word are gone through before the next:
+    /// most items are shorter than a word, many are empty, and a look-up per byte or a start per item would cost more.
     pub(crate) fn next(&mut self) -> Result<Option<Record<'_>>, SyntaxError> {
-        if self.at >= self.bytes.len() {
+        let bytes = self.bytes;
+        let begin = self.at;
+        if begin >= bytes.len() {
             return Ok(None);
         }
         self.items.clear();
-        let first_line = self.line;
-        let begin = self.at;
+        let line = self.line;
         let mut count = 0;
+        // The item's start, and its content if it stood in quotes: then nothing may follow but its end.
+        let mut start = begin;
+        let mut quoted: Option<Item> = None;
+        let mut word_start = begin;
+        let mut below = low_bytes(word_at(bytes, begin));
         loop {
-            let item = self.read_item(count + 1)?;
-            count += 1;
-            if self.items.len() < REMEMBERED_ITEMS {
-                self.items.push(item);
-            }
-            // read_item stops at a comma, at a line end or at the end of the bytes.
-            match self.bytes.get(self.at) {
-                Some(b',') => self.at += 1,
-                ended => {
-                    let span = Item { start: begin, end: self.at };
-                    let blank = self.at == begin;
-                    self.at += match ended {
-                        Some(b'\r') => 2,
-                        Some(_) => 1,
-                        None => 0,
-                    };
-                    self.line += u64::from(ended.is_some());
-                    let (items, behind) = (&self.items[..], self.at);
-                    return Ok(Some(Record { line: first_line, count, items, blank, span, behind }));
+            let at = if below != 0 {
+                let at = word_start + below.trailing_zeros() as usize / 8;
+                below &= below - 1;
+                at
+            } else {
+                word_start += 8;
+                if word_start < bytes.len() {
+                    below = low_bytes(word_at(bytes, word_start));
+                    continue;
                 }
+                bytes.len()
+            };
+            let byte = bytes.get(at).copied();
+            match byte {
+                None | Some(b',' | b'\n' | b'\r' | 0) => {}
+                Some(b'"') if at == start => {
+                    let (item, behind) = self.read_quoted(at, count + 1)?;
+                    // What stands behind the closing quote is looked at now, since it may stop nothing.
+                    if !matches!(bytes.get(behind), None | Some(b',' | b'\n' | b'\r' | 0)) {
+                        return Err(self.error(SyntaxFault::TextAfterQuote, count + 1));
+                    }
+                    quoted = Some(item);
+                    start = behind;
+                    word_start = behind;
+                    below = low_bytes(word_at(bytes, behind));
+                    continue;
+                }
+                Some(b'"') => return Err(self.error(SyntaxFault::QuoteInBareItem, count + 1)),
+                Some(_) => continue,
             }
+            let item = quoted.take().unwrap_or(Item { start, end: at });
+            count += 1;
+            let behind = match byte {
+                Some(b',') => {
+                    self.remember(item);
+                    start = at + 1;
+                    continue;
+                }
+                None => at,
+                Some(b'\n') => at + 1,
+                Some(b'\r') if bytes.get(at + 1) == Some(&b'\n') => at + 2,
+                Some(0) => return Err(self.error(SyntaxFault::Nul, count)),
+                Some(_) => return Err(self.error(SyntaxFault::LoneCr, count)),
+            };
+            self.remember(item);
+            self.at = behind;
+            self.line += u64::from(byte.is_some());
+            let span = Item { start: begin, end: at };
+            let (items, blank) = (&self.items[..], at == begin);
+            return Ok(Some(Record { line, count, items, blank, span, behind }));
         }
     }
 
-    /// Reads one item and leaves `at` on the comma, LF or CRLF behind it, or at the end.
-    fn read_item(&mut self, number: u64) -> Result<Item, SyntaxError> {
-        let item = if self.bytes.get(self.at) == Some(&b'"') {
-            self.read_quoted(number)?
-        } else {
-            let start = self.at;
-            self.at = scan(self.bytes, start, &STOPS_BARE);
-            Item { start, end: self.at }
-        };
-        let fault = match self.bytes.get(self.at) {
-            None | Some(b',' | b'\n') => return Ok(item),
-            Some(b'\r') if self.bytes.get(self.at + 1) == Some(&b'\n') => return Ok(item),
-            Some(b'\r') => SyntaxFault::LoneCr,
-            Some(0) => SyntaxFault::Nul,
-            Some(_) if item.end < self.at => SyntaxFault::TextAfterQuote,
-            Some(_) => SyntaxFault::QuoteInBareItem,
-        };
-        Err(SyntaxError { fault, line: self.line, item: number })
+    fn remember(&mut self, item: Item) {
+        if self.items.len() < REMEMBERED_ITEMS {
+            self.items.push(item);
+        }
     }
 
-    /// Reads from an opening quote to behind its closing quote.
-    fn read_quoted(&mut self, number: u64) -> Result<Item, SyntaxError> {
+    fn error(&self, fault: SyntaxFault, item: u64) -> SyntaxError {
+        SyntaxError { fault, line: self.line, item }
+    }
+
+    /// Reads from an opening quote; gives the content, and where it goes on behind the closing quote.
+    fn read_quoted(&mut self, opening: usize, number: u64) -> Result<(Item, usize), SyntaxError> {
         let opened_on = self.line;
-        let start = self.at + 1;
+        let start = opening + 1;
         let mut at = start;
         loop {
-            at = scan(self.bytes, at, &STOPS_QUOTED);
+            at = scan_quoted(self.bytes, at);
             match self.bytes.get(at) {
                 Some(b'"') if self.bytes.get(at + 1) == Some(&b'"') => at += 2,
-                Some(b'"') => {
-                    self.at = at + 1;
-                    return Ok(Item { start, end: at });
-                }
+                Some(b'"') => return Ok((Item { start, end: at }, at + 1)),
                 Some(b'\n') => {
                     self.line += 1;
                     at += 1;
                 }
-                Some(_) => {
-                    return Err(SyntaxError { fault: SyntaxFault::Nul, line: self.line, item: number });
-                }
+                Some(_) => return Err(self.error(SyntaxFault::Nul, number)),
                 None => {
-                    return Err(SyntaxError {
-                        fault: SyntaxFault::UnclosedQuote,
-                        line: opened_on,
-                        item: number,
-                    });
+                    let fault = SyntaxFault::UnclosedQuote;
+                    return Err(SyntaxError { fault, line: opened_on, item: number });
                 }
             }
         }
@@ -231,7 +267,7 @@ mod tests {
             match records.next() {
                 Ok(Some(record)) => {
                     let items = record.items.iter().map(|item| item.of(bytes)).collect();
-                    assert_eq!(record.blank, items == [b""] && !bytes.contains(&b'"'));
+                    assert_eq!(record.blank, record.span.of(bytes).is_empty());
                     if record.count <= REMEMBERED_ITEMS as u64 {
                         let raw: Vec<&[u8]> = record.items.iter().map(|item| item.raw(bytes)).collect();
                         assert_eq!(raw.join(&b','), record.span.of(bytes));
@@ -251,19 +287,84 @@ mod tests {
     }
 
     #[test]
-    fn scanning_by_words_finds_what_scanning_by_bytes_finds() {
-        for special in 0..=u8::MAX {
-            for place in 0..24 {
-                // Neighbours on both sides of STOPS_BELOW, as a borrow between bytes would show there.
-                for filler in *b"0-+ \x80\xFF" {
-                    let mut bytes = [filler; 24];
-                    bytes[place] = special;
-                    for (stops, begin) in [(&STOPS_BARE, 0), (&STOPS_QUOTED, 3)] {
-                        let naive = (begin..24).find(|&at| stops[usize::from(bytes[at])]).unwrap_or(24);
-                        assert_eq!(scan(&bytes, begin, stops), naive, "{bytes:?}");
+    fn low_bytes_are_exactly_those_below() {
+        for byte in 0..=u8::MAX {
+            for place in 0..8 {
+                // Neighbours on both sides of STOPS_BELOW.
+                for filler in *b"\0,-.\x7F\x80\xFF" {
+                    let mut eight = [filler; 8];
+                    eight[place] = byte;
+                    let expected = eight.map(|byte| if u64::from(byte) < STOPS_BELOW { 0x80 } else { 0 });
+                    assert_eq!(low_bytes(u64::from_le_bytes(eight)).to_le_bytes(), expected, "{eight:?}");
+                }
+            }
+        }
+    }
+
+    /// What the walk must find, byte by byte and without any cleverness.
+    fn naive(bytes: &[u8]) -> (usize, Vec<Vec<&[u8]>>, Option<SyntaxFault>) {
+        let (mut records, mut record, mut at) = (Vec::new(), Vec::new(), 0);
+        if bytes.is_empty() {
+            return (0, records, None);
+        }
+        loop {
+            let start = at;
+            let item = if bytes.get(at) == Some(&b'"') {
+                at += 1;
+                loop {
+                    match bytes.get(at) {
+                        Some(b'"') if bytes.get(at + 1) == Some(&b'"') => at += 2,
+                        Some(b'"') => break,
+                        Some(0) => return (at, records, Some(SyntaxFault::Nul)),
+                        Some(_) => at += 1,
+                        None => return (at, records, Some(SyntaxFault::UnclosedQuote)),
+                    }
+                }
+                at += 1;
+                if !matches!(bytes.get(at), None | Some(b',' | b'\n' | b'\r' | 0)) {
+                    return (at, records, Some(SyntaxFault::TextAfterQuote));
+                }
+                &bytes[start + 1..at - 1]
+            } else {
+                while !matches!(bytes.get(at), None | Some(b',' | b'\n' | b'\r' | 0 | b'"')) {
+                    at += 1;
+                }
+                &bytes[start..at]
+            };
+            record.push(item);
+            match bytes.get(at) {
+                Some(b',') => at += 1,
+                Some(0) => return (at, records, Some(SyntaxFault::Nul)),
+                Some(b'"') => return (at, records, Some(SyntaxFault::QuoteInBareItem)),
+                Some(b'\r') if bytes.get(at + 1) != Some(&b'\n') => {
+                    return (at, records, Some(SyntaxFault::LoneCr));
+                }
+                end => {
+                    records.push(std::mem::take(&mut record));
+                    at += if end == Some(&b'\r') { 2 } else { 1 };
+                    if at >= bytes.len() {
+                        return (at, records, None);
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn the_walk_finds_what_a_naive_one_finds() {
+        let mut state = 0x7A5C_0021_u64;
+        let mut below = |bound: u64| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            usize::try_from(state % bound).unwrap()
+        };
+        for _ in 0..100_000 {
+            let bytes: Vec<u8> = (0..below(40)).map(|_| b"\"\",,\n\r\na0 -\x83\x5C\0"[below(14)]).collect();
+            let (_, records, fault) = naive(&bytes);
+            let (walked, end) = walk(&bytes);
+            let walked: Vec<Vec<&[u8]>> = walked.into_iter().map(|(_, _, items)| items).collect();
+            assert_eq!((walked, end.err().map(|error| error.fault)), (records, fault), "{bytes:?}");
         }
     }
 

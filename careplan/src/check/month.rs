@@ -24,7 +24,7 @@ impl<'a> Months<'a> {
     }
 
     pub(super) fn check(&mut self, sink: &mut Sink<'_>, values: &Values<'_, 'a>) {
-        let Some(at) = values.layout().roles.month else { return };
+        let Some(at) = values.layout().roles.month.filter(|at| values.is_new(*at)) else { return };
         let month = values.at(at);
         if month == self.last {
             return;

@@ -51,6 +51,8 @@ pub(super) struct Offices<'a> {
     /// The last value of each party's item, which had its finding if it was wrong.
     last: [&'a [u8]; MAX_PARTIES],
     told: Vec<&'a [u8]>,
+    /// The service of the last record.
+    out_of_scope: bool,
 }
 
 /// Party items that a layout has at most.
@@ -68,12 +70,14 @@ impl<'a> Offices<'a> {
             forwards: name.sender_service.is_some_and(|service| service.is_care_management()),
             last: [b""; MAX_PARTIES],
             told: Vec::new(),
+            out_of_scope: false,
         }
     }
 
     pub(super) fn check(&mut self, sink: &mut Sink<'_>, values: &Values<'_, 'a>) {
         let roles = &values.layout().roles;
-        for (nth, &(at, party)) in roles.parties.iter().enumerate() {
+        for (nth, &(at, party)) in roles.parties.iter().enumerate().filter(|(_, (at, _))| values.is_new(*at))
+        {
             let value = values.at(at);
             let expected = self.expected(party);
             let Some(last) = self.last.get_mut(nth) else { break };
@@ -83,12 +87,15 @@ impl<'a> Offices<'a> {
                 check_party(sink, values, at, (office, party), self.mismatch);
             }
         }
-        for &at in &roles.offices {
+        for &at in roles.offices.iter().filter(|at| values.is_new(**at)) {
             self.check_digit(sink, values, at);
         }
         if let Some(at) = roles.service {
-            let kind = values.at(at).get(..2).and_then(ServiceKind::from_bytes);
-            if kind.is_some_and(|kind| kind.is_out_of_scope()) {
+            if values.is_new(at) {
+                let kind = values.at(at).get(..2).and_then(ServiceKind::from_bytes);
+                self.out_of_scope = kind.is_some_and(|kind| kind.is_out_of_scope());
+            }
+            if self.out_of_scope {
                 sink.add(RuleId::OutOfScope, Severity::Warning, values.place(at), out_of_scope);
             }
         }

@@ -8,7 +8,6 @@ use crate::file_name::FileName;
 use crate::finding::{RuleId, Severity};
 use crate::kind::FileKind;
 use crate::layout::{INSURED, INSURER, Layout};
-use crate::office::OfficeNumber;
 use crate::records::Records;
 
 /// Insurer (6) and insured person (10): who a record is about.
@@ -28,9 +27,10 @@ impl UserKey {
     }
 }
 
-/// What the records of one user said.
+/// What the records of one user, one below the other, said.
 #[derive(Clone, Copy)]
-struct User {
+struct Run {
+    user: UserKey,
     first_line: u64,
     /// Some record names a provider.
     named: bool,
@@ -38,32 +38,40 @@ struct User {
     served: bool,
 }
 
-/// The users of the records so far.
-pub(super) struct Users {
-    recipient: OfficeNumber,
+/// The users of the records so far. In a file that is in order every user has a service at the recipient, mostly in records
+/// that stand together: so only users of whom a run has none are remembered, and when the file ends it is walked once more
+/// to see whether they have one elsewhere.
+pub(super) struct Users<'a> {
+    name: &'a FileName,
+    bytes: &'a [u8],
     severity: Severity,
     /// A slip must name the recipient; in a plan table providers without a number are possible.
     only_where_named: bool,
     enabled: bool,
     missed: bool,
-    current: Option<(UserKey, User)>,
-    others: HashMap<UserKey, User>,
+    run: Option<Run>,
+    /// The provider of the last record is named, and is the recipient.
+    last: (bool, bool),
+    /// By user, the first line.
+    unserved: HashMap<UserKey, u64>,
 }
 
-impl Users {
-    pub(super) fn of(name: &FileName) -> Self {
+impl<'a> Users<'a> {
+    pub(super) fn of(name: &'a FileName, bytes: &'a [u8]) -> Self {
         let is_plan_table = name.kind == FileKind::Up2kyo;
         // Slips that a commissioned office sends to a support centre concern others than the recipient.
         let to_service_office = !name.recipient_service.is_some_and(|service| service.is_care_management());
         let names_providers = is_plan_table || matches!(name.kind, FileKind::Upplan | FileKind::Upsikyu);
         Self {
-            recipient: name.recipient,
+            name,
+            bytes,
             severity: if is_plan_table { Severity::Warning } else { Severity::Error },
             only_where_named: is_plan_table,
             enabled: to_service_office && names_providers,
             missed: false,
-            current: None,
-            others: HashMap::new(),
+            run: None,
+            last: (false, false),
+            unserved: HashMap::new(),
         }
     }
 
@@ -73,28 +81,36 @@ impl Users {
     }
 
     pub(super) fn check(&mut self, values: &Values<'_, '_>) {
-        let Some(provider) = values.layout().roles.provider.filter(|_| self.enabled) else { return };
-        if let Some(key) = UserKey::of(values.at(INSURER), values.at(INSURED)) {
-            self.take(key, values.line(), values.at(provider));
+        let Some(at) = values.layout().roles.provider.filter(|_| self.enabled) else { return };
+        if values.is_new(at) {
+            let provider = values.at(at);
+            self.last = (!provider.is_empty(), provider == self.name.recipient.as_bytes());
+        }
+        if self.run.is_none() || values.is_new(INSURER) || values.is_new(INSURED) {
+            self.begin(UserKey::of(values.at(INSURER), values.at(INSURED)), values.line());
+        }
+        let (named, served) = self.last;
+        if let Some(run) = &mut self.run {
+            run.named |= named;
+            run.served |= served;
         }
     }
 
-    fn take(&mut self, key: UserKey, line: u64, provider: &[u8]) {
-        if self.current.is_none_or(|(current, _)| current != key) {
-            self.put_away();
-            let user = self.others.get(&key).copied();
-            let user = user.unwrap_or(User { first_line: line, named: false, served: false });
-            self.current = Some((key, user));
+    /// Goes on with this user, who may be the one before; `None` for wrong numbers, which have their own findings.
+    fn begin(&mut self, user: Option<UserKey>, line: u64) {
+        if user.is_some() && self.run.map(|run| run.user) == user {
+            return;
         }
-        if let Some((_, user)) = &mut self.current {
-            user.named |= !provider.is_empty();
-            user.served |= provider == self.recipient.as_bytes();
-        }
+        self.end_run();
+        self.run = user.map(|user| Run { user, first_line: line, named: false, served: false });
     }
 
-    fn put_away(&mut self) {
-        if let Some((key, user)) = self.current.take() {
-            self.others.insert(key, user);
+    fn end_run(&mut self) {
+        if let Some(run) = self.run.take()
+            && !run.served
+            && (run.named || !self.only_where_named)
+        {
+            self.unserved.entry(run.user).or_insert(run.first_line);
         }
     }
 
@@ -103,42 +119,58 @@ impl Users {
             return;
         }
         let severity = self.severity;
-        for (_, user) in self.without_service() {
-            sink.add(RuleId::Misdirected, severity, Place::line(user.first_line), || {
+        for (_, line) in self.strangers() {
+            sink.add(RuleId::Misdirected, severity, Place::line(line), || {
                 ("user without a service at the recipient", message(severity))
             });
         }
     }
 
-    /// In the order of their first lines.
-    fn without_service(mut self) -> Vec<(UserKey, User)> {
-        self.put_away();
-        let concerns = |user: &User| !user.served && (user.named || !self.only_where_named);
-        let mut users: Vec<(UserKey, User)> = self.others.into_iter().filter(|(_, u)| concerns(u)).collect();
-        users.sort_unstable_by_key(|(_, user)| user.first_line);
-        users
+    /// Users without a service at the recipient, with their first lines, in the order of these.
+    fn strangers(mut self) -> Vec<(UserKey, u64)> {
+        self.end_run();
+        if !self.unserved.is_empty() {
+            let recipient = self.name.recipient;
+            for_each_service(self.name, self.bytes, |user, provider, _| {
+                if provider == recipient.as_bytes() {
+                    self.unserved.remove(&user);
+                }
+            });
+        }
+        let mut strangers: Vec<(UserKey, u64)> = self.unserved.into_iter().collect();
+        strangers.sort_unstable_by_key(|(_, line)| *line);
+        strangers
     }
 }
 
 /// The users of a file who have no service at its recipient, sorted. Records that no layout fits are passed over.
 pub(crate) fn misdirected(name: &FileName, bytes: &[u8]) -> Vec<UserKey> {
-    let mut users = Users::of(name);
-    let mut records = Records::new(bytes);
-    while let Ok(Some(record)) = records.next() {
-        let value = |at: usize| record.items.get(at).map(|item| item.of(bytes)).unwrap_or_default();
-        let Some(layout) = Layout::of_record(name, &record, bytes) else { continue };
-        if let (Some(provider), Some(key)) =
-            (layout.roles.provider, UserKey::of(value(INSURER), value(INSURED)))
-        {
-            users.take(key, record.line, value(provider));
-        }
-    }
+    let mut users = Users::of(name, bytes);
     if !users.enabled {
         return Vec::new();
     }
-    let mut keys: Vec<UserKey> = users.without_service().into_iter().map(|(key, _)| key).collect();
+    for_each_service(name, bytes, |user, provider, line| {
+        users.begin(Some(user), line);
+        if let Some(run) = &mut users.run {
+            run.named |= !provider.is_empty();
+            run.served |= provider == name.recipient.as_bytes();
+        }
+    });
+    let mut keys: Vec<UserKey> = users.strangers().into_iter().map(|(user, _)| user).collect();
     keys.sort_unstable();
     keys
+}
+
+/// User, provider and line of every record that has them.
+fn for_each_service<'a>(name: &FileName, bytes: &'a [u8], mut each: impl FnMut(UserKey, &'a [u8], u64)) {
+    let mut records = Records::new(bytes);
+    while let Ok(Some(record)) = records.next() {
+        let value = |at: usize| record.items.get(at).map(|item| item.of(bytes)).unwrap_or_default();
+        let provider = Layout::of_record(name, &record, bytes).and_then(|layout| layout.roles.provider);
+        if let (Some(provider), Some(user)) = (provider, UserKey::of(value(INSURER), value(INSURED))) {
+            each(user, value(provider), record.line);
+        }
+    }
 }
 
 fn message(severity: Severity) -> Message {

@@ -28,6 +28,9 @@ impl<'a> Versions<'a> {
     }
 
     pub(super) fn check(&mut self, sink: &mut Sink<'_>, values: &Values<'_, 'a>) {
+        if !values.is_new(VERSION) {
+            return;
+        }
         let version = values.at(VERSION);
         if version == self.last {
             return;
