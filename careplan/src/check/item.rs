@@ -72,26 +72,26 @@ fn what_and_what_to_do(item: &LayoutItem, fault: ItemFault) -> (String, String) 
             format!("no such date or time. Form: {form_en}. Correct it in the software and export again."),
         ),
         ItemFault::Code => {
-            let codes: Vec<String> = item
-                .codes
-                .iter()
-                .take(MAX_LISTED)
-                .map(|code| match code.name_ja {
-                    "" => code.value.to_owned(),
-                    name => format!("{}＝{name}", code.value),
-                })
-                .collect();
-            let codes = codes.join("、");
+            let codes = || item.codes.iter().take(MAX_LISTED);
+            let named = codes().map(|code| match code.name_ja {
+                "" => code.value.to_owned(),
+                name => format!("{}＝{name}", code.value),
+            });
+            let (ja, en) = (join(named, "、"), join(codes().map(|code| code.value.to_owned()), ", "));
             (
                 format!(
-                    "が標準仕様のコードにありません。使えるコード：{codes}。ソフトで直して出力し直してください。"
+                    "が標準仕様のコードにありません。使えるコード：{ja}。ソフトで直して出力し直してください。"
                 ),
                 format!(
-                    "not one of the standard's codes: {codes}. Correct it in the software and export again."
+                    "not one of the standard's codes: {en}. Correct it in the software and export again."
                 ),
             )
         }
     }
+}
+
+fn join(values: impl Iterator<Item = String>, between: &str) -> String {
+    values.collect::<Vec<_>>().join(between)
 }
 
 /// What the item should look like, in both languages.
@@ -107,8 +107,10 @@ fn form_of(item: &LayoutItem) -> (String, String) {
         if also.is_empty() {
             return (format!("半角数字{form}"), format!("half-width digits {form}"));
         }
-        let also = also.join("、");
-        (format!("半角数字{form}（または{also}）"), format!("half-width digits {form} (or {also})"))
+        (
+            format!("半角数字{form}（または{}）", also.join("、")),
+            format!("half-width digits {form} (or {})", also.join(", ")),
+        )
     };
     match item.item_type {
         ItemType::Month => moment("YYYYMM"),

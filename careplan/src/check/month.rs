@@ -4,9 +4,7 @@ use super::record::Values;
 use super::{Message, Sink};
 use crate::file_name::FileName;
 use crate::finding::RuleId;
-
-/// Length of a month.
-const LEN: usize = 6;
+use crate::judge::judge;
 
 /// What the records so far said of their month.
 pub(super) struct Months<'a> {
@@ -30,8 +28,8 @@ impl<'a> Months<'a> {
             return;
         }
         self.last = month;
-        // Anything else has had its finding about type or length.
-        if month.len() != LEN || !month.iter().all(u8::is_ascii_digit) {
+        // What is no month has had its finding.
+        if values.layout().items.get(at).is_none_or(|item| month.is_empty() || judge(item, month).is_some()) {
             return;
         }
         if month != self.of_name.as_bytes() {

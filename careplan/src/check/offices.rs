@@ -173,7 +173,7 @@ fn check_party(
 fn out_of_scope() -> (&'static str, Message) {
     let message = Message::new(
         "標準仕様の対象外のサービス種類です（施設・居住系、福祉用具販売、住宅改修など）。送る必要があるか確かめてください。",
-        "The standard leaves out this service kind (facilities, sale of equipment, home modification …): check whether to \
+        "The standard leaves out this service kind (facilities, sale of equipment, home modification and the like): check whether to \
          send it.",
     );
     ("service kind out of scope", message)

@@ -74,7 +74,7 @@ impl<'a> Versions<'a> {
                 Edition::ALL.into_iter().filter(|edition| Layout::of(self.kind, *edition).is_some());
             let one = |edition: Edition| {
                 let first = edition.first_month();
-                format!("{} ({edition}: {}-{:02}～)", edition.version(), first.year(), first.month())
+                format!("{} ({edition}: {}-{:02}-)", edition.version(), first.year(), first.month())
             };
             editions.map(one).collect::<Vec<_>>().join(or)
         };

@@ -36,7 +36,7 @@ pub(super) fn check(
     let permitted = formats.is_empty() || claimed.is_some_and(|content| formats.contains(&content));
     if !permitted {
         sink.error(RuleId::AttachmentType, Place::FILE, || {
-            let list = formats.iter().map(|format| format.as_str()).collect::<Vec<_>>().join("・");
+            let list = formats.iter().map(|format| format.as_str()).collect::<Vec<_>>().join("/");
             let message = Message::new(
                 format!("この種類の文書は{list}で送ります。形式と拡張子を直してください。"),
                 format!("Documents of this type are sent as {list}: correct the format and the extension."),
@@ -77,9 +77,8 @@ fn wrong_name() -> Message {
 fn unknown(options: &CheckOptions<'_>) -> Message {
     let known: Vec<&str> =
         options.documents.documents().iter().map(|document| document.id.as_str()).collect();
-    let known = known.join("、");
     Message::new(
-        format!("この運用では、登録されていない種類の文書は送れません。使える種類：{known}。"),
-        format!("Documents of an unknown type are not accepted here. Known types: {known}."),
+        format!("この運用では、登録されていない種類の文書は送れません。使える種類：{}。", known.join("、")),
+        format!("Documents of an unknown type are not accepted here. Known types: {}.", known.join(", ")),
     )
 }

@@ -50,7 +50,7 @@ fn kinds_of(names: &[(usize, FileName)], left: &Leftover) -> String {
 }
 
 fn list(kinds: &[FileKind]) -> String {
-    kinds.iter().map(|kind| kind.prefix()).collect::<Vec<_>>().join("・")
+    kinds.iter().map(|kind| kind.prefix()).collect::<Vec<_>>().join("+")
 }
 
 fn incomplete(names: &[(usize, FileName)], left: &Leftover, missing: &[FileKind]) -> (String, Message) {
