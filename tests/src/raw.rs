@@ -72,17 +72,17 @@ pub fn now_us() -> i64 {
 }
 
 impl Forge {
-    /// A good parcel with one slip of the standard's samples, renamed to these two offices.
+    /// A good parcel between these two offices: the standard's sample of a withdrawn slip, the one unit whose record
+    /// names no office.
     ///
     /// # Panics
     /// If a number is not one.
-    pub fn slip(sender: &str, recipient: &str) -> Self {
-        let name = format!("UPPLAN_202602_{sender}_43_{recipient}_11_20260125103000.CSV");
-        let sample = tasuki_careplan::samples::of_folder("03_slip_202602_to_visit")
-            .find(|s| s.name.starts_with("UPPLAN"))
-            .expect("the sample unit holds a slip");
+    pub fn withdrawal(sender: &str, recipient: &str) -> Self {
+        let name = format!("DLTPLAN_202602_{sender}_43_{recipient}_11_20260126090000.CSV");
+        let sample =
+            tasuki_careplan::samples::of_folder("11_delete_slip").next().expect("the unit has one file");
         let mut header = Self::header(sender, recipient);
-        header.files.push(FileEntry::standard(&name, "UPPLAN", "text/csv"));
+        header.files.push(FileEntry::standard(&name, "DLTPLAN", "text/csv"));
         Self::new(&header, vec![(name, sample.bytes.to_vec())])
     }
 

@@ -13,8 +13,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ring::rand::SystemRandom;
-use tasuki_careplan::check::check_file;
+use tasuki_careplan::file::SourceFile;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_careplan::parcel::{CheckOptions, ParcelFacts, check_parcel};
 use tasuki_certs::cms_verify::{SignatureVerifier, VerifiedSignature};
 use tasuki_certs::profile::Identity;
 use tasuki_certs::seal::seal;
@@ -144,7 +145,7 @@ impl Intake {
             .map_err(|error| about(error.into()))?;
         check_parties(header, &signature, caller.office, now_us).map_err(about)?;
         let recipient = self.recipient(header, runtime).map_err(about)?;
-        let files = check_files(parcel.files()).map_err(about)?;
+        let files = check_files(&parcel).map_err(about)?;
 
         let sealed = seal(container, &recipient.recipients, &self.rng).map_err(|error| {
             tracing::error!(%error, "sealing failed");
@@ -210,20 +211,30 @@ fn check_parties(
     Ok(())
 }
 
-/// What the relay may know of each file; refuses if a standard file has errors.
-fn check_files<'p>(files: impl Iterator<Item = ParcelFile<'p>>) -> Result<Vec<FileRow>, Refusal> {
-    let mut rows = Vec::new();
+/// What the relay may know of each file; refuses if the standard's rules forbid delivering them.
+fn check_files(parcel: &OpenParcel<'_>) -> Result<Vec<FileRow>, Refusal> {
+    let files: Vec<ParcelFile<'_>> = parcel.files().collect();
+    // Attachments are named without their folder, as their sender named them.
+    let name = |path: &'_ str| path.rsplit_once('/').map_or(0, |(folder, _)| folder.len() + 1);
+    let sources: Vec<SourceFile<'_>> = files
+        .iter()
+        .map(|file| SourceFile { name: &file.entry.path[name(&file.entry.path)..], bytes: file.content })
+        .collect();
+    let header = &parcel.header;
+    let facts = ParcelFacts {
+        sender: Some(header.sender),
+        recipient: Some(header.recipient),
+        ..ParcelFacts::default()
+    };
     let mut report = findings::Report::default();
-    for (place, file) in files.enumerate() {
-        if file.name.is_some() {
-            report.add(place, &file, check_file(&file.entry.path, file.content));
-        }
-        rows.push(file_row(&file));
+    let check = check_parcel(&facts, &sources, &CheckOptions::default());
+    for (place, (file, found)) in files.iter().zip(check.findings).enumerate() {
+        report.add(place, file, found);
     }
     if report.has_errors() {
         return Err(Refusal { findings: report.into_findings(), ..Refusal::of(reason::FILES_REJECTED) });
     }
-    Ok(rows)
+    Ok(files.iter().map(file_row).collect())
 }
 
 fn file_row(file: &ParcelFile<'_>) -> FileRow {

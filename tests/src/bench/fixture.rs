@@ -12,7 +12,7 @@ use tasuki_proto::parcel::{FileEntry, Header, Software, build};
 pub const SENDERS: usize = 1_000;
 /// Offices that receive.
 pub const RECIPIENTS: usize = 64;
-/// Bytes of the standard CSV in each parcel: what a month's slip of ten users has.
+/// Bytes of the standard CSV in each parcel: a month's results of ten users.
 pub const CSV_BYTES: usize = 20 * 1024;
 /// RSA keys that all certificates share: making 1,064 would take minutes, and no cache looks at keys.
 const KEYS: usize = 8;
@@ -81,23 +81,24 @@ fn parcel(sender: &Party, recipient: &Party, n: usize, now_us: i64) -> (ParcelKe
     let mut header = Header::new(id, office(&sender.number), office(&recipient.number), now_us, software);
     let (second, minute) = (n % 60, n / 60 % 60);
     let name = format!(
-        "UPPLAN_202602_{}_43_{}_11_202601251{:01}{minute:02}{second:02}.CSV",
+        "UPJSK_202602_{}_11_{}_43_202603011{:01}{minute:02}{second:02}.CSV",
         sender.number,
         recipient.number,
         n / 3600 % 9
     );
-    header.files.push(FileEntry::standard(&name, "UPPLAN", "text/csv"));
-    let csv = slip(&sender.number, &recipient.number);
+    header.files.push(FileEntry::standard(&name, "UPJSK", "text/csv"));
+    let csv = results(&sender.number, &recipient.number);
     let container = build(&header, &[Cow::Owned(csv)], &sender.identity, now_us);
     (ParcelKey { sender: header.sender, id }, container.expect("a parcel that follows the rules"))
 }
 
-/// A slip (第6表) in MS932: rows of the standard's sample with other users, times and units, so that it
-/// compresses as real ones do, about 2.5 : 1, not as copies of one row would.
-fn slip(sender: &str, recipient: &str) -> Vec<u8> {
-    let sample = tasuki_careplan::samples::of_folder("03_slip_202602_to_visit")
-        .find(|s| s.name.starts_with("UPPLAN"))
-        .expect("the sample unit holds a slip");
+/// Results (実績) in MS932: rows of the standard's sample with other users and offices, so that they compress as real
+/// ones do, about 5 : 1, not as copies of one row would. A file of results is a whole send unit.
+fn results(sender: &str, recipient: &str) -> Vec<u8> {
+    let sample = tasuki_careplan::samples::of_folder("06_result_202602_from_visit")
+        .next()
+        .expect("the unit has one file");
+    let (provider, plan_office) = (&b"9971100012"[..], &b"1371215102"[..]);
     let rows: Vec<&[u8]> = sample.bytes.split_inclusive(|b| *b == b'\n').collect();
     let mut random = [0; 2048];
     SystemRandom::new().fill(&mut random).expect("the system gives randomness");
@@ -113,9 +114,9 @@ fn slip(sender: &str, recipient: &str) -> Vec<u8> {
                 csv.push(b',');
             }
             match n {
-                5 | 23 if item.len() == 10 => csv.extend_from_slice(sender.as_bytes()),
-                19 if item.len() == 10 => csv.extend_from_slice(recipient.as_bytes()),
-                // Digits of units and insured numbers, not of dates, months, times and codes.
+                _ if *item == provider => csv.extend_from_slice(sender.as_bytes()),
+                _ if *item == plan_office => csv.extend_from_slice(recipient.as_bytes()),
+                // Digits of insured and managers' numbers, not of dates, months, times and codes.
                 2 | 7 => csv.extend(item.iter().map(|b| {
                     if b.is_ascii_digit() { b'0' + dice.next().copied().unwrap_or(0) % 10 } else { *b }
                 })),

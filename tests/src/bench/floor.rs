@@ -77,8 +77,8 @@ fn each<T>(name: &'static str, over: &[T], mut work: impl FnMut(&T)) -> Line {
 
 fn csv_of(container: &[u8]) -> Vec<u8> {
     let read = container::read(container, &ContainerLimits::default()).expect("the fixture's container");
-    let csv = read.entries().iter().find(|e| e.name.starts_with("UPPLAN"));
-    csv.map(|e| e.content.to_vec()).expect("the fixture's parcel holds a slip")
+    let csv = read.entries().iter().find(|e| e.name.starts_with("UPJSK"));
+    csv.map(|e| e.content.to_vec()).expect("the fixture's parcel holds results")
 }
 
 /// Inflates every deflated entry, found beforehand.

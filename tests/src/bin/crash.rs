@@ -117,7 +117,7 @@ async fn send(channel: Channel, office: Arc<RawOffice>, promises: Promises) -> R
     loop {
         let recipient = RECEIVERS[n % RECEIVERS.len()];
         n += 1;
-        let forge = Forge::slip(&office.number, recipient);
+        let forge = Forge::withdrawal(&office.number, recipient);
         let key = ParcelKey { sender: office.number.parse().map_err(|_| "a number")?, id: forge.id };
         let container = forge.sign(&office.identity);
         let digest = sha256(&container);

@@ -132,7 +132,7 @@ impl Model {
     async fn send_new(&mut self, dice: &mut Dice) -> Result<(), String> {
         let sender = dice.below(OFFICES.len());
         let recipient = dice.below(OFFICES.len());
-        let forge = Forge::slip(OFFICES[sender], OFFICES[recipient]);
+        let forge = Forge::withdrawal(OFFICES[sender], OFFICES[recipient]);
         let container = forge.sign(&self.offices[sender].identity);
         let answer = submit(&self.channels[sender], container.clone()).await.map_err(|e| e.to_string())?;
         let expected = if sender == recipient { word::RECIPIENT_IS_SENDER } else { "accepted" };
@@ -162,7 +162,7 @@ impl Model {
         let Some(key) = self.pick(dice) else { return Ok(()) };
         let sender = number(&key);
         let recipient = OFFICES[self.parcels[&key].recipient];
-        let mut forge = Forge::slip(OFFICES[sender], recipient);
+        let mut forge = Forge::withdrawal(OFFICES[sender], recipient);
         forge.header = forge.header.replace(&forge.id.to_string(), &key.id.to_string());
         forge.cover();
         let container = forge.sign(&self.offices[sender].identity);

@@ -60,7 +60,7 @@ async fn trace() -> Result<(), String> {
     let office = RawOffice::load(&folder.path().join(SENDER), SENDER);
     let channel = office.connect(&relay).await?;
     for _ in 0..PARCELS {
-        let container = Forge::slip(SENDER, RECEIVER).sign(&office.identity);
+        let container = Forge::withdrawal(SENDER, RECEIVER).sign(&office.identity);
         let answer = submit(&channel, container).await.map_err(|e| e.to_string())?;
         if reason(&answer) != "accepted" {
             return Err(format!("rejected: {}", reason(&answer)));

@@ -32,7 +32,7 @@ impl Door {
 
     /// A good parcel still goes through.
     async fn still_works(&self) {
-        let good = Forge::slip(MANAGER, VISIT).sign(&self.manager.identity);
+        let good = Forge::withdrawal(MANAGER, VISIT).sign(&self.manager.identity);
         assert_eq!(self.reason(good).await, "accepted");
     }
 }
@@ -41,28 +41,34 @@ impl Door {
 async fn signatures_and_parties() {
     let door = Door::open().await;
     let (manager, visit) = (&door.manager.identity, &door.visit.identity);
-    let slip = || Forge::slip(MANAGER, VISIT);
+    let withdrawal = || Forge::withdrawal(MANAGER, VISIT);
 
     // Signed by another office.
-    assert_eq!(door.reason(slip().sign(visit)).await, word::SENDER_MISMATCH);
+    assert_eq!(door.reason(withdrawal().sign(visit)).await, word::SENDER_MISMATCH);
     // The other office's parcel, transmitted by us.
-    let theirs = Forge::slip(VISIT, MANAGER).sign(visit);
+    let theirs = Forge::withdrawal(VISIT, MANAGER).sign(visit);
     assert_eq!(door.reason(theirs).await, word::TRANSMITTER_NOT_ALLOWED);
     // Signature of other bytes.
-    let (one, other) = (slip(), slip());
+    let (one, other) = (withdrawal(), withdrawal());
     let signed = tasuki_proto::parcel::OpenParcel::open(&one.sign(manager)).unwrap().signature().to_vec();
     let mixed = other.assemble(&manifest::write(&other.manifest), Some(&signed));
     assert_eq!(door.reason(mixed).await, "SIGNATURE_DIGEST_MISMATCH");
     // No signature.
-    let bare = slip();
+    let bare = withdrawal();
     let bare = bare.assemble(&manifest::write(&bare.manifest), None);
     assert_eq!(door.reason(bare).await, "SIGNATURE_MISSING");
     // To itself, to nobody, to an office without a key.
-    assert_eq!(door.reason(Forge::slip(MANAGER, MANAGER).sign(manager)).await, word::RECIPIENT_IS_SENDER);
-    assert_eq!(door.reason(Forge::slip(MANAGER, "9999999999").sign(manager)).await, word::RECIPIENT_UNKNOWN);
-    assert_eq!(door.reason(Forge::slip(MANAGER, DAY).sign(manager)).await, word::RECIPIENT_NO_KEY);
+    assert_eq!(
+        door.reason(Forge::withdrawal(MANAGER, MANAGER).sign(manager)).await,
+        word::RECIPIENT_IS_SENDER
+    );
+    assert_eq!(
+        door.reason(Forge::withdrawal(MANAGER, "9999999999").sign(manager)).await,
+        word::RECIPIENT_UNKNOWN
+    );
+    assert_eq!(door.reason(Forge::withdrawal(MANAGER, DAY).sign(manager)).await, word::RECIPIENT_NO_KEY);
     door.stage.relay.run(&["office", "suspend", VISIT, "--reason", "test"]).expect(0);
-    assert_eq!(door.reason(slip().sign(manager)).await, word::RECIPIENT_SUSPENDED);
+    assert_eq!(door.reason(withdrawal().sign(manager)).await, word::RECIPIENT_SUSPENDED);
     door.stage.relay.run(&["office", "resume", VISIT]).expect(0);
     door.still_works().await;
 }
@@ -71,36 +77,36 @@ async fn signatures_and_parties() {
 async fn manifests_and_headers() {
     let door = Door::open().await;
     let signer = &door.manager.identity;
-    let slip = || Forge::slip(MANAGER, VISIT);
+    let withdrawal = || Forge::withdrawal(MANAGER, VISIT);
 
     // The manifest names a missing file, omits a present one, has a wrong digest.
-    let mut forge = slip();
+    let mut forge = withdrawal();
     let path = forge.files[0].0.clone();
     forge.files.clear();
     assert_eq!(door.reason(forge.sign(signer)).await, "MANIFEST_MISSING_FILE");
-    let mut forge = slip();
+    let mut forge = withdrawal();
     forge.manifest.files.pop();
     assert_eq!(door.reason(forge.sign(signer)).await, "MANIFEST_UNLISTED_FILE");
-    let mut forge = slip();
+    let mut forge = withdrawal();
     forge.files[0].1.push(b'\n');
     assert_eq!(door.reason(forge.sign(signer)).await, "MANIFEST_DIGEST");
 
     // Receivers that differ: name against parcel.json.
     let mut header = Forge::header(MANAGER, VISIT);
     let other = path.replace(VISIT, DAY);
-    header.files.push(FileEntry::standard(&other, "UPPLAN", "text/csv"));
-    let content = slip().files[0].1.clone();
+    header.files.push(FileEntry::standard(&other, "DLTPLAN", "text/csv"));
+    let content = withdrawal().files[0].1.clone();
     let forge = Forge::new(&header, vec![(other, content)]);
     assert_eq!(door.reason(forge.sign(signer)).await, word::RECIPIENT_MISMATCH);
 
     // parcel.json: not JSON, a kind that the name does not have, a file that is not there, nothing at all.
     for (from, to, expected) in [
         ("{", "[", word::HEADER_MALFORMED),
-        ("\"UPPLAN\"", "\"UPSIKYU\"", word::HEADER_MALFORMED),
+        ("\"DLTPLAN\"", "\"DLTJSK\"", word::HEADER_MALFORMED),
         ("tasuki-parcel/v1", "tasuki-parcel/v9", word::HEADER_MALFORMED),
-        ("UPPLAN_", "UPJSK_", word::HEADER_MALFORMED),
+        ("DLTPLAN_", "DLTJSK_", word::HEADER_MALFORMED),
     ] {
-        let mut forge = slip();
+        let mut forge = withdrawal();
         forge.header = forge.header.replacen(from, to, 1);
         forge.cover();
         assert_eq!(door.reason(forge.sign(signer)).await, expected, "{from} → {to}");
@@ -116,7 +122,7 @@ async fn manifests_and_headers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn containers() {
     let door = Door::open().await;
-    let good = Forge::slip(MANAGER, VISIT).sign(&door.manager.identity);
+    let good = Forge::withdrawal(MANAGER, VISIT).sign(&door.manager.identity);
     // Every single way a ZIP can lie is tested beside the reader; here: what the relay answers.
     let mut trailing = good.clone();
     trailing.extend_from_slice(b"more");
@@ -159,7 +165,7 @@ fn deflate_all(container: &[u8]) -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread")]
 async fn standard_files_with_errors() {
     let door = Door::open().await;
-    let mut forge = Forge::slip(MANAGER, VISIT);
+    let mut forge = Forge::withdrawal(MANAGER, VISIT);
     forge.files[0].1 = "これはUTF-8です\r\n".as_bytes().to_vec();
     forge.cover();
     let response = submit(&door.channel, forge.sign(&door.manager.identity)).await.unwrap();
@@ -180,7 +186,7 @@ async fn standard_files_with_errors() {
 async fn ids_are_used_once() {
     let door = Door::open().await;
     let signer = &door.manager.identity;
-    let forge = Forge::slip(MANAGER, VISIT);
+    let forge = Forge::withdrawal(MANAGER, VISIT);
     let first = forge.sign(signer);
     assert_eq!(door.reason(first.clone()).await, "accepted");
     // The same bytes: the first result. Other bytes under the same id: refused.
@@ -200,7 +206,7 @@ async fn ids_are_used_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn streams_cut_anywhere_leave_nothing() {
     let door = Door::open().await;
-    let container = Bytes::from(Forge::slip(MANAGER, VISIT).sign(&door.manager.identity));
+    let container = Bytes::from(Forge::withdrawal(MANAGER, VISIT).sign(&door.manager.identity));
     let size = container.len() as u64;
     for cut in (0..container.len()).step_by(container.len() / 40) {
         let message = pb::SubmitRequest { ticket: 1, size, chunk: container.slice(..cut) };
@@ -209,7 +215,7 @@ async fn streams_cut_anywhere_leave_nothing() {
         assert_eq!(reason(&results[0]), word::STREAM_CUT, "cut at {cut}");
     }
     // In pieces, interleaved with another, it arrives.
-    let other = Bytes::from(Forge::slip(MANAGER, VISIT).sign(&door.manager.identity));
+    let other = Bytes::from(Forge::withdrawal(MANAGER, VISIT).sign(&door.manager.identity));
     let mut messages = Vec::new();
     for (a, b) in container.chunks(1000).zip(other.chunks(1000)) {
         let piece = |ticket, size, chunk: &[u8]| pb::SubmitRequest {

@@ -89,7 +89,7 @@ async fn a_revoked_certificate_stops_within_seconds() {
     stage.raw(VISIT);
     let channel = manager.connect(&stage.relay).await.unwrap();
     let send = async || {
-        let parcel = Forge::slip(MANAGER, VISIT).sign(&manager.identity);
+        let parcel = Forge::withdrawal(MANAGER, VISIT).sign(&manager.identity);
         match submit(&channel, parcel).await {
             Ok(response) => reason(&response).to_owned(),
             Err(status) => status_reason(&status),
@@ -129,7 +129,7 @@ async fn the_embedded_certificate_must_be_the_signers() {
     assert!(mixed.is_err(), "a key that is not the certificate's is refused when it is loaded");
     // A second good certificate of the same office may sign what the first one transmits.
     let channel = manager.connect(&stage.relay).await.unwrap();
-    let parcel = Forge::slip(MANAGER, VISIT).sign(&twin);
+    let parcel = Forge::withdrawal(MANAGER, VISIT).sign(&twin);
     assert_eq!(reason(&submit(&channel, parcel).await.unwrap()), "accepted");
     drop::<RawOffice>(manager);
 }

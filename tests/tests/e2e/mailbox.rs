@@ -31,7 +31,7 @@ impl Post {
         let to_manager = manager.connect(&stage.relay).await.unwrap();
         let to_visit = visit.connect(&stage.relay).await.unwrap();
         let to_day = day.connect(&stage.relay).await.unwrap();
-        let forge = Forge::slip(MANAGER, VISIT);
+        let forge = Forge::withdrawal(MANAGER, VISIT);
         let container = forge.sign(&manager.identity);
         let digest = sha256(&container);
         assert_eq!(reason(&submit(&to_manager, container).await.unwrap()), "accepted");
