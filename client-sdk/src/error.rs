@@ -236,7 +236,18 @@ pub enum ConfigError {
     /// The relay refuses our certificate at the TLS handshake.
     #[error("the relay refuses this certificate at the handshake: {0}")]
     CertificateRefused(String),
-    /// A path that was named does not exist or holds nothing to send.
+    /// A path that was named does not exist.
+    #[error("there is no {}", .0.display())]
+    NoSuchPath(PathBuf),
+    /// A ZIP that was named can't be read.
+    #[error("{} is not a ZIP that can be read: {message}", path.display())]
+    NotAZip {
+        /// The path.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A path that was named can't be read or holds nothing to send.
     #[error("{}: {message}", path.display())]
     Path {
         /// The path.
@@ -266,7 +277,7 @@ impl ConfigError {
             Self::NotAnOffice => "IDENTITY_NOT_FOUND",
             Self::RelayNotTrusted(_) => "RELAY_NOT_TRUSTED",
             Self::CertificateRefused(_) => "CERTIFICATE_REFUSED",
-            Self::Path { .. } => "PATH",
+            Self::NoSuchPath(_) | Self::NotAZip { .. } | Self::Path { .. } => "PATH",
             Self::Argument(_) => "ARGUMENT",
         }
     }

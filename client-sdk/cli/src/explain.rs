@@ -80,6 +80,12 @@ fn config(error: &ConfigError) -> Text {
             "中継サーバーがこの証明書での接続を拒否しました（{message}）。\
              証明書の期限と失効を運用主体に確認してください。"
         ),
+        ConfigError::NoSuchPath(path) => {
+            format!("{} がありません。名前と場所を確認してください。", path.display())
+        }
+        ConfigError::NotAZip { path, message } => {
+            format!("{} はZIPとして読めません（{message}）。作り直してください。", path.display())
+        }
         ConfigError::Path { path, message } => format!("{}: {message}", path.display()),
         ConfigError::Argument(message) => format!("引数が正しくありません: {message}"),
         other => format!("設定が正しくありません: {other}"),
@@ -226,7 +232,8 @@ mod tests {
 
     #[test]
     fn every_message_has_both_languages() {
-        let errors: [SdkError; 6] = [
+        let errors: [SdkError; 7] = [
+            ConfigError::NoSuchPath("month".into()).into(),
             ConfigError::Locked("h".into()).into(),
             ConfigError::CertificateRefused("x".into()).into(),
             VerificationError::LogKeyChanged.into(),

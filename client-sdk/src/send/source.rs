@@ -64,10 +64,11 @@ impl Source {
 }
 
 impl Zip {
-    fn open(path: &Path) -> Result<Self, SdkError> {
-        let file = File::open(path).map_err(|e| SdkError::io(path, &e))?;
-        let archive = ZipArchive::new(BufReader::new(file)).map_err(|e| bad_zip(path, &e))?;
-        Ok(Self { path: path.to_owned(), archive: Mutex::new(archive) })
+    /// `shown` is what people call it.
+    fn open(shown: &Path, real: &Path) -> Result<Self, SdkError> {
+        let file = File::open(real).map_err(|e| SdkError::io(shown, &e))?;
+        let archive = ZipArchive::new(BufReader::new(file)).map_err(|e| bad_zip(shown, &e))?;
+        Ok(Self { path: shown.to_owned(), archive: Mutex::new(archive) })
     }
 
     fn read(&self, index: usize) -> Result<Vec<u8>, SdkError> {
@@ -115,9 +116,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, SdkError> {
     let mut found = Vec::new();
     let mut seen = std::collections::HashSet::new();
     for path in paths {
-        let real = path
-            .canonicalize()
-            .map_err(|e| ConfigError::Path { path: path.clone(), message: e.to_string() })?;
+        let real = path.canonicalize().map_err(|e| unreadable(path, &e))?;
         walk(path, &real, 0, &mut seen, &mut found)?;
     }
     Ok(found)
@@ -125,8 +124,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, SdkError> {
 
 /// One file by explicit wish.
 pub(super) fn file(path: &Path) -> Result<Found, SdkError> {
-    let metadata = fs::metadata(path)
-        .map_err(|e| ConfigError::Path { path: path.to_owned(), message: e.to_string() })?;
+    let metadata = fs::metadata(path).map_err(|e| unreadable(path, &e))?;
     if !metadata.is_file() {
         let message = "not a file".to_owned();
         return Err(ConfigError::Path { path: path.to_owned(), message }.into());
@@ -138,6 +136,14 @@ pub(super) fn file(path: &Path) -> Result<Found, SdkError> {
         source: Source::File(path.to_owned()),
         problem: None,
     })
+}
+
+/// A path that was named is not there, or can't be looked at.
+fn unreadable(path: &Path, error: &std::io::Error) -> SdkError {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => ConfigError::NoSuchPath(path.to_owned()).into(),
+        _ => SdkError::io(path, error),
+    }
 }
 
 fn walk(
@@ -160,7 +166,7 @@ fn walk(
         return walk_folder(shown, real, depth, seen, found);
     }
     if shown.extension().is_some_and(|e| e.eq_ignore_ascii_case("zip")) {
-        return Arc::new(Zip::open(real)?).list(found);
+        return Arc::new(Zip::open(shown, real)?).list(found);
     }
     let name = shown.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let problem = oversize(&name, metadata.len());
@@ -218,6 +224,5 @@ fn too_large(path: &Path) -> SdkError {
 }
 
 fn bad_zip(path: &Path, error: &zip::result::ZipError) -> SdkError {
-    ConfigError::Path { path: path.to_owned(), message: format!("not a ZIP that can be read: {error}") }
-        .into()
+    ConfigError::NotAZip { path: path.to_owned(), message: error.to_string() }.into()
 }

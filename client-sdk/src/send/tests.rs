@@ -109,7 +109,12 @@ fn a_broken_name_is_told_exactly_and_a_double_one_stops_its_parcel() {
 fn a_path_that_is_not_there_is_an_error() {
     let missing = PathBuf::from("/no/such/path");
     let error = plan(std::slice::from_ref(&missing), &SendOptions::default(), office(SENDER)).unwrap_err();
-    assert!(matches!(error, SdkError::Config(ConfigError::Path { path, .. }) if path == missing));
+    assert_eq!(error, ConfigError::NoSuchPath(missing).into());
+    let folder = testing::folder("plan-bad-zip");
+    let zip = folder.path().join("month.zip");
+    std::fs::write(&zip, b"PK\x03\x04junk").unwrap();
+    let error = plan(std::slice::from_ref(&zip), &SendOptions::default(), office(SENDER)).unwrap_err();
+    assert!(matches!(error, SdkError::Config(ConfigError::NotAZip { path, .. }) if path == zip));
 }
 
 /// A HOME with a folder of samples.
