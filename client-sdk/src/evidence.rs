@@ -10,6 +10,7 @@
 //!                             `anchor-` stands before those that this HOME trusts
 //! crls/*.crl                  revocation lists (DER) used when the signatures were accepted, by their SHA-256
 //! log-key.txt                 the log's verifier keys, one line for each epoch
+//! profile.toml                where certificates name the office, if this HOME has a profile of its own
 //! parcel.asice                the signed parcel, if it is still at hand
 //! ```
 //!

@@ -21,6 +21,10 @@ pub struct VerifyOptions {
     pub ca: Option<PathBuf>,
     /// The log's verifier key (C2SP). Absent: that beside the evidence.
     pub log_key: Option<String>,
+    /// Where certificates name the office (TOML file), if not as the trial CA's do; see `tasuki_certs::profile`.
+    /// Absent: that beside the evidence, unless `ca` is given; else the trial CA's. Who pins the anchors does not let
+    /// the other side say how their certificates are read.
+    pub profile: Option<PathBuf>,
 }
 
 /// What was proven.
@@ -37,7 +41,22 @@ pub struct VerifyReport {
     /// What trust rests on.
     pub trust: TrustUsed,
     /// What somebody should know.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<VerifyWarning>,
+}
+
+/// What does not make evidence worthless and should be known all the same, in both languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyWarning {
+    /// In Japanese.
+    pub ja: String,
+    /// In English.
+    pub en: String,
+}
+
+impl VerifyWarning {
+    fn new(ja: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { ja: ja.into(), en: en.into() }
+    }
 }
 
 /// One thing that was proven.
@@ -74,6 +93,10 @@ pub struct TrustUsed {
     pub log_key: Option<String>,
     /// The key was given, not found beside the evidence.
     pub log_key_pinned: bool,
+    /// SHA-256 of the certificate profile (TOML); `None`: the trial CA's.
+    pub profile: Option<[u8; 32]>,
+    /// The profile was given, not found beside the evidence.
+    pub profile_pinned: bool,
 }
 
 /// Verifies a signed parcel (`.asice`), or a folder of evidence as [`crate::evidence`] lays it out.

@@ -212,6 +212,9 @@ pub(crate) struct Verify {
     /// File with the log's verifier key; without it the one beside the evidence, shown
     #[arg(long, value_name = "FILE")]
     pub(crate) log_key: Option<PathBuf>,
+    /// Where certificates name their office (TOML), where that is not as in the trial CA's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) profile: Option<PathBuf>,
 }
 
 /// Flags of `watch`.

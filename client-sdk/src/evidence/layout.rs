@@ -41,6 +41,10 @@ pub(crate) struct Index {
     pub(crate) certificates: Vec<String>,
     pub(crate) crls: Vec<String>,
     pub(crate) log_key: String,
+    /// Where certificates name the office, if whoever saved the evidence reads them in another way than the trial
+    /// CA's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) profile: Option<String>,
     /// The signed parcel, if it lies there.
     pub(crate) container: Option<String>,
 }
@@ -74,6 +78,7 @@ impl Index {
             certificates: Vec::new(),
             crls: Vec::new(),
             log_key: log_key.to_owned(),
+            profile: None,
             container: None,
         }
     }
@@ -120,7 +125,7 @@ impl Index {
     fn stays_inside(&self) -> bool {
         let events = self.events.iter().flat_map(|e| [&e.file, &e.checkpoint]);
         let lists = [&self.statements, &self.anchors, &self.certificates, &self.crls];
-        let single = self.container.iter().chain([&self.log_key]);
+        let single = self.container.iter().chain([&self.log_key]).chain(&self.profile);
         events.chain(lists.into_iter().flatten()).chain(single).all(|path| check_name(path).is_ok())
     }
 
@@ -162,7 +167,8 @@ mod tests {
         for bad in ["../secret", "/etc/passwd", "a/../../b", "C:\\x", ""] {
             let container = Index { container: Some(bad.to_owned()), ..sample() };
             let statement = Index { statements: vec![bad.to_owned()], ..sample() };
-            for index in [container, statement] {
+            let profile = Index { profile: Some(bad.to_owned()), ..sample() };
+            for index in [container, statement, profile] {
                 assert!(
                     matches!(read(&index), Err(SdkError::Verification(VerificationError::Malformed { message, .. }))
                         if message == "a path leads out of the folder"),

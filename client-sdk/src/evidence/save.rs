@@ -15,7 +15,7 @@ use super::{SavedEvidence, readme};
 use crate::client::Client;
 use crate::error::{ConfigError, Refusal, SdkError, VerificationError};
 use crate::files::{self, Access};
-use crate::home::Task;
+use crate::home::{PROFILE, Task};
 use crate::parcel::{Parcel, ParcelName, State};
 use crate::progress::Silent;
 use crate::receive::fetch::fetch_all;
@@ -197,6 +197,9 @@ impl Folder {
         }
         let keys: Vec<&str> = wire.log_keys.iter().map(|key| key.trim()).chain([""]).collect();
         self.put("log-key.txt", keys.join("\n").as_bytes())?;
+        if let Some(profile) = files::read_if_exists(&client.home().path(PROFILE))? {
+            index.profile = Some(self.put("profile.toml", &profile)?);
+        }
         if let Some(container) = container {
             index.container = Some(self.put("parcel.asice", container)?);
         }

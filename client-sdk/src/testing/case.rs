@@ -3,6 +3,7 @@
 use ring::rand::SystemRandom;
 use tasuki_certs::cms_sign::{self, Content};
 use tasuki_certs::cms_verify::SignatureVerifier;
+use tasuki_certs::identity::KeyIdentity;
 use tasuki_certs::recipient::Recipient;
 use tasuki_certs::seal::seal;
 use tasuki_certs::sealing_key::SealingKey;
@@ -54,15 +55,20 @@ pub(crate) struct Case {
 
 impl Case {
     pub(crate) fn new(plan: &Plan) -> Self {
+        Self::signed_with(plan, &identity(&world().sender))
+    }
+
+    /// With another key of the sender's.
+    pub(crate) fn signed_with(plan: &Plan, a: &KeyIdentity) -> Self {
         let rng = SystemRandom::new();
-        let (a, b) = (identity(&world().sender), identity(&world().recipient));
+        let b = &identity(&world().recipient);
         let key = ParcelKey { sender: office(SENDER), id: ParcelId::new(NOW_US, &rng).unwrap() };
         let software = Software { name: "test".to_owned(), version: "1".to_owned() };
         let mut header =
             Header::new(key.id, office(plan.header_sender), office(plan.header_recipient), NOW_US, software);
         header.note = Some("よろしく".to_owned());
         header.files = vec![FileEntry::attachment(plan.attachment, "application/pdf")];
-        let signer = if plan.signed_by_sender { &a } else { &b };
+        let signer = if plan.signed_by_sender { a } else { b };
         let container = parcel::build(&header, &[b"%PDF"[..].into()], signer, NOW_US).unwrap();
         let sealing_key = SealingKey::generate().unwrap();
         let recipient = Recipient::from_sealing_key(&sealing_key.spki_der()).unwrap();
@@ -86,7 +92,7 @@ impl Case {
             digest: delivered.digest,
             time_us: NOW_US + 2,
         });
-        let receiver = if plan.acknowledged_by_recipient { &b } else { &a };
+        let receiver = if plan.acknowledged_by_recipient { b } else { a };
         let statement =
             cms_sign::sign(receiver, about.print().as_bytes(), Content::Attached, NOW_US + 2).unwrap();
         let mut second = Event::new(kind::PARCEL_ACKNOWLEDGED, 1, NOW_US + 3, [2; 16]);

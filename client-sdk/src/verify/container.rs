@@ -7,8 +7,8 @@ use tasuki_proto::ids::{ParcelKey, identity_text, own_office};
 use tasuki_proto::limits::MAX_CONTAINER_BYTES;
 use tasuki_proto::parcel::OpenParcel;
 
-use super::material::{self, Along};
-use super::{Proof, Proven, VerifyOptions, VerifyReport};
+use super::material::{self, Along, Whose};
+use super::{Proof, Proven, VerifyOptions, VerifyReport, VerifyWarning};
 use crate::error::{SdkError, VerificationError};
 use crate::files;
 
@@ -26,8 +26,11 @@ pub(super) fn verify(path: &Path, options: &VerifyOptions) -> Result<VerifyRepor
     if own_office(&verified.signer.identity) != Some(header.sender) {
         return Err(VerificationError::Signer(header.sender.to_string()).into());
     }
-    let mut warnings = material::warnings("the sender's certificate", &verified.signer);
-    warnings.push("the time is what the sender says; evidence of the log would vouch for one".to_owned());
+    let mut warnings = material::warnings(Whose::Sender, &verified.signer);
+    warnings.push(VerifyWarning::new(
+        "日時は送信元の申告です。証拠フォルダーなら中継サーバーの記録が日時を示します",
+        "the time is what the sender says; evidence of the log would vouch for one",
+    ));
     Ok(VerifyReport {
         parcel: ParcelKey { sender: header.sender, id: header.parcel },
         recipient: header.recipient,

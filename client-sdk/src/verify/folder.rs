@@ -14,8 +14,8 @@ use tasuki_proto::parcel::OpenParcel;
 use tasuki_proto::pb;
 use tasuki_proto::statement::Statement;
 
-use super::material::{self, Along, LogKeys};
-use super::{Proof, Proven, TrustUsed, VerifyOptions, VerifyReport};
+use super::material::{self, Along, LogKeys, Whose};
+use super::{Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning};
 use crate::error::{SdkError, VerificationError};
 use crate::evidence::{EventIndex, Index};
 use crate::receive::unpack::{Delivered, verify_sender};
@@ -95,7 +95,7 @@ struct Case<'f> {
     verifier: SignatureVerifier,
     known_us: i64,
     proofs: Vec<Proof>,
-    warnings: Vec<String>,
+    warnings: Vec<VerifyWarning>,
 }
 
 impl Case<'_> {
@@ -172,7 +172,7 @@ impl Case<'_> {
         if event.digest("signer") != Some(verified.signer.fingerprint) {
             return Err(VerificationError::Event("it names another signer").into());
         }
-        self.warnings.extend(material::warnings("the recipient's certificate", &verified.signer));
+        self.warnings.extend(material::warnings(Whose::Recipient, &verified.signer));
         self.proofs.push(Proof {
             what: Proven::Stated("acknowledge".to_owned()),
             time_us: about.time_us,
@@ -184,8 +184,10 @@ impl Case<'_> {
     /// The sender's signature over the parcel, if it is there.
     fn sender(&mut self, delivered: &Delivered, container: Option<&str>) -> Result<(), SdkError> {
         let Some(name) = container else {
-            self.warnings
-                .push("the parcel itself is not here, so the sender's signature was not verified".to_owned());
+            self.warnings.push(VerifyWarning::new(
+                "電文そのものがここにないため、送信元の署名は検証していません",
+                "the parcel itself is not here, so the sender's signature was not verified",
+            ));
             return Ok(());
         };
         let container = Index::read_file(self.folder, name)?;
@@ -194,7 +196,7 @@ impl Case<'_> {
         }
         let parcel = OpenParcel::open(&container).map_err(VerificationError::Parcel)?;
         let signer = verify_sender(&parcel, delivered, &self.verifier, self.known_us)?;
-        self.warnings.extend(material::warnings("the sender's certificate", &signer));
+        self.warnings.extend(material::warnings(Whose::Sender, &signer));
         self.proofs.push(Proof {
             what: Proven::SignedBySender,
             time_us: parcel.header.created_us(),

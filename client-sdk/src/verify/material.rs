@@ -4,15 +4,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use tasuki_certs::cms_verify::SignatureVerifier;
+use tasuki_certs::error::Position;
+use tasuki_certs::profile::CertificateProfile;
 use tasuki_certs::trust::{
     OnDoubt, RevocationPolicy, TrustMaterial, TrustStore, VerifiedCertificate, Warning,
 };
 use tasuki_proto::event::sha256;
 use tasuki_proto::log::LogVerifier;
 
-use super::{TrustUsed, VerifyOptions};
+use super::{TrustUsed, VerifyOptions, VerifyWarning};
 use crate::error::{ConfigError, SdkError, VerificationError};
 use crate::evidence::{INDEX, Index};
+use crate::home::read_profile;
 use crate::pem;
 
 /// Files beside a lone parcel that may hold anchors, whole.
@@ -21,12 +24,13 @@ const ANCHOR_FILES: [&str; 2] = ["anchors.pem", "trial-ca.pem"];
 /// The signer's chain that receiving leaves beside a parcel: the anchor stands last.
 const CHAIN_FILE: &str = "certificates.pem";
 
-/// Certificates and revocation lists that came along.
+/// Certificates, revocation lists and profile that came along.
 #[derive(Debug, Default)]
 pub(super) struct Along {
     pub(super) anchors: Vec<Vec<u8>>,
     pub(super) intermediates: Vec<Vec<u8>>,
     pub(super) crls: Vec<Vec<u8>>,
+    pub(super) profile: Option<(String, CertificateProfile)>,
 }
 
 impl Along {
@@ -44,6 +48,7 @@ impl Along {
             anchors: certificates(&index.anchors)?,
             intermediates: certificates(&index.certificates)?,
             crls: crls.collect::<Result<_, _>>()?,
+            profile: index.profile.as_deref().map(|name| profile_in(folder, name)).transpose()?,
         })
     }
 
@@ -69,6 +74,15 @@ impl Along {
     }
 }
 
+/// The profile of a folder of evidence.
+fn profile_in(folder: &Path, name: &str) -> Result<(String, CertificateProfile), SdkError> {
+    let malformed = |message: String| VerificationError::Malformed { path: folder.join(name), message };
+    let text = String::from_utf8(Index::read_file(folder, name)?);
+    let text = text.map_err(|_| malformed("not UTF-8".to_owned()))?;
+    let profile = CertificateProfile::from_toml(&text).map_err(|e| malformed(e.to_string()))?;
+    Ok((text, profile))
+}
+
 /// A verifier for the anchors that were given, else for those that came along; and what to say of it.
 pub(super) fn verifier(
     options: &VerifyOptions,
@@ -80,11 +94,19 @@ pub(super) fn verifier(
     if anchors.is_empty() {
         return Err(VerificationError::NothingToTrust("trust anchor (--ca)").into());
     }
+    let profile_pinned = options.profile.is_some();
+    let profile = match &options.profile {
+        Some(path) => Some(read_profile(path)?),
+        None => along.profile.filter(|_| !anchors_pinned),
+    };
     let used = TrustUsed {
         anchors: anchors.iter().map(|a| sha256(a)).collect(),
         anchors_pinned,
+        profile: profile.as_ref().map(|(text, _)| sha256(text.as_bytes())),
+        profile_pinned,
         ..TrustUsed::default()
     };
+    let profile = profile.map(|(_, profile)| profile).unwrap_or_default();
     // A CA among the intermediates is found by name; others, such as the signers themselves, are no CAs and come
     // with the signatures.
     let intermediates = along.intermediates.into_iter().filter(|der| is_ca(der)).collect();
@@ -95,8 +117,9 @@ pub(super) fn verifier(
         on_stale: OnDoubt::Warn,
         ..RevocationPolicy::default()
     };
+    let crls = along.crls;
     let material =
-        TrustMaterial { anchors, intermediates, crls: along.crls, policy, ..TrustMaterial::default() };
+        TrustMaterial { anchors, intermediates, crls, profile, policy, ..TrustMaterial::default() };
     let store = TrustStore::new(material).map_err(|e| ConfigError::Trust(e.to_string()))?;
     Ok((SignatureVerifier::new(Arc::new(store)), used))
 }
@@ -120,19 +143,42 @@ impl LogKeys {
 }
 
 /// What somebody should know of how a certificate was accepted.
-pub(super) fn warnings(whose: &str, certificate: &VerifiedCertificate) -> Vec<String> {
+pub(super) fn warnings(whose: Whose, certificate: &VerifiedCertificate) -> Vec<VerifyWarning> {
+    let of = |position: &Position, ja: &str, en: &str| {
+        let above = if *position == Position::LEAF { ("", "") } else { ("の上位CA", "the CA above ") };
+        let (whose_ja, whose_en) = match whose {
+            Whose::Sender => ("送信元の証明書", "the sender's certificate"),
+            Whose::Recipient => ("宛先の証明書", "the recipient's certificate"),
+        };
+        VerifyWarning::new(format!("{whose_ja}{}: {ja}", above.0), format!("{}{whose_en}: {en}", above.1))
+    };
     let words = |warning: &Warning| match warning {
-        Warning::CrlMissing(position) => {
-            format!("{whose}: {position}: no revocation list at hand, so revocation was not checked")
-        }
-        Warning::CrlStale(position) | Warning::CrlStaleOverridden(position) => {
-            format!("{whose}: {position}: the revocation list at hand was too old at that time")
-        }
+        Warning::CrlMissing(position) => of(
+            position,
+            "手元に失効リストがないため、失効は確認していません",
+            "no revocation list at hand, so revocation was not checked",
+        ),
+        Warning::CrlStale(position) | Warning::CrlStaleOverridden(position) => of(
+            position,
+            "手元の失効リストは、その時点では古すぎました",
+            "the revocation list at hand was too old at that time",
+        ),
         Warning::RevokedLater(position, since_us) => {
             let since = tasuki_proto::time::format_us(*since_us);
-            format!("{whose}: {position}: revoked later, since {since}; valid at that time")
+            of(
+                position,
+                &format!("その時点では有効で、後に（{since}）失効しました"),
+                &format!("revoked later, since {since}; valid at that time"),
+            )
         }
-        other => format!("{whose}: {other:?}"),
+        other => VerifyWarning::new(format!("{other:?}"), format!("{other:?}")),
     };
     certificate.warnings.iter().map(words).collect()
+}
+
+/// Whose certificate a warning is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    Sender,
+    Recipient,
 }

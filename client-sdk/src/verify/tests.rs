@@ -1,7 +1,8 @@
 //! A folder of evidence verifies, and not one of its files can be changed.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use tasuki_certs::trial_ca::{IssueOptions, KeyChoice};
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::evidence::EvidenceError;
@@ -90,6 +91,7 @@ fn pinned_trust_decides() {
     let good = VerifyOptions {
         ca: Some(folder.path().join("certificates/anchor.pem")),
         log_key: Some(case.log.verifier().vkey(1)),
+        profile: None,
     };
     let report = pinned(good.clone()).unwrap();
     assert!(report.trust.anchors_pinned && report.trust.log_key_pinned);
@@ -102,6 +104,75 @@ fn pinned_trust_decides() {
     std::fs::write(&ca, elsewhere.cert_pem().unwrap()).unwrap();
     let error = pinned(VerifyOptions { ca: Some(ca), ..good }).unwrap_err();
     assert_eq!(error.reason(), "UNTRUSTED_ISSUER");
+}
+
+/// Office numbers in the serial number, as the trial CA's certificates have them, but with a rule of its own.
+const BY_SERIAL: &str = r#"rules = [{ identity = "office", match = [
+    { source = "subject:serialNumber", pattern = "{number:10}" }] }]"#;
+
+/// The example of the README: office numbers in common names, which the trial CA's certificates don't have.
+fn by_name() -> &'static str {
+    let (_, behind) = include_str!("../../../README.md").split_once("```toml\n").unwrap();
+    behind.split_once("```").unwrap().0
+}
+
+#[test]
+fn another_profile_says_where_the_office_stands() {
+    let case = Case::new(&Plan::default());
+    let folder = write(&case, true);
+    let profile = |text: &str| {
+        let path = folder.path().join("given.toml");
+        std::fs::write(&path, text).unwrap();
+        Some(path)
+    };
+    let ca = Some(folder.path().join("certificates/anchor.pem"));
+    let with = |ca: &Option<PathBuf>, profile: Option<PathBuf>| {
+        verify(folder.path(), &VerifyOptions { ca: ca.clone(), profile, ..VerifyOptions::default() })
+    };
+    let report = with(&ca, profile(BY_SERIAL)).unwrap();
+    assert_eq!(
+        (report.trust.profile, report.trust.profile_pinned),
+        (Some(sha256(BY_SERIAL.as_bytes())), true)
+    );
+    assert_eq!(with(&ca, profile(by_name())).unwrap_err().reason(), "IDENTITY_NOT_FOUND");
+    assert_eq!(with(&ca, profile("rules = []")).unwrap_err().reason(), "CONFIG_MALFORMED");
+
+    // One that came along counts only where nothing is pinned: it says how the certificates of others are read.
+    change(&folder, INDEX, "\"log_key\"", "\"profile\": \"profile.toml\", \"log_key\"");
+    std::fs::write(folder.path().join("profile.toml"), by_name()).unwrap();
+    assert_eq!(with(&None, None).unwrap_err().reason(), "IDENTITY_NOT_FOUND");
+    let report = with(&ca, None).unwrap();
+    assert_eq!((report.trust.profile, report.trust.profile_pinned), (None, false));
+    std::fs::write(folder.path().join("profile.toml"), BY_SERIAL).unwrap();
+    let report = with(&None, None).unwrap();
+    assert_eq!(
+        (report.trust.profile, report.trust.profile_pinned),
+        (Some(sha256(BY_SERIAL.as_bytes())), false)
+    );
+    std::fs::write(folder.path().join("profile.toml"), "rules = []").unwrap();
+    assert_eq!(with(&None, None).unwrap_err().reason(), "EVIDENCE_MALFORMED");
+}
+
+#[test]
+fn a_lone_parcel_is_read_with_another_profile() {
+    // A certificate that the trial CA's own profile can't read.
+    let subject = [("O", "Example Billing CA Subscribers"), ("CN", "KYOTAKU 1371215102")];
+    let subject = subject.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let options =
+        IssueOptions { subject: Some(subject), ..IssueOptions::new(NOW_US) }.with_key(KeyChoice::P256);
+    let issued = world().ca.issue_office(testing::SENDER, "A", &options).unwrap();
+    let case = Case::signed_with(&Plan::default(), &testing::identity(&issued));
+    let folder = testing::folder("lone-profile");
+    let put = |name: &str, bytes: &[u8]| {
+        std::fs::write(folder.path().join(name), bytes).unwrap();
+        folder.path().join(name)
+    };
+    let parcel = put("parcel.asice", &case.container);
+    let ca = Some(put("ca.pem", &world().ca.cert_pem().unwrap()));
+    let with = |profile| verify(&parcel, &VerifyOptions { ca: ca.clone(), profile, log_key: None });
+    assert_eq!(with(None).unwrap_err().reason(), "IDENTITY_NOT_FOUND");
+    let report = with(Some(put("profile.toml", by_name().as_bytes()))).unwrap();
+    assert_eq!(report.proofs[0].by, "office:1371215102");
 }
 
 #[test]

@@ -24,7 +24,7 @@ const COMMANDS: [(&str, &str); 12] = [
 ];
 
 /// What each argument means, by command and name; `*` is every command.
-const ARGUMENTS: [(&str, &str, &str); 30] = [
+const ARGUMENTS: [(&str, &str, &str); 31] = [
     ("*", "home", "この事業所の設定・鍵・状態のフォルダー（環境変数TASUKI_HOMEでも指定可）"),
     ("*", "json", "結果をJSONで出力する（1行に1オブジェクト）"),
     ("*", "lang", "表示言語（環境変数TASUKI_LANG、LC_ALL、LANGでも指定可）"),
@@ -56,6 +56,7 @@ const ARGUMENTS: [(&str, &str, &str); 30] = [
     ("verify", "path", "電文(.asice)または証拠フォルダー"),
     ("verify", "ca", "事業所証明書のCA（PEM）。省略時は証拠の横のものを使い、指紋を表示する"),
     ("verify", "log_key", "記録の検証鍵のファイル。省略時は証拠の横のものを使い、表示する"),
+    ("verify", "profile", "証明書のどこに事業所番号があるかの設定（TOML）。試行用CAと違う場合"),
     ("watch", "once", "新しいものを表示したら終わる"),
     ("offices", "words", "番号・名称・カナに含まれる言葉"),
     ("completions", "shell", "シェルの種類"),

@@ -142,10 +142,11 @@ fn the_other_commands_take_what_the_contract_says() {
     assert_eq!(refused("show"), ErrorKind::MissingRequiredArgument);
     assert_eq!(refused(&format!("evidence {ID}")), ErrorKind::MissingRequiredArgument);
 
-    match parsed("verify p.asice --ca ca.pem --log-key key").command {
+    match parsed("verify p.asice --ca ca.pem --log-key key --profile profile.toml").command {
         Command::Verify(verify) => {
             assert_eq!(verify.path, PathBuf::from("p.asice"));
             assert_eq!((verify.ca, verify.log_key), (Some("ca.pem".into()), Some("key".into())));
+            assert_eq!(verify.profile, Some("profile.toml".into()));
         }
         other => panic!("{other:?}"),
     }

@@ -6,7 +6,9 @@ use serde::Serialize;
 use tasuki_proto::canonical::hex;
 use tasuki_sdk::SdkError;
 use tasuki_sdk::error::VerificationError;
-use tasuki_sdk::verify::{Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, verify as verify_offline};
+use tasuki_sdk::verify::{
+    Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning, verify as verify_offline,
+};
 
 use crate::args::Verify;
 use crate::exit::{Exit, Failure};
@@ -33,7 +35,10 @@ struct VerifiedObject<'a> {
     digest: String,
     proofs: Vec<ProofObject<'a>>,
     trust: TrustObject<'a>,
-    warnings: &'a [String],
+    /// What should be known, in English.
+    warnings: Vec<&'a str>,
+    /// The same in Japanese.
+    warnings_ja: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -53,6 +58,9 @@ struct TrustObject<'a> {
     anchors_pinned: bool,
     log_key: Option<&'a str>,
     log_key_pinned: bool,
+    /// SHA-256 of the certificate profile, hex; null: the trial CA's.
+    profile: Option<String>,
+    profile_pinned: bool,
 }
 
 /// What does not verify.
@@ -68,7 +76,7 @@ struct FailedObject<'a> {
 /// `tasuki verify PATH`.
 pub(super) fn verify(args: Verify, out: &mut Output) -> Result<Exit, Failure> {
     let log_key = args.log_key.as_deref().map(read_log_key).transpose()?;
-    let options = VerifyOptions { ca: args.ca, log_key };
+    let options = VerifyOptions { ca: args.ca, log_key, profile: args.profile };
     match verify_offline(&args.path, &options) {
         Ok(report) => {
             print(&args.path, &report, out)?;
@@ -134,15 +142,25 @@ fn print(path: &Path, report: &VerifyReport, out: &mut Output) -> Result<(), Fai
         lang.pick("証言者", "WHOSE WORD"),
     ]);
     for proof in &report.proofs {
-        proofs.row([&japan_seconds(proof.time_us), what(proof).of(lang), &proof.by]);
+        proofs.row([&japan_seconds(proof.time_us), what(proof).of(lang), whose(&proof.by).of(lang)]);
     }
     out.lines(proofs.lines())?;
     out.line("")?;
     out.lines(trust(&report.trust, lang))?;
-    for warning in &report.warnings {
+    for VerifyWarning { ja, en } in &report.warnings {
+        let warning = lang.pick(ja, en);
         out.line(format!("{}: {}", lang.pick("注意", "note"), shown(warning)))?;
     }
     Ok(())
+}
+
+/// Whose word it is.
+fn whose(party: &str) -> Text {
+    match party.split_once(':') {
+        Some(("office", number)) => Text::new(format!("事業所 {number}"), format!("office {number}")),
+        None if party == "relay" => Text::new("中継サーバー", "the relay"),
+        _ => Text::new(party, party),
+    }
 }
 
 fn what(proof: &Proof) -> Text {
@@ -183,6 +201,10 @@ fn trust(trust: &TrustUsed, lang: Lang) -> Vec<String> {
         let label = lang.pick("記録の検証鍵", "key of the log");
         lines.push(format!("{label}: {} ({})", shown(key.trim()), given(trust.log_key_pinned)));
     }
+    if let Some(profile) = &trust.profile {
+        let label = lang.pick("証明書のプロファイル", "profile of the certificates");
+        lines.push(format!("{label}: SHA-256 {} ({})", hex(profile), given(trust.profile_pinned)));
+    }
     lines
 }
 
@@ -210,8 +232,11 @@ fn object<'a>(path: &Path, report: &'a VerifyReport) -> VerifiedObject<'a> {
             anchors_pinned: report.trust.anchors_pinned,
             log_key: report.trust.log_key.as_deref().map(str::trim),
             log_key_pinned: report.trust.log_key_pinned,
+            profile: report.trust.profile.as_ref().map(|p| hex(p)),
+            profile_pinned: report.trust.profile_pinned,
         },
-        warnings: &report.warnings,
+        warnings: report.warnings.iter().map(|warning| warning.en.as_str()).collect(),
+        warnings_ja: report.warnings.iter().map(|warning| warning.ja.as_str()).collect(),
     }
 }
 
@@ -236,8 +261,10 @@ mod tests {
                 anchors_pinned: false,
                 log_key: Some("relay/e1+00+key\n".into()),
                 log_key_pinned: true,
+                profile: Some([0x9f; 32]),
+                profile_pinned: true,
             },
-            warnings: vec!["late".into()],
+            warnings: vec![VerifyWarning { ja: "遅い".into(), en: "late".into() }],
         }
     }
 
@@ -250,6 +277,8 @@ mod tests {
         assert_eq!(object["proofs"][1]["kind"], "parcel.delivered");
         assert_eq!(object["trust"]["anchors"][0], "ca".repeat(32));
         assert_eq!(object["trust"]["log_key"], "relay/e1+00+key");
+        assert_eq!(object["trust"]["profile"], "9f".repeat(32));
+        assert_eq!((&object["warnings"][0], &object["warnings_ja"][0]), (&"late".into(), &"遅い".into()));
     }
 
     #[test]
@@ -263,7 +292,12 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("key of the log: relay/e1+00+key (as given)"), "{text}");
-        assert!(text.contains("the receiver signed for it         office:9971100012"), "{text}");
+        assert!(text.contains("profile of the certificates: SHA-256 9f9f9f9f"), "{text}");
+        assert!(text.contains("the receiver signed for it         office 9971100012"), "{text}");
+        let (mut out, results, _) = Output::captured(Lang::Ja, false);
+        print(Path::new("E"), &report(), &mut out).unwrap();
+        let text = results.text();
+        assert!(text.contains("事業所 9971100012") && text.ends_with("注意: 遅い\n"), "{text}");
     }
 
     #[test]
