@@ -114,10 +114,14 @@ pub fn plan(paths: &[PathBuf], options: &SendOptions, own: OfficeNumber) -> Resu
         sorter.take(found)?;
     }
     let mut parcels = sorter.parcels()?;
-    let mut unsendable = sorter.unsendable;
-    attach(&mut parcels, &mut unsendable, options, own)?;
+    attach(&mut parcels, options, own)?;
     add_notes(&mut parcels, options, own);
-    Ok(Plan { parcels, unsendable, again: options.again, software: options.software.clone() })
+    Ok(Plan {
+        parcels,
+        unsendable: sorter.unsendable,
+        again: options.again,
+        software: options.software.clone(),
+    })
 }
 
 /// Sorts files by what their names say.
@@ -190,17 +194,14 @@ fn without_doubles(members: Vec<(FileName, Found)>) -> Result<(Vec<PlannedFile>,
 
 fn attach(
     parcels: &mut Vec<PlannedParcel>,
-    unsendable: &mut Vec<Unsendable>,
     options: &SendOptions,
     own: OfficeNumber,
 ) -> Result<(), SdkError> {
     for attachment in &options.attachments {
         let found = source::file(&attachment.path)?;
-        if let Some(finding) = unfit_attachment(&found.name) {
-            unsendable.push(Unsendable { path: attachment.path.clone(), findings: vec![finding] });
-            continue;
-        }
         let parcel = parcel_for(parcels, own, attachment.office);
+        // The parcel waits for its attachment: sent without, it would have to go a second time.
+        parcel.findings.extend(unfit_attachment(&found.name));
         let file = PlannedFile { name: found.name, standard: None, size: found.size, source: found.source };
         let same_name = parcel.files.iter().find(|f| f.standard.is_none() && f.name == file.name);
         match same_name {
@@ -215,14 +216,16 @@ fn attach(
     Ok(())
 }
 
-/// What is wrong with an attachment's name, if anything.
+/// What is wrong with an attachment's name, if anything. Whatever is named like a file of the standard goes where its
+/// name says or nowhere: attached, it would reach another office unchecked, whose software would take it in by its name.
+/// Receivers store names without dots and spaces in front.
 fn unfit_attachment(name: &str) -> Option<Finding> {
-    if looks_standard(name) {
+    if looks_standard(name.trim_start_matches(['.', ' '])) {
         return Some(finding(
             "ATTACHMENT_NAME",
             name,
-            "標準仕様のファイルは添付できません。--attach を付けずに指定してください。",
-            "This is a file of the standard: name it as it is, without --attach.",
+            "標準仕様のファイル名なので添付できません。標準仕様のファイルなら --attach を付けずに指定し、そうでなければ名前を変えてください。",
+            "Named like a file of the standard, so it can't be attached: give it without --attach if it is one, else rename it.",
         ));
     }
     check_name(&format!("{ATTACHMENTS}{name}")).err().map(|error| {

@@ -71,10 +71,6 @@ fn attachments_and_notes_go_where_they_were_told() {
         attachments: vec![
             Attachment { office: office(RECIPIENT), path: pdf.clone() },
             Attachment { office: office("9971100038"), path: pdf.clone() },
-            Attachment {
-                office: office(RECIPIENT),
-                path: out.join(samples::of_folder("03_slip_202602_to_visit").next().unwrap().name),
-            },
         ],
         ..SendOptions::default()
     };
@@ -86,7 +82,42 @@ fn attachments_and_notes_go_where_they_were_told() {
         .collect();
     let expected = [(RECIPIENT, 4, "all"), ("9971100038", 1, "all"), ("9971100020", 0, "only you")];
     assert_eq!(shape, expected.map(|(r, n, note)| (r.to_owned(), n, note.to_owned())));
-    assert_eq!(rules(&plan), ["ATTACHMENT_NAME"]);
+    assert!(plan.unsendable.is_empty() && plan.parcels.iter().all(|p| p.findings.is_empty()));
+}
+
+#[test]
+fn what_is_named_like_a_standard_file_is_never_an_attachment() {
+    let bench = Bench::new("attach-standard");
+    let out = bench.folder.path().join("out");
+    let slip = samples::of_folder("03_slip_202602_to_visit").next().unwrap().name;
+    // Attached it would reach another office than its name says, or the right one unchecked.
+    for (name, to) in [
+        (slip, "9971100020"),
+        (slip, RECIPIENT),
+        ("upplan_202602.csv", RECIPIENT),
+        ("UPPLAN.pdf", RECIPIENT),
+        (&format!(".{slip}"), RECIPIENT),
+        ("UPFOO_202602_1371215102_43_9971100012_11_20260125103000.CSV", "9971100020"),
+    ] {
+        let path = bench.folder.path().join(name);
+        std::fs::write(&path, "1\r\n").unwrap();
+        let attachments = vec![Attachment { office: office(to), path }];
+        let plan =
+            planned(std::slice::from_ref(&out), &SendOptions { attachments, ..SendOptions::default() });
+        let parcel = plan.parcels.iter().find(|p| p.recipient.as_str() == to).unwrap();
+        assert_eq!(parcel.findings.len(), 1, "{name}");
+        assert_eq!(
+            (parcel.findings[0].rule.as_str(), &parcel.findings[0].file),
+            ("ATTACHMENT_NAME", &name.into())
+        );
+        // Nothing is signed, and nothing else waits for it.
+        match bench.workshop(false).prepare(parcel).unwrap().0 {
+            Prepared::Refused(refusal) => assert_eq!(refusal.findings, parcel.findings),
+            other => panic!("{name}: {other:?}"),
+        }
+        assert!(plan.parcels.iter().filter(|p| p.recipient.as_str() != to).all(|p| p.findings.is_empty()));
+        assert!(Outbox::of(&bench.home).list().unwrap().is_empty());
+    }
 }
 
 #[test]
