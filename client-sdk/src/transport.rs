@@ -19,6 +19,7 @@ use crate::home::Home;
 pub(crate) use address::RelayAddress;
 pub(crate) use call::Caller;
 pub(crate) use http_proxy::ProxySetting;
+pub(crate) use status::is_busy;
 
 use connector::Connector;
 use fault::LastFault;
@@ -29,6 +30,12 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 /// How long that sign may take.
 const KEEP_ALIVE_ANSWER: Duration = Duration::from_secs(20);
+
+/// Bytes that the relay may send ahead on one call, and on all together. A call whose bytes nobody takes for a while (a
+/// fetch that waits for parcels to be verified) must not use up the connection: the answers that it waits for come over the
+/// same one. A window that adapts itself is the same for both, so that one call could.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 
 /// Sets up the channel; it connects with the first call.
 pub(crate) fn caller(home: &Home, clock: &Arc<dyn Clock>) -> Result<Caller, SdkError> {
@@ -51,7 +58,8 @@ pub(crate) fn caller(home: &Home, clock: &Arc<dyn Clock>) -> Result<Caller, SdkE
         .http2_keep_alive_interval(KEEP_ALIVE)
         .keep_alive_timeout(KEEP_ALIVE_ANSWER)
         .keep_alive_while_idle(true)
-        .http2_adaptive_window(true);
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW);
     let channel: Channel = endpoint.connect_with_connector_lazy(connector);
     let request_timeout = Duration::from_secs(config.request_timeout_s.into());
     Ok(Caller::new(channel, fault, config.attempts, request_timeout))

@@ -12,8 +12,9 @@ use super::unpack::Delivered;
 use super::{ReceiveOutcome, Stored};
 use crate::blocking;
 use crate::client::Client;
-use crate::error::{ConfigError, Refusal, SdkError, VerificationError};
+use crate::error::{ConfigError, Refusal, SdkError, Unreachable, VerificationError};
 use crate::parcel::{State, key_from_wire};
+use crate::transport::is_busy;
 
 /// Statements of one call: about 3 KiB each, far below the bound of a message.
 pub(super) const BATCH: usize = 64;
@@ -80,6 +81,10 @@ async fn check(
 ) -> Result<(State, i64), SdkError> {
     let accepted = match result.outcome {
         Some(Outcome::Accepted(accepted)) => accepted,
+        // It is stored: the next run acknowledges.
+        Some(Outcome::Rejected(rejected)) if is_busy(&rejected.reason) => {
+            return Err(Unreachable::Busy(Refusal::of(&rejected.reason)).into());
+        }
         Some(Outcome::Rejected(rejected)) => return Err(Refusal::of(&rejected.reason).into()),
         None => return Err(VerificationError::Incomplete("an outcome").into()),
     };

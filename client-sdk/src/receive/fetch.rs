@@ -16,6 +16,7 @@ use crate::home::{Home, PARTIAL};
 use crate::parcel::{Parcel, key_from_wire, key_to_wire};
 use crate::progress::{Progress, Step};
 
+use crate::transport::is_busy;
 /// How long the relay may send nothing.
 const STANDSTILL: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -128,6 +129,10 @@ async fn fetch_some(
         // The relay ended the call early, as it does when it goes down.
         return Err(Unreachable::Network("the relay ended the call early".to_owned()).into());
     }
+            // It may pass: the whole call is made again from here.
+            Some(Part::Failure(failure)) if is_busy(&failure.reason) => {
+                return Err(Unreachable::Busy(refusal(failure)).into());
+            }
     Ok(())
 }
 
@@ -141,18 +146,21 @@ fn failed(home: &Home, parcel: Parcel, failure: pb::FetchFailure) -> Result<(Par
     }
     let known = Refusal::of(&failure.reason);
     let told = |text: String, known: String| if text.is_empty() { known } else { text };
-    let refusal = Refusal {
+    Refusal {
         reason: failure.reason,
         message_ja: told(failure.message_ja, known.message_ja),
         message_en: told(failure.message_en, known.message_en),
         findings: Vec::new(),
-    };
-    Ok((parcel, refusal.into()))
+    }
 }
 
 /// A parcel on its way into its file.
 #[derive(Debug)]
 struct Download {
+    Ok((parcel, refusal(failure).into()))
+}
+
+fn refusal(failure: pb::FetchFailure) -> Refusal {
     path: PathBuf,
     file: File,
     delivered: pb::Evidence,
