@@ -5,6 +5,7 @@
 //! `tasuki-demo as tasuki-relay …` and `tasuki-demo as tasuki …` ([`programs`]).
 
 pub mod bench;
+pub mod http_proxy;
 pub mod office;
 pub mod programs;
 pub mod raw;

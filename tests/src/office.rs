@@ -29,6 +29,14 @@ impl Office {
     /// # Panics
     /// If a command fails.
     pub fn join(relay: &Relay, dir: &Path, number: &str) -> Self {
+        Self::join_with(relay, dir, number, &[])
+    }
+
+    /// As [`Office::join`], with further arguments to `init`.
+    ///
+    /// # Panics
+    /// If a command fails.
+    pub fn join_with(relay: &Relay, dir: &Path, number: &str, init: &[&str]) -> Self {
         let certificates = dir.join(format!("certificates-{number}"));
         relay.run(&["cert", "issue", number, "--out", &certificates.display().to_string()]).expect(0);
         let office = Self {
@@ -37,17 +45,23 @@ impl Office {
             home: dir.join(format!("home-{number}")),
             certificates,
         };
-        office.init(relay).expect(0);
+        office.init(relay, init).expect(0);
         office
     }
 
-    fn init(&self, relay: &Relay) -> Ran {
+    fn init(&self, relay: &Relay, further: &[&str]) -> Ran {
         let mut command = self.programs.tasuki();
         command.arg("init").arg(&self.home).args(["--relay", &relay.url]);
         command.arg("--relay-ca").arg(relay.dir.join("relay-ca.pem"));
         command.arg("--identity").arg(self.file("p12"));
-        command.arg("--password-file").arg(self.file("pass"));
+        command.arg("--password-file").arg(self.file("pass")).args(further);
         run(&mut command)
+    }
+
+    /// The same office with another HOME.
+    #[must_use]
+    pub fn with_home(&self, home: PathBuf) -> Self {
+        Self { home, ..self.clone() }
     }
 
     /// One of the certificate's files.
@@ -80,6 +94,23 @@ pub fn import(relay: &Relay, offices: &[(&str, &str, &str, &str)]) {
     let path = relay.dir.join("offices.csv");
     fs::write(&path, csv).expect("the relay's folder is writable");
     relay.run(&["office", "import", &path.display().to_string()]).expect(0);
+}
+
+/// Writes `count` slips of the standard's samples, each a parcel of its own, into a folder, and returns that folder.
+///
+/// # Panics
+/// If the folder can't be written.
+pub fn write_slips(into: &Path, sender: &str, recipient: &str, count: u32) -> PathBuf {
+    fs::create_dir_all(into).expect("a writable folder");
+    let mut samples = tasuki_careplan::samples::of_folder("03_slip_202602_to_visit");
+    let sample = samples.find(|s| s.name.starts_with("UPPLAN")).expect("the sample unit holds a slip");
+    for number in 0..count {
+        // The serial is a date and time; files that share one are one parcel.
+        let (minute, second) = (number / 60, number % 60);
+        let name = format!("UPPLAN_202602_{sender}_43_{recipient}_11_2026012510{minute:02}{second:02}.CSV");
+        fs::write(into.join(name), sample.bytes).expect("a writable folder");
+    }
+    into.to_owned()
 }
 
 /// Writes one unit of the standard's sample files into a folder, and returns that folder.

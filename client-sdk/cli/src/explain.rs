@@ -107,8 +107,17 @@ fn identity(code: &str) -> &'static str {
     }
 }
 
-fn unreachable(cause: &Unreachable) -> Text {
-    let ja = match cause {
+/// Why there is no connection, without what to do about it.
+pub(crate) fn cause(error: &SdkError) -> Text {
+    let english = trimmed(&error.to_string()).to_owned();
+    match error {
+        SdkError::Unreachable(cause) => Text::new(cause_in_japanese(cause).trim_end_matches('。'), english),
+        _ => Text::new(english.clone(), english),
+    }
+}
+
+fn cause_in_japanese(cause: &Unreachable) -> String {
+    match cause {
         Unreachable::Network(message) => format!("中継サーバーに接続できません（{message}）。"),
         Unreachable::Proxy { proxy, answer } => {
             format!("HTTPプロキシ {proxy} が中継サーバーに接続しません（{answer}）。")
@@ -119,11 +128,34 @@ fn unreachable(cause: &Unreachable) -> Text {
         }
         Unreachable::Busy(refused) => refused.message_ja.clone(),
         _ => "中継サーバーに接続できません。".to_owned(),
+    }
+}
+
+fn unreachable(cause: &Unreachable) -> Text {
+    let advice = match cause {
+        Unreachable::Proxy { answer, .. } => proxy_advice(answer),
+        _ => Text::default(),
     };
+    let (ja, en) = (cause_in_japanese(cause), trimmed(&cause.to_string()).to_owned());
     Text::new(
-        format!("{ja}同じコマンドをもう一度実行してください。安全に続きから再開します。"),
-        format!("{}. Run the same command again: that is safe and resumes.", trimmed(&cause.to_string())),
+        format!("{ja}{}同じコマンドをもう一度実行してください。安全に続きから再開します。", advice.ja),
+        format!("{en}. {}Run the same command again: that is safe and resumes.", advice.en),
     )
+}
+
+/// What to do before trying again: a proxy's refusal does not pass by itself.
+fn proxy_advice(answer: &str) -> Text {
+    match answer.split(' ').nth(1) {
+        Some("407") => Text::new(
+            "HOMEのconfig.tomlに proxy = \"http://利用者名:パスワード@ホスト:ポート\" と書いてください。",
+            "Give user and password in HOME's config.toml: proxy = \"http://USER:PASSWORD@HOST:PORT\". ",
+        ),
+        Some("403") => Text::new(
+            "プロキシの管理者に、中継サーバーのホストとポートへのCONNECTの許可を依頼してください。",
+            "Ask whoever runs the proxy to allow CONNECT to the relay's host and port. ",
+        ),
+        _ => Text::default(),
+    }
 }
 
 /// Something that came from the relay does not verify.
@@ -201,6 +233,22 @@ mod tests {
             assert!(text.en.contains("safe and resumes"), "{}", text.en);
             assert!(text.ja.contains("安全に続きから再開"), "{}", text.ja);
         }
+    }
+
+    #[test]
+    fn a_proxys_refusal_says_whom_to_ask() {
+        let text = |answer: &str| {
+            error(&Unreachable::Proxy { proxy: "proxy:3128".into(), answer: answer.into() }.into())
+        };
+        let password = text("HTTP/1.1 407 Proxy Authentication Required");
+        assert!(
+            password.en.contains("config.toml") && password.ja.contains("config.toml"),
+            "{}",
+            password.en
+        );
+        let forbidden = text("HTTP/1.1 403 Forbidden");
+        assert!(forbidden.en.contains("allow CONNECT") && forbidden.ja.contains("許可"), "{}", forbidden.en);
+        assert_eq!(proxy_advice("an answer too long"), Text::default());
     }
 
     #[test]

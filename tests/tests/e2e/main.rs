@@ -5,5 +5,6 @@ mod hostile_parcels;
 mod hostile_tls;
 mod mailbox;
 mod month;
+mod proxied;
 mod set_back;
 mod stage;

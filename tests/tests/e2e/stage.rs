@@ -1,11 +1,14 @@
 //! A relay and offices for one test.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use tasuki_certs::trial_ca::{IssueOptions, TrialCa};
 use tasuki_tests::office::{Office, import};
 use tasuki_tests::programs::Programs;
 use tasuki_tests::raw::RawOffice;
 use tasuki_tests::relay::Relay;
+use tasuki_tests::run::run;
 use tempfile::TempDir;
 
 pub(crate) const MANAGER: &str = "1371215102";
@@ -55,6 +58,36 @@ impl Stage {
     /// An office with its HOME.
     pub(crate) fn office(&self, number: &str) -> Office {
         Office::join(&self.relay, self.path(), number)
+    }
+
+    /// An office with its HOME, made with further arguments to `init`.
+    pub(crate) fn office_with(&self, number: &str, init: &[&str]) -> Office {
+        Office::join_with(&self.relay, self.path(), number, init)
+    }
+
+    /// An office with a certificate of any kind from the trial CA, and a HOME made of it as PEM.
+    pub(crate) fn office_with_certificate(
+        &self,
+        number: &str,
+        options: &IssueOptions,
+        init: &[&str],
+    ) -> Office {
+        let office = self.office(number);
+        let read = |name: &str| fs::read(self.relay.dir.join(name)).unwrap();
+        let ca = TrialCa::load(&read("trial-ca.pem"), &read("trial-ca.key")).unwrap();
+        let issued = ca.issue_office(number, "of a test", options).unwrap();
+        let folder = self.path().join(format!("special-{number}"));
+        fs::create_dir(&folder).unwrap();
+        let (pem, key) = (folder.join("office.pem"), folder.join("office.key"));
+        fs::write(&pem, issued.chain_pem().unwrap()).unwrap();
+        fs::write(&key, issued.key_pem().unwrap()).unwrap();
+        let office = office.with_home(folder.join("home"));
+        let mut command = programs().tasuki();
+        command.arg("init").arg(&office.home).args(["--relay", &self.relay.url]);
+        command.arg("--relay-ca").arg(self.relay.dir.join("relay-ca.pem"));
+        command.arg("--identity").arg(&pem).arg("--key").arg(&key).args(init);
+        run(&mut command).expect(0);
+        office
     }
 
     /// An office below the SDK.
