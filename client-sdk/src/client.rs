@@ -16,7 +16,8 @@ use tokio::sync::Mutex;
 use crate::checkpoints::{self, AlongProof, Checkpoints};
 use crate::clock::Clock;
 use crate::directory::{Office, RelayInfo};
-use crate::error::{ConfigError, SdkError, VerificationError};
+use crate::epochs::{self, Epochs};
+use crate::error::{ConfigError, SdkError, Unreachable, VerificationError};
 use crate::files::{self, Access};
 use crate::home::{Home, SEALING_KEY_APPROVED};
 use crate::tracking::found;
@@ -59,6 +60,7 @@ pub(crate) struct Inner {
     pub(crate) caller: Caller,
     pub(crate) trust: Trust,
     checkpoints: Checkpoints,
+    pub(crate) epochs: epochs::Seen,
     contact: Mutex<Option<Contact>>,
     offices: Mutex<HashMap<OfficeNumber, Option<Office>>>,
 }
@@ -87,6 +89,7 @@ impl Client {
                 caller,
                 trust,
                 checkpoints: Checkpoints::default(),
+                epochs: epochs::Seen::default(),
                 contact: Mutex::new(None),
                 offices: Mutex::new(HashMap::new()),
             }),
@@ -149,7 +152,12 @@ impl Client {
         let relay = relay.await?;
         let log = checkpoints::pin(home, &relay.log_key)?;
         self.inner.trust.keep_crls(home, &relay.crls)?;
-        self.inner.checkpoints.admit(home, caller, &log, &relay.checkpoint, None).await?;
+        let checkpoint = self.inner.checkpoints.admit(home, caller, &log, &relay.checkpoint, None).await?;
+        let seen = Epochs::load(home)?.map_or(0, |epochs| epochs.newest);
+        if checkpoint.epoch < seen {
+            return Err(Unreachable::EarlierEpoch { epoch: checkpoint.epoch, seen }.into());
+        }
+        self.look_at_epochs(checkpoint.epoch).await?;
         self.approve_sealing_key().await?;
         let info = RelayInfo {
             version: relay.version,
@@ -199,7 +207,24 @@ impl Client {
     ) -> Result<Checkpoint, SdkError> {
         let log = self.log_key().await?;
         let Inner { home, caller, checkpoints, .. } = &*self.inner;
-        checkpoints.admit(home, caller, &log, note, along).await
+        let checkpoint = checkpoints.admit(home, caller, &log, note, along).await?;
+        if self.look_at_epochs(checkpoint.epoch).await? {
+            // What the last contact registered may be lost as well.
+            *self.inner.contact.lock().await = None;
+        }
+        Ok(checkpoint)
+    }
+
+    /// Checks a checkpoint while contact is being made.
+    pub(crate) async fn admit_only(&self, note: &[u8]) -> Result<Checkpoint, SdkError> {
+        let log = self.pinned_log()?;
+        let Inner { home, caller, checkpoints, .. } = &*self.inner;
+        checkpoints.admit(home, caller, &log, note, None).await
+    }
+
+    /// The log's key as it was pinned at the first contact.
+    pub(crate) fn pinned_log(&self) -> Result<LogVerifier, SdkError> {
+        Ok(checkpoints::pinned_key(self.home())?.ok_or(VerificationError::Incomplete("a pinned log key"))?)
     }
 
     /// An office by its number; `None` if the directory does not hold it. Answers are remembered.

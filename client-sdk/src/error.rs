@@ -170,6 +170,14 @@ pub enum Unreachable {
         /// Leaves of the newest checkpoint seen.
         seen: u64,
     },
+    /// This relay shows a log that had ended already: it lags behind.
+    #[error("the relay's log is in epoch {epoch}, but epoch {seen} was seen: it lags behind, or it forgets")]
+    EarlierEpoch {
+        /// Epoch of the relay's log.
+        epoch: u64,
+        /// The newest epoch seen.
+        seen: u64,
+    },
     /// The relay answered that it can't serve now.
     #[error("the relay can't serve now: {0}")]
     Busy(Refusal),
@@ -182,7 +190,7 @@ impl Unreachable {
             Self::Network(_) => "RELAY_UNREACHABLE",
             Self::Proxy { .. } => "PROXY_REFUSED",
             Self::Timeout => "RELAY_TIMEOUT",
-            Self::Behind { .. } => "RELAY_BEHIND",
+            Self::Behind { .. } | Self::EarlierEpoch { .. } => "RELAY_BEHIND",
             Self::Busy(refusal) => &refusal.reason,
         }
     }

@@ -9,8 +9,11 @@ mod chain;
 mod read;
 mod state;
 
+pub(crate) use chain::first_of_epoch;
 use tasuki_proto::event::Event;
 use tasuki_proto::ids::ParcelKey;
+
+use crate::error::SdkError;
 
 /// Something that the feed tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +30,14 @@ pub enum News {
         to: u64,
         /// Leaves of the old epoch that were lost, from–to (exclusive), if the relay says.
         lost: Option<(u64, u64)>,
-        /// Own parcels whose acceptance stood in the lost range.
+        /// Own parcels whose acceptance was lost and that were not sent again since. Sending the same files again
+        /// does that.
         resend: Vec<ParcelKey>,
     },
+    /// The connection to the relay is lost; [`Client::watch`](crate::Client::watch) tries again by itself.
+    Lost(SdkError),
+    /// The relay is connected again.
+    Connected,
 }
 
 /// An event of the own feed.

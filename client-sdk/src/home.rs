@@ -10,7 +10,7 @@
 //! trust/profile.toml optional: where certificates name the office, if not as the trial CA's do
 //! log-key            the log's verifier key, pinned at first contact
 //! sealing.key        a P-256 key for receiving, only if the certificate may not encrypt
-//! state/             feed cursor, checkpoints seen, parcels half fetched
+//! state/             feed cursor, checkpoints seen, what the log lost, parcels half fetched
 //! outbox/            signed containers that were not accepted yet
 //! sent/              one record for each accepted parcel
 //! archive/           what was sent, sealed to the own key, for `archive_days`
@@ -56,6 +56,8 @@ pub(crate) const SEALING_KEY_APPROVED: &str = "state/sealing-key-approved";
 pub(crate) const PARTIAL: &str = "state/partial";
 /// Newest checkpoint of each epoch.
 pub(crate) const CHECKPOINTS: &str = "state/checkpoints";
+/// The log's epochs, and what was lost of them.
+pub(crate) const EPOCHS: &str = "state/epochs.json";
 /// How far the feed was read.
 pub(crate) const FEED: &str = "state/feed.json";
 /// Signed containers that were not accepted yet.

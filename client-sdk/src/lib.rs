@@ -7,6 +7,7 @@
 //! | from files to parcels, outbox, resuming | [`send`] |
 //! | fetch, verify, store, acknowledge | [`receive`] |
 //! | what happened, in order, without gaps | [`feed`] |
+//! | what the relay's log lost, if its database was set back | [`Losses`] |
 //! | proof for the files | [`evidence`], and checking it offline: [`verify`] |
 //! | what can go wrong, exit codes | [`error`] |
 //!
@@ -20,6 +21,7 @@ mod client;
 mod clock;
 pub mod config;
 mod directory;
+mod epochs;
 pub mod error;
 pub mod evidence;
 pub mod feed;
@@ -42,6 +44,7 @@ mod testing;
 pub use client::Client;
 pub use clock::{Clock, FixedClock, SystemClock};
 pub use directory::{Office, RelayInfo};
+pub use epochs::{Losses, LostParcel, LostRange};
 pub use error::{ErrorKind, SdkError};
 pub use finding::Finding;
 pub use home::{Home, IdentityFiles, InitOptions, Initialised};

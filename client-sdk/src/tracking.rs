@@ -104,6 +104,8 @@ impl Client {
     where
         F: Future<Output = Result<Response<pb::ListResponse>, Status>>,
     {
+        // A list is the relay's word; whether its log goes on from what was seen is not.
+        self.log_key().await?;
         let mut parcels = Vec::new();
         let mut token = String::new();
         for _ in 0..MAX_PAGES {

@@ -4,6 +4,7 @@ mod completions;
 mod evidence;
 mod init;
 mod list;
+mod losses;
 mod names;
 mod offices;
 mod receive;
@@ -37,14 +38,27 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Init(args) => init::init(args, &global, out),
         Command::Verify(args) => verify::verify(args, out),
         Command::Completions(args) => completions::completions(args.shell, out),
-        Command::Send(args) => send::send(args, &Session::open(&global)?, out),
-        Command::Inbox => list::inbox(&Session::open(&global)?, out),
-        Command::Receive(args) => receive::receive(args, &Session::open(&global)?, out),
-        Command::Sent => list::sent(&Session::open(&global)?, out),
-        Command::Show(args) => show::show(&args.parcel, &Session::open(&global)?, out),
-        Command::Evidence(args) => evidence::evidence(&args, &Session::open(&global)?, out),
         Command::Watch(args) => watch::watch(&args, &Session::open(&global)?, out),
-        Command::Offices(args) => offices::offices(&args.words, &Session::open(&global)?, out),
+        command => {
+            let session = Session::open(&global)?;
+            let ended = at_the_relay(command, &session, out);
+            losses::tell(&session.client, out);
+            ended
+        }
+    }
+}
+
+/// Runs a command that asks the relay.
+fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
+    match command {
+        Command::Send(args) => send::send(args, session, out),
+        Command::Inbox => list::inbox(session, out),
+        Command::Receive(args) => receive::receive(args, session, out),
+        Command::Sent => list::sent(session, out),
+        Command::Show(args) => show::show(&args.parcel, session, out),
+        Command::Evidence(args) => evidence::evidence(&args, session, out),
+        Command::Offices(args) => offices::offices(&args.words, session, out),
+        Command::Init(_) | Command::Verify(_) | Command::Completions(_) | Command::Watch(_) => Ok(Exit::Done),
     }
 }
 

@@ -123,7 +123,7 @@ fn cause_in_japanese(cause: &Unreachable) -> String {
             format!("HTTPプロキシ {proxy} が中継サーバーに接続しません（{answer}）。")
         }
         Unreachable::Timeout => "中継サーバーが時間内に応答しませんでした。".to_owned(),
-        Unreachable::Behind { .. } => {
+        Unreachable::Behind { .. } | Unreachable::EarlierEpoch { .. } => {
             "中継サーバーの記録が、以前に確認した所まで追いついていません。".to_owned()
         }
         Unreachable::Busy(refused) => refused.message_ja.clone(),

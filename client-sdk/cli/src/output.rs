@@ -17,6 +17,14 @@ pub(crate) struct Output {
     errors: Box<dyn Write>,
 }
 
+/// A remark as `--json` prints it, on standard error.
+#[derive(Serialize)]
+struct NoticeLine<'a> {
+    notice: &'a str,
+    message_ja: &'a str,
+    message_en: &'a str,
+}
+
 /// An error as `--json` prints it, on standard error.
 #[derive(Serialize)]
 struct ErrorLine<'a> {
@@ -76,6 +84,19 @@ impl Output {
             // Standard error may be closed; the result does not depend on a notice.
             let _ = writeln!(self.errors, "{}", text.of(self.lang));
         }
+    }
+
+    /// Tells something that is no result and that programs may want to know as well: a line for people, or an object,
+    /// on standard error.
+    pub(crate) fn remark(&mut self, word: &str, message: &Text) {
+        let line = if self.json {
+            let line = NoticeLine { notice: word, message_ja: &message.ja, message_en: &message.en };
+            serde_json::to_string(&line).unwrap_or_default()
+        } else {
+            let head = self.lang.pick("お知らせ", "notice");
+            format!("{head}: {}", message.of(self.lang))
+        };
+        let _ = writeln!(self.errors, "{line}");
     }
 
     /// Tells why the command ends without its result: a line for people, or an object for programs.

@@ -50,6 +50,16 @@ pub(super) fn follow(
     Ok(Next { place: behind, new_epoch })
 }
 
+/// Checks that a proven event is the first one in an office's feed of an epoch.
+pub(crate) fn first_of_epoch(
+    office: OfficeNumber,
+    epoch: u64,
+    proven: &Proven,
+) -> Result<(), VerificationError> {
+    let place = follow(&Place::START, office, proven)?.place;
+    if place.epoch == epoch { Ok(()) } else { Err(VerificationError::FeedGap { epoch, after: 0 }) }
+}
+
 /// The lost range that the first event of an epoch names, if it ends the reader's own epoch.
 fn lost(event: &Event, epoch: u64) -> Option<(u64, u64)> {
     let number = |key: &str| event.lines.get(key)?.parse::<u64>().ok();
@@ -100,6 +110,14 @@ mod tests {
         assert_eq!(follow(&later, office(), &proven(2, 1, NO_PREVIOUS)), gap);
         let end = Place { number: u64::MAX, ..place };
         assert!(follow(&end, office(), &proven(1, 0, [4; 32])).is_err());
+    }
+
+    #[test]
+    fn the_first_event_of_an_epoch_has_nothing_before_it() {
+        assert_eq!(first_of_epoch(office(), 2, &proven(2, 1, NO_PREVIOUS)), Ok(()));
+        for wrong in [proven(1, 1, NO_PREVIOUS), proven(2, 2, NO_PREVIOUS), proven(2, 1, [4; 32])] {
+            assert!(matches!(first_of_epoch(office(), 2, &wrong), Err(VerificationError::FeedGap { .. })));
+        }
     }
 
     #[test]

@@ -13,7 +13,6 @@ use crate::checkpoints::{self, AlongProof};
 use crate::client::Client;
 use crate::error::{SdkError, Unreachable, VerificationError};
 use crate::home::Task;
-use crate::send::record::Sent;
 
 /// The relay sends an empty batch every 30 s where nothing happens; after three missed ones the stream is dead.
 const SILENCE: Duration = Duration::from_secs(95);
@@ -73,8 +72,9 @@ impl Client {
         }
     }
 
-    /// Reads the feed as it grows, until `on_news` breaks. Connects again by itself where a connection is lost; only
-    /// a relay that can't be reached from the start is an error. Otherwise as [`Client::sync_feed`].
+    /// Reads the feed as it grows, until `on_news` breaks. Connects again by itself where a connection is lost, and
+    /// tells so ([`News::Lost`], [`News::Connected`]); only a relay that can't be reached from the start is an error.
+    /// Otherwise as [`Client::sync_feed`].
     ///
     /// # Errors
     /// As [`Client::sync_feed`].
@@ -85,19 +85,23 @@ impl Client {
         let _lock = self.home().lock(Task::Feed).await?;
         let mut reader = Reader::open(self, on_news)?;
         let mut attempt = 1;
-        let mut was_reached = false;
         loop {
-            match self.stream(&mut reader, &mut was_reached, &mut attempt).await {
+            let error = match self.stream(&mut reader, &mut attempt).await {
                 Ok(ControlFlow::Break(())) => return Ok(reader.position()),
                 // The relay went down in good order: perhaps another one is there already.
-                Ok(ControlFlow::Continue(())) => {}
-                Err(error) => {
-                    let may_pass = matches!(error, SdkError::Unreachable(_));
-                    if !may_pass || (!was_reached && attempt >= self.inner.caller.attempts()) {
-                        return Err(error);
-                    }
-                    tracing::info!(%error, "the feed's connection is lost; trying again");
+                Ok(ControlFlow::Continue(())) => {
+                    Unreachable::Network("the relay went down".to_owned()).into()
                 }
+                Err(error) => error,
+            };
+            let may_pass = matches!(error, SdkError::Unreachable(_));
+            let never_reached = matches!(reader.link, Link::Untried);
+            if !may_pass || (never_reached && attempt >= self.inner.caller.attempts()) {
+                return Err(error);
+            }
+            tracing::info!(%error, "the feed's connection is lost; trying again");
+            if reader.tell_lost(error).is_break() {
+                return Ok(reader.position());
             }
             self.inner.caller.pause(attempt).await;
             attempt = attempt.saturating_add(1);
@@ -107,7 +111,6 @@ impl Client {
     async fn stream<F: FnMut(&News) -> ControlFlow<()>>(
         &self,
         reader: &mut Reader<'_, F>,
-        was_reached: &mut bool,
         attempt: &mut u32,
     ) -> Result<ControlFlow<()>, SdkError> {
         let caller = &self.inner.caller;
@@ -115,12 +118,14 @@ impl Client {
         let request = pb::StreamRequest { office: String::new(), cursor: Some(reader.cursor()), known_size };
         let mut feed = caller.feed();
         let mut batches = caller.once(feed.stream(request)).await.map_err(|error| reader.alarm(error))?;
+        if reader.tell_connected().is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
         loop {
             let next = tokio::time::timeout(SILENCE, batches.message()).await;
             let next = next.map_err(|_elapsed| Unreachable::Timeout)?;
             let next = next.map_err(|status| reader.alarm(caller.error(&status)))?;
             let Some(batch) = next else { return Ok(ControlFlow::Continue(())) };
-            *was_reached = true;
             *attempt = 1;
             if reader.take(batch, known_size).await?.is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -131,6 +136,17 @@ impl Client {
     }
 }
 
+/// How the connection to the relay stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    /// It was not reached yet.
+    Untried,
+    /// It is, as far as is known.
+    Up,
+    /// It was.
+    Down,
+}
+
 /// A feed that is being read.
 struct Reader<'c, F> {
     client: &'c Client,
@@ -139,12 +155,13 @@ struct Reader<'c, F> {
     /// Where to ask from, if the relay moved on to an epoch in which nothing stands for us yet.
     moved_to: Option<u64>,
     processed: u64,
+    link: Link,
 }
 
 impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
     fn open(client: &'c Client, on_news: F) -> Result<Self, SdkError> {
         let place = state::load(client.home())?;
-        Ok(Self { client, on_news, place, moved_to: None, processed: 0 })
+        Ok(Self { client, on_news, place, moved_to: None, processed: 0, link: Link::Untried })
     }
 
     fn cursor(&self) -> pb::Cursor {
@@ -174,6 +191,21 @@ impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
             }
             error => error,
         }
+    }
+
+    /// Tells once that the connection is lost.
+    fn tell_lost(&mut self, error: SdkError) -> ControlFlow<()> {
+        if self.link != Link::Up {
+            return ControlFlow::Continue(());
+        }
+        self.link = Link::Down;
+        (self.on_news)(&News::Lost(error))
+    }
+
+    /// Tells that the connection is there again, if it was lost.
+    fn tell_connected(&mut self) -> ControlFlow<()> {
+        let was = std::mem::replace(&mut self.link, Link::Up);
+        if was == Link::Down { (self.on_news)(&News::Connected) } else { ControlFlow::Continue(()) }
     }
 
     /// Whether an empty batch leads on into a later epoch.
@@ -224,18 +256,13 @@ impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
     }
 
     async fn tell_new_epoch(&mut self, new: NewEpoch, to: u64) -> Result<ControlFlow<()>, SdkError> {
-        let resend = match new.lost {
-            None => Vec::new(),
-            Some((kept, _)) => {
-                let home = self.client.home().clone();
-                let records = blocking::run(move || Sent::of(&home)?.all()).await?;
-                let lost = |index: u64| index >= kept;
-                let lost = records.iter().filter(|r| r.evidence.epoch == new.from && lost(r.evidence.index));
-                lost.map(crate::send::record::SentRecord::key).collect()
-            }
-        };
-        tracing::warn!(epoch = to, "the relay's log goes on under a new epoch");
-        Ok((self.on_news)(&News::NewEpoch { from: new.from, to, lost: new.lost, resend }))
+        // The checkpoint of the new epoch was admitted, so its beginning was looked at.
+        let client = self.client.clone();
+        let losses = blocking::run(move || client.losses()).await?;
+        let range = losses.ranges.iter().find(|range| range.epoch == new.from);
+        let lost = new.lost.or(range.map(|range| (range.from, range.to)));
+        let resend = losses.parcels.iter().map(|lost| lost.parcel).collect();
+        Ok((self.on_news)(&News::NewEpoch { from: new.from, to, lost, resend }))
     }
 
     async fn keep(&self, before: Place) -> Result<(), SdkError> {

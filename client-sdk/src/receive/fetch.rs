@@ -1,5 +1,6 @@
 //! Fetching sealed parcels into files, several in one call, resumed where a call broke.
 
+use std::collections::HashSet;
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -15,8 +16,8 @@ use crate::files;
 use crate::home::{Home, PARTIAL};
 use crate::parcel::{Parcel, key_from_wire, key_to_wire};
 use crate::progress::{Progress, Step};
-
 use crate::transport::is_busy;
+
 /// How long the relay may send nothing.
 const STANDSTILL: std::time::Duration = std::time::Duration::from_secs(60);
 
@@ -33,9 +34,22 @@ pub(crate) struct Fetched {
 /// What became of fetching one parcel.
 pub(crate) type Fetching = Result<Fetched, (Parcel, SdkError)>;
 
-/// Where a sealed parcel is kept while it is fetched.
-pub(crate) fn partial(home: &Home, parcel: &Parcel) -> PathBuf {
-    home.path(PARTIAL).join(format!("{}_{}.p7m", parcel.key.sender, parcel.key.id))
+/// Where a sealed parcel is kept while it is fetched. The time of acceptance belongs to the name: a parcel that a relay
+/// lost and got again is sealed anew, and halves of two seals don't fit together.
+fn partial(home: &Home, parcel: &Parcel) -> PathBuf {
+    home.path(PARTIAL).join(partial_name(parcel))
+}
+
+fn partial_name(parcel: &Parcel) -> String {
+    format!("{}_{}_{}.p7m", parcel.key.sender, parcel.key.id, parcel.accepted_us.unwrap_or(0))
+}
+
+/// Removes what was half fetched of parcels that don't wait any more.
+pub(super) fn sweep(home: &Home, waiting: &[Parcel]) -> Result<(), SdkError> {
+    let folder = home.path(PARTIAL);
+    let wanted: HashSet<String> = waiting.iter().map(partial_name).collect();
+    let names = files::list(&folder)?;
+    names.iter().filter(|name| !wanted.contains(*name)).try_for_each(|name| files::remove(&folder.join(name)))
 }
 
 /// Fetches parcels and passes each on, or why it can't be had. Ends when all are told.
@@ -115,6 +129,10 @@ async fn fetch_some(
                 done += 1;
                 tell(told, Ok(download.finish(parcel))).await;
             }
+            // It may pass: the whole call is made again from here.
+            Some(Part::Failure(failure)) if is_busy(&failure.reason) => {
+                return Err(Unreachable::Busy(refusal(failure)).into());
+            }
             Some(Part::Failure(failure)) if open.is_none() && done < due => {
                 let parcel = left.pop_front().ok_or(wrong("a parcel that was asked for"))?;
                 done += 1;
@@ -129,10 +147,6 @@ async fn fetch_some(
         // The relay ended the call early, as it does when it goes down.
         return Err(Unreachable::Network("the relay ended the call early".to_owned()).into());
     }
-            // It may pass: the whole call is made again from here.
-            Some(Part::Failure(failure)) if is_busy(&failure.reason) => {
-                return Err(Unreachable::Busy(refusal(failure)).into());
-            }
     Ok(())
 }
 
@@ -144,6 +158,10 @@ fn failed(home: &Home, parcel: Parcel, failure: pb::FetchFailure) -> Result<(Par
         // What was kept can't be part of this parcel: the next run begins anew.
         files::remove(&partial(home, &parcel))?;
     }
+    Ok((parcel, refusal(failure).into()))
+}
+
+fn refusal(failure: pb::FetchFailure) -> Refusal {
     let known = Refusal::of(&failure.reason);
     let told = |text: String, known: String| if text.is_empty() { known } else { text };
     Refusal {
@@ -157,10 +175,6 @@ fn failed(home: &Home, parcel: Parcel, failure: pb::FetchFailure) -> Result<(Par
 /// A parcel on its way into its file.
 #[derive(Debug)]
 struct Download {
-    Ok((parcel, refusal(failure).into()))
-}
-
-fn refusal(failure: pb::FetchFailure) -> Refusal {
     path: PathBuf,
     file: File,
     delivered: pb::Evidence,

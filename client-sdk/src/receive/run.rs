@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::acknowledge::{BATCH, acknowledge};
-use super::fetch::{Fetched, Fetching, fetch_all};
+use super::fetch::{Fetched, Fetching, fetch_all, sweep};
 use super::store::store;
 use super::unpack::{Delivered, unpack};
 use super::{ReceiveOptions, ReceiveOutcome, ReceiveReport, ReceivedParcel, Stored};
@@ -83,6 +83,7 @@ impl Client {
 
     async fn waiting(&self, options: &ReceiveOptions) -> Result<Vec<Parcel>, SdkError> {
         let mut waiting = self.inbox().await?;
+        sweep(self.home(), &waiting)?;
         for name in &options.only {
             if !waiting.iter().any(|p| name.names(&p.key)) {
                 return Err(Refusal::of(reason::PARCEL_NOT_FOUND).into());

@@ -16,7 +16,8 @@ use tasuki_proto::reason;
 use super::fingerprint::Fingerprint;
 use super::outbox::Outbox;
 use super::plan::PlannedParcel;
-use super::record::{Sent, SentRecord};
+use super::record::{Found, Sent, SentRecord};
+use crate::archive;
 use crate::error::{ConfigError, Refusal, SdkError};
 use crate::finding::Finding;
 use crate::home::Home;
@@ -80,8 +81,16 @@ impl Workshop {
         if let Some(ready) = self.left(content)? {
             return Ok((Prepared::Ready(ready), warnings));
         }
-        if let Some(record) = self.sent.find(content)?.filter(|_| !self.again) {
-            return Ok((Prepared::Recorded(record), warnings));
+        if !self.again {
+            match self.sent.find(content)? {
+                Found::Accepted(record) => return Ok((Prepared::Recorded(record), warnings)),
+                Found::Lost(record) => {
+                    if let Some(ready) = self.rescue(content, &record)? {
+                        return Ok((Prepared::Ready(ready), warnings));
+                    }
+                }
+                Found::Nothing => {}
+            }
         }
         let prepared = match self.build(planned, content, &files)? {
             Ok(ready) => Prepared::Ready(ready),
@@ -93,12 +102,23 @@ impl Workshop {
     /// A container that an interrupted sending left in the outbox.
     fn left(&self, content: Fingerprint) -> Result<Option<Ready>, SdkError> {
         let Some(ready) = self.outbox.ready(content)? else { return Ok(None) };
-        if self.sent.holds(content, ready.key.id) {
+        if self.sent.holds(content, ready.key.id)? {
             // The interruption came between the record and this.
             self.outbox.remove(content)?;
             return Ok(None);
         }
         Ok(Some(ready))
+    }
+
+    /// A parcel that the relay has lost, as it was sent: under the same id it arrives once, also where the receiver
+    /// had it already. `None`: it is not kept any more, or was signed with an earlier certificate.
+    fn rescue(&self, content: Fingerprint, record: &SentRecord) -> Result<Option<Ready>, SdkError> {
+        if record.signer() != Some(self.home.identity().fingerprint()) {
+            return Ok(None);
+        }
+        let Some(container) = archive::get(&self.home, record.key().id)? else { return Ok(None) };
+        self.outbox.put(content, &container)?;
+        self.outbox.ready(content)
     }
 
     /// What became of a container that waited in the outbox a moment ago.
@@ -110,7 +130,10 @@ impl Workshop {
             path: self.outbox.path(content),
             message: "it was removed while it was to be sent".to_owned(),
         };
-        Ok(Prepared::Recorded(self.sent.find(content)?.ok_or_else(gone)?))
+        match self.sent.find(content)? {
+            Found::Accepted(record) => Ok(Prepared::Recorded(record)),
+            Found::Lost(_) | Found::Nothing => Err(gone().into()),
+        }
     }
 
     /// What can be told without looking into the files.

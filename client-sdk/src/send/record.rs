@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::{hex, parse_hex};
+use tasuki_proto::event::Event;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
 use tasuki_proto::{pb, time};
 
 use super::fingerprint::Fingerprint;
+use crate::epochs::{Epochs, LostRange, is_lost};
 use crate::error::{SdkError, VerificationError};
 use crate::files::{self, Access};
 use crate::home::{Home, SENT};
@@ -87,6 +89,11 @@ impl SentRecord {
         ParcelKey { sender: self.sender, id: self.parcel }
     }
 
+    /// SHA-256 of the certificate that it was signed with, as the event of the acceptance says.
+    pub(super) fn signer(&self) -> Option<[u8; 32]> {
+        Event::parse(self.evidence.event.as_bytes()).ok()?.digest("signer")
+    }
+
     /// When, Unix microseconds.
     pub(crate) fn accepted_us(&self) -> i64 {
         time::parse_us(&self.accepted_at).unwrap_or(0)
@@ -111,6 +118,19 @@ impl SentRecord {
 pub(crate) struct Sent {
     folder: PathBuf,
     newest: HashMap<Fingerprint, ParcelId>,
+    /// What the relay's log lost: a record of it does not count.
+    lost: Vec<LostRange>,
+}
+
+/// What is recorded of some content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It was never accepted.
+    Nothing,
+    /// It was accepted.
+    Accepted(SentRecord),
+    /// It was accepted, and the relay has lost it since.
+    Lost(SentRecord),
 }
 
 impl Sent {
@@ -124,34 +144,48 @@ impl Sent {
                 *entry = parcel.max(*entry);
             }
         }
-        Ok(Self { folder, newest })
+        let lost = Epochs::load(home)?.map(|epochs| epochs.lost).unwrap_or_default();
+        Ok(Self { folder, newest, lost })
     }
 
     /// The newest parcel with this content.
-    pub(super) fn find(&self, content: Fingerprint) -> Result<Option<SentRecord>, SdkError> {
-        let parcel = self.newest.get(&content);
-        parcel.map(|parcel| SentRecord::read(&self.path(content, *parcel))).transpose()
+    pub(super) fn find(&self, content: Fingerprint) -> Result<Found, SdkError> {
+        let Some(parcel) = self.newest.get(&content) else { return Ok(Found::Nothing) };
+        let record = SentRecord::read(&self.path(content, *parcel))?;
+        Ok(if self.is_lost(&record) { Found::Lost(record) } else { Found::Accepted(record) })
     }
 
-    /// Whether this very parcel is recorded.
-    pub(super) fn holds(&self, content: Fingerprint, parcel: ParcelId) -> bool {
-        self.path(content, parcel).exists()
+    /// Whether this very parcel is recorded, and the relay still has it.
+    pub(super) fn holds(&self, content: Fingerprint, parcel: ParcelId) -> Result<bool, SdkError> {
+        let path = self.path(content, parcel);
+        Ok(path.exists() && !self.is_lost(&SentRecord::read(&path)?))
     }
 
-    /// Keeps a record, durably.
+    /// Keeps a record, durably. What proves an acceptance that was lost stays beside it.
     pub(super) fn put(&self, content: Fingerprint, record: &SentRecord) -> Result<(), SdkError> {
+        let path = self.path(content, record.parcel);
+        if path.exists() {
+            let earlier = SentRecord::read(&path)?;
+            if earlier.evidence.epoch != record.evidence.epoch {
+                let aside =
+                    format!("{}_{}_e{}{SUFFIX}", content.text(), record.parcel, earlier.evidence.epoch);
+                let json = serde_json::to_vec_pretty(&earlier).expect("strings and numbers always serialise");
+                files::write_durably(&self.folder.join(aside), &json, Access::Owner)?;
+            }
+        }
         let json = serde_json::to_vec_pretty(record).expect("strings and numbers always serialise");
-        files::write_durably(&self.path(content, record.parcel), &json, Access::Owner)
+        files::write_durably(&path, &json, Access::Owner)
     }
 
-    /// All records.
-    pub(crate) fn all(&self) -> Result<Vec<SentRecord>, SdkError> {
-        let names = files::list(&self.folder)?;
-        names
-            .iter()
-            .filter(|n| parse_name(n).is_some())
-            .map(|n| SentRecord::read(&self.folder.join(n)))
-            .collect()
+    /// Records of what the relay has lost, and that was not sent again since.
+    pub(crate) fn lost(&self) -> Result<Vec<SentRecord>, SdkError> {
+        let records =
+            self.newest.iter().map(|(content, parcel)| SentRecord::read(&self.path(*content, *parcel)));
+        records.filter(|record| record.as_ref().map_or(true, |r| self.is_lost(r))).collect()
+    }
+
+    fn is_lost(&self, record: &SentRecord) -> bool {
+        is_lost(&self.lost, record.evidence.epoch, record.evidence.index)
     }
 
     fn path(&self, content: Fingerprint, parcel: ParcelId) -> PathBuf {

@@ -109,6 +109,8 @@ impl Client {
     ) -> Result<Vec<ParcelReport>, SdkError> {
         let home = self.home();
         archive::sweep(home, self.now_us())?;
+        // Before records are believed: the relay may have lost what they say.
+        let unreachable = self.log_key().await.err();
         let outbox = Outbox::of(home);
         let sent = Arc::new(Sent::of(home)?);
         let settler = Settler { client: self.clone(), outbox: outbox.clone(), sent: Arc::clone(&sent) };
@@ -126,7 +128,8 @@ impl Client {
         let (parcels_in, parcels) = mpsc::channel(MAX_PARCELS);
         let (told, mut tellings) = mpsc::unbounded_channel();
         let prepare = prepare_all(Arc::new(workshop), work, parcels_in, told.clone());
-        let submission = Submission { caller: &self.inner.caller, settler: &settler, progress, told };
+        let submission =
+            Submission { caller: &self.inner.caller, settler: &settler, progress, told, unreachable };
         let submit = async move { submission.run(parcels).await };
         let collect = async {
             while let Some((place, report)) = tellings.recv().await {

@@ -43,6 +43,8 @@ pub(super) struct Submission<'a> {
     pub(super) settler: &'a Settler,
     pub(super) progress: &'a dyn Progress,
     pub(super) told: mpsc::UnboundedSender<(usize, ParcelReport)>,
+    /// Why the relay could not be asked just before: then nothing is sent, and all waits in the outbox.
+    pub(super) unreachable: Option<SdkError>,
 }
 
 /// What one call has come to.
@@ -103,6 +105,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Submission<'_> {
     pub(super) async fn run(&self, mut parcels: mpsc::Receiver<Parcel>) {
         let mut waiting: VecDeque<Parcel> = VecDeque::new();
+        if let Some(error) = &self.unreachable {
+            return self.give_up(waiting, parcels, error).await;
+        }
         let mut attempt = 1;
         loop {
             if waiting.is_empty() {

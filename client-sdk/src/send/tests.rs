@@ -14,7 +14,7 @@ use super::prepare::{Prepared, Ready, Workshop};
 use super::record::{Sent, SentRecord, StoredEvidence};
 use super::{Attachment, SendOptions};
 use crate::error::{ConfigError, SdkError};
-use crate::home::Home;
+use crate::home::{EPOCHS, Home};
 use crate::parcel::State;
 use crate::testing::{self, Folder, NOW_US, RECIPIENT, SENDER, office, world};
 
@@ -241,6 +241,24 @@ fn what_was_accepted_is_answered_from_the_record_unless_again() {
         Prepared::Recorded(record) => assert_eq!(record.key(), first.key.max(second.key)),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn what_the_relay_has_lost_does_not_count_as_sent() {
+    let bench = Bench::new("lost");
+    let first = bench.ready(false);
+    bench.record(&first);
+    let epochs = r#"{"format": "tasuki-epochs/v1", "newest": 1, "lost": [{"epoch": 0, "from": 0, "to": 3}]}"#;
+    std::fs::write(bench.home.path(EPOCHS), epochs).unwrap();
+    let lost = Sent::of(&bench.home).unwrap().lost().unwrap();
+    assert_eq!(lost.iter().map(SentRecord::key).collect::<Vec<_>>(), [first.key]);
+    // What lies in the outbox goes out, whatever the record says.
+    assert_eq!(bench.ready(false).key, first.key);
+    Outbox::of(&bench.home).remove(first.content).unwrap();
+    // The archive does not have it: it is made anew, once.
+    let second = bench.ready(false);
+    assert_ne!(second.key, first.key);
+    assert_eq!(bench.ready(false).key, second.key);
 }
 
 #[test]

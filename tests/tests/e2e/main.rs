@@ -5,6 +5,7 @@ mod hostile_parcels;
 mod hostile_tls;
 mod mailbox;
 mod month;
+mod new_epoch;
 mod proxied;
 mod set_back;
 mod stage;

@@ -5,10 +5,12 @@ use std::ops::ControlFlow;
 use serde::Serialize;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_sdk::feed::{FeedEvent, News};
+use tasuki_sdk::{Clock as _, LostRange, SystemClock};
 
 use crate::args::Watch;
 use crate::content::office;
 use crate::exit::{Exit, Failure};
+use crate::explain;
 use crate::json::EventObject;
 use crate::lang::{Lang, Text};
 use crate::moment::japan_seconds;
@@ -16,8 +18,8 @@ use crate::output::Output;
 use crate::table::shown;
 use crate::words;
 
-use super::Session;
 use super::names::Names;
+use super::{Session, losses};
 
 /// An event of the feed.
 #[derive(Serialize)]
@@ -97,6 +99,11 @@ async fn terminated() {
 
 /// Prints one piece of news. Behind it the feed counts as processed up to here.
 fn tell(news: &News, names: &mut Names, out: &mut Output) -> Result<(), Failure> {
+    if let Some((word, text)) = connection(news) {
+        let now = japan_seconds(SystemClock.now_us());
+        out.remark(word, &Text::new(format!("{now}  {}", text.ja), format!("{now}  {}", text.en)));
+        return Ok(());
+    }
     if out.is_json() {
         match news {
             News::Event(event) => out.object(&event_line(event))?,
@@ -116,22 +123,39 @@ fn tell(news: &News, names: &mut Names, out: &mut Output) -> Result<(), Failure>
             let name = |number| names.of_now(number);
             out.line(line(event, name, out.lang()))?;
         }
-        News::NewEpoch { from, to, resend, .. } => {
-            let count = resend.len();
-            let text = Text::new(
-                format!(
-                    "中継サーバーの記録が巻き戻り、第{from}期から第{to}期に移りました。再送が必要な電文: {count}件"
-                ),
-                format!(
-                    "The relay's log was set back and goes on as epoch {to} after {from}. To send again: {count}"
-                ),
-            );
+        News::NewEpoch { from, to, lost, resend } => {
+            let ranges = lost.map(|(begin, end)| LostRange { epoch: *from, from: begin, to: end });
+            let text = losses::words(*to, ranges.as_slice(), resend.len());
             out.line(text.of(out.lang()))?;
             out.lines(resend.iter().map(|key| format!("  {}", key.id)))?;
         }
         _ => {}
     }
     Ok(())
+}
+
+/// What to say of the connection.
+fn connection(news: &News) -> Option<(&'static str, Text)> {
+    match news {
+        News::Lost(error) => {
+            let why = explain::cause(error);
+            Some((
+                "RELAY_LOST",
+                Text::new(
+                    format!("中継サーバーとの接続が切れました。つながるまで再接続を続けます（{}）", why.ja),
+                    format!(
+                        "the connection to the relay is lost; trying again until it is back ({})",
+                        why.en
+                    ),
+                ),
+            ))
+        }
+        News::Connected => Some((
+            "RELAY_CONNECTED",
+            Text::new("中継サーバーに再び接続しました。", "connected to the relay again"),
+        )),
+        _ => None,
+    }
 }
 
 fn event_line(event: &FeedEvent) -> EventLine<'_> {
@@ -161,6 +185,8 @@ fn line(event: &FeedEvent, mut name: impl FnMut(OfficeNumber) -> String, lang: L
 
 #[cfg(test)]
 mod tests {
+    use tasuki_sdk::error::Unreachable;
+
     use super::*;
     use crate::testing;
 
@@ -187,6 +213,28 @@ mod tests {
             line(&change, |_| String::new(), Lang::Ja),
             "2026-11-21 20:38:34  事業所の登録内容が変わりました  1371215102"
         );
+    }
+
+    #[test]
+    fn a_lost_connection_is_told_beside_the_results() {
+        let (mut out, results, errors) = Output::captured(Lang::Ja, true);
+        for news in [News::Lost(Unreachable::Timeout.into()), News::Connected] {
+            let (word, text) = connection(&news).unwrap();
+            out.remark(word, &text);
+        }
+        assert_eq!(results.text(), "");
+        let told = errors.objects();
+        assert_eq!(
+            (&told[0]["notice"], &told[1]["notice"]),
+            (&"RELAY_LOST".into(), &"RELAY_CONNECTED".into())
+        );
+        assert!(
+            told[0]["message_ja"].as_str().unwrap().contains("時間内に応答しませんでした"),
+            "{}",
+            told[0]
+        );
+        assert!(told[0]["message_en"].as_str().unwrap().contains("did not answer in time"), "{}", told[0]);
+        assert_eq!(connection(&News::Event(event("parcel.fetched"))), None);
     }
 
     #[test]
