@@ -6,6 +6,7 @@ mod hostile_tls;
 mod mailbox;
 mod month;
 mod new_epoch;
+mod profile;
 mod proxied;
 mod set_back;
 mod stage;
