@@ -65,7 +65,7 @@ impl HttpProxy {
                 }
                 let shared = Arc::clone(&of_thread);
                 // A connection that breaks is what this is for.
-                thread::spawn(move || shared.serve(client));
+                thread::spawn(move || shared.serve(&client));
             }
         });
         Self { address, shared }
@@ -107,14 +107,15 @@ impl Drop for HttpProxy {
 }
 
 impl Shared {
-    fn serve(&self, client: TcpStream) -> io::Result<()> {
+    fn serve(&self, client: &TcpStream) -> io::Result<()> {
         let mut reader = BufReader::new(client.try_clone()?);
         let (target, authorization) = read_request(&mut reader)?;
         let refuse = |status: &str| {
             let answer = format!(
                 "HTTP/1.1 {status}\r\nProxy-Authenticate: Basic realm=\"test\"\r\nContent-Length: 0\r\n\r\n"
             );
-            (&client).write_all(answer.as_bytes())
+            let mut to = client;
+            to.write_all(answer.as_bytes())
         };
         let asked = lock(&self.authorization).clone();
         if asked.is_some() && asked != authorization {
@@ -126,13 +127,14 @@ impl Shared {
             Behaviour::CutAfter(direction, bytes) => Some((direction, bytes)),
         };
         let relay = TcpStream::connect(target)?;
-        (&client).write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
+        let mut answer = client;
+        answer.write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")?;
         self.tunnels.fetch_add(1, Ordering::Relaxed);
         let of = |direction| room.filter(|(cut, _)| *cut == direction).map_or(u64::MAX, |(_, bytes)| bytes);
         thread::scope(|scope| {
             // What came along with the request belongs to the relay.
-            scope.spawn(|| self.carry(Direction::Up, &mut reader, &relay, &client, of(Direction::Up)));
-            self.carry(Direction::Down, &mut &relay, &client, &relay, of(Direction::Down));
+            scope.spawn(|| self.carry(Direction::Up, &mut reader, &relay, client, of(Direction::Up)));
+            self.carry(Direction::Down, &mut &relay, client, &relay, of(Direction::Down));
         });
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ fn back_up(stage: &mut Stage) -> PathBuf {
 }
 
 /// Restores the copy.
-fn set_back(stage: &mut Stage, copy: &PathBuf) {
+fn set_back(stage: &mut Stage, copy: &Path) {
     assert!(stage.relay.stop());
     fs::rename(copy, stage.relay.dir.join("relay.db")).unwrap();
     stage.relay.start();
@@ -48,8 +48,8 @@ fn set_back(stage: &mut Stage, copy: &PathBuf) {
 
 /// The remark on standard error that the log began anew, if there is one.
 fn remark(ran: &Ran) -> Option<Value> {
-    let lines = ran.err.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.into_iter().find(|line| text(line, "notice") == "LOG_BEGAN_ANEW")
+    let mut lines = ran.err.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.find(|line| text(line, "notice") == "LOG_BEGAN_ANEW")
 }
 
 #[test]

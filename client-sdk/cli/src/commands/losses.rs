@@ -23,46 +23,44 @@ fn remark(losses: &Losses) -> Option<Text> {
     if losses.parcels.is_empty() && !losses.are_new {
         return None;
     }
-    let mut text = words(losses.epoch, &losses.ranges, losses.parcels.len());
-    let named = losses.parcels.iter().take(NAMED);
-    for lost in named {
-        let line = format!("\n  {}  → {}  {}", japan(lost.accepted_us), lost.recipient, lost.parcel.id);
-        text.ja.push_str(&line);
-        text.en.push_str(&line);
+    let Text { ja, en } = words(losses.epoch, &losses.ranges, losses.parcels.len());
+    let (mut ja, mut en) = (vec![ja], vec![en]);
+    for lost in losses.parcels.iter().take(NAMED) {
+        let line = format!("  {}  → {}  {}", japan(lost.accepted_us), lost.recipient, lost.parcel.id);
+        ja.push(line.clone());
+        en.push(line);
     }
-    match losses.parcels.len().saturating_sub(NAMED) {
-        0 => {}
-        more => {
-            text.ja.push_str(&format!("\n  ほか{more}件"));
-            text.en.push_str(&format!("\n  and {more} more"));
-        }
+    let more = losses.parcels.len().saturating_sub(NAMED);
+    if more > 0 {
+        ja.push(format!("  ほか{more}件"));
+        en.push(format!("  and {more} more"));
     }
-    Some(text)
+    Some(Text::new(ja.join("\n"), en.join("\n")))
 }
 
 /// What happened, which range is gone, and what to do.
 pub(super) fn words(epoch: u64, ranges: &[LostRange], resend: usize) -> Text {
-    let mut text = Text::new(
-        format!("中継サーバーのデータが以前の状態に戻され、記録が第{epoch}期として新しく始まりました。"),
-        format!("The relay's data was set back and its log began anew, as epoch {epoch}."),
-    );
+    let mut ja = vec![format!(
+        "中継サーバーのデータが以前の状態に戻され、記録が第{epoch}期として新しく始まりました。"
+    )];
+    let mut en = vec![format!("The relay's data was set back and its log began anew, as epoch {epoch}.")];
     for LostRange { epoch, from, to } in ranges {
         let last = to.saturating_sub(1).max(*from);
-        text.ja.push_str(&format!("失われた記録: 第{epoch}期の{from}番から{last}番まで。"));
-        text.en.push_str(&format!(" Lost entries: {from} to {last} of epoch {epoch}."));
+        ja.push(format!("失われた記録: 第{epoch}期の{from}番から{last}番まで。"));
+        en.push(format!("Lost entries: {from} to {last} of epoch {epoch}."));
     }
     if resend == 0 {
-        text.ja.push_str("再送が必要な電文はありません。");
-        text.en.push_str(" None of your parcels must be sent again.");
+        ja.push("再送が必要な電文はありません。".to_owned());
+        en.push("None of your parcels must be sent again.".to_owned());
     } else {
-        text.ja.push_str(&format!(
+        ja.push(format!(
             "再送が必要な電文: {resend}件。同じファイルをもう一度 tasuki send で送ってください。二重には届きません。"
         ));
-        text.en.push_str(&format!(
-            " To send again: {resend}. Run `tasuki send` on the same files; what arrived already does not arrive twice."
+        en.push(format!(
+            "To send again: {resend}. Run `tasuki send` on the same files; what arrived already does not arrive twice."
         ));
     }
-    text
+    Text::new(ja.concat(), en.join(" "))
 }
 
 #[cfg(test)]
