@@ -129,10 +129,6 @@ async fn fetch_some(
                 done += 1;
                 tell(told, Ok(download.finish(parcel))).await;
             }
-            // It may pass: the whole call is made again from here.
-            Some(Part::Failure(failure)) if is_busy(&failure.reason) => {
-                return Err(Unreachable::Busy(refusal(failure)).into());
-            }
             Some(Part::Failure(failure)) if open.is_none() && done < due => {
                 let parcel = left.pop_front().ok_or(wrong("a parcel that was asked for"))?;
                 done += 1;
@@ -158,7 +154,10 @@ fn failed(home: &Home, parcel: Parcel, failure: pb::FetchFailure) -> Result<(Par
         // What was kept can't be part of this parcel: the next run begins anew.
         files::remove(&partial(home, &parcel))?;
     }
-    Ok((parcel, refusal(failure).into()))
+    // What passes is no refusal: the others go on, and running the same again gets this one.
+    let busy = is_busy(&failure.reason);
+    let refusal = refusal(failure);
+    Ok((parcel, if busy { Unreachable::Busy(refusal).into() } else { refusal.into() }))
 }
 
 fn refusal(failure: pb::FetchFailure) -> Refusal {
@@ -221,5 +220,38 @@ impl Download {
 
     fn finish(self, parcel: Parcel) -> Fetched {
         Fetched { parcel, delivered: self.delivered, sealed: self.path }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+    use crate::testing::{self, world};
+
+    #[test]
+    fn a_relay_that_is_busy_has_refused_nothing() {
+        let folder = testing::folder("fetch-failed");
+        let home = testing::home(&folder, &world().recipient);
+        let summary = pb::ParcelSummary {
+            r#ref: Some(pb::ParcelRef {
+                sender: testing::SENDER.to_owned(),
+                parcel_id: "0193a3f0-8a1b-7c2d-8e3f-000000000000".to_owned(),
+            }),
+            recipient: testing::RECIPIENT.to_owned(),
+            digest: vec![7; 32].into(),
+            ..pb::ParcelSummary::default()
+        };
+        let parcel = Parcel::from_wire(summary.clone()).unwrap();
+        let kind = |reason: &str| {
+            let failure = pb::FetchFailure {
+                r#ref: summary.r#ref.clone(),
+                reason: reason.to_owned(),
+                ..pb::FetchFailure::default()
+            };
+            failed(&home, parcel.clone(), failure).unwrap().1.kind()
+        };
+        assert_eq!(kind(reason::STORE_UNAVAILABLE), ErrorKind::Unreachable);
+        assert_eq!(kind(reason::PARCEL_NOT_FOUND), ErrorKind::Rejected);
     }
 }
