@@ -96,19 +96,20 @@ pub fn import(relay: &Relay, offices: &[(&str, &str, &str, &str)]) {
     relay.run(&["office", "import", &path.display().to_string()]).expect(0);
 }
 
-/// Writes `count` slips of the standard's samples, each a parcel of its own, into a folder, and returns that folder.
+/// Writes the standard's sample of a slip `count` times, each a parcel of its own, into a folder, and returns that folder.
 ///
 /// # Panics
 /// If the folder can't be written.
-pub fn write_slips(into: &Path, sender: &str, recipient: &str, count: u32) -> PathBuf {
+pub fn write_slips(into: &Path, count: u32) -> PathBuf {
+    const SERIAL: &str = "20260125103000";
     fs::create_dir_all(into).expect("a writable folder");
-    let mut samples = tasuki_careplan::samples::of_folder("03_slip_202602_to_visit");
-    let sample = samples.find(|s| s.name.starts_with("UPPLAN")).expect("the sample unit holds a slip");
     for number in 0..count {
         // The serial is a date and time; files that share one are one parcel.
-        let (minute, second) = (number / 60, number % 60);
-        let name = format!("UPPLAN_202602_{sender}_43_{recipient}_11_2026012510{minute:02}{second:02}.CSV");
-        fs::write(into.join(name), sample.bytes).expect("a writable folder");
+        let serial = format!("2026012510{:02}{:02}", number / 60, number % 60);
+        for sample in tasuki_careplan::samples::of_folder("03_slip_202602_to_visit") {
+            let name = sample.name.replace(SERIAL, &serial);
+            fs::write(into.join(name), sample.bytes).expect("a writable folder");
+        }
     }
     into.to_owned()
 }

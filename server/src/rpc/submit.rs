@@ -112,13 +112,13 @@ impl Session {
                 biased;
                 () = self.results.closed() => return Err(End::Gone),
                 Some(landed) = self.flights.join_next(), if !self.flights.is_empty() => {
-                    let response = landed.map_err(lost)?;
+                    let response = landed.map_err(|error| lost(&error))?;
                     self.working.remove(&response.ticket);
                     self.answer(response).await?;
                 }
                 granted = granted(&mut self.waiting), if self.waiting.is_some() => {
                     self.waiting = None;
-                    let (piece, room) = granted.map_err(lost)?;
+                    let (piece, room) = granted.map_err(|error| lost(&error))?;
                     self.begin(piece, room).await?;
                 }
                 message = input.message(), if may_read => match message {
@@ -264,7 +264,7 @@ async fn granted(waiting: &mut Option<Waiting>) -> Result<(Piece, Option<Room>),
 }
 
 /// A task panicked: what became of its parcel is unknown here, and sending it again finds out.
-fn lost(error: JoinError) -> End {
+fn lost(error: &JoinError) -> End {
     tracing::error!(%error, "a task of a Submit stream was lost");
     End::Broken(Failure::of(reason::STORE_UNAVAILABLE))
 }

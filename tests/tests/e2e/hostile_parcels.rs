@@ -1,7 +1,6 @@
 //! Parcels that must be refused: each with its stable reason, and the relay goes on as if nothing had been.
 
 use bytes::Bytes;
-use tasuki_careplan::samples;
 use tasuki_proto::container::MIMETYPE;
 use tasuki_proto::manifest;
 use tasuki_proto::parcel::FileEntry;
@@ -175,7 +174,7 @@ async fn standard_files_with_errors() {
     assert_eq!(rejected.reason, word::FILES_REJECTED);
     let finding = &rejected.findings[0];
     assert_eq!((finding.rule.as_str(), finding.severity.as_str()), ("ENCODING", "error"));
-    assert!(finding.file.starts_with("UPPLAN_202602_"));
+    assert!(finding.file.starts_with("DLTPLAN_202602_"));
     assert!(!finding.message_ja.is_empty() && !finding.message_en.is_empty());
     let said = format!("{rejected:?}");
     assert!(!said.contains("これは"), "a finding holds no content: {said}");
@@ -193,11 +192,8 @@ async fn ids_are_used_once() {
     let repeated = submit(&door.channel, first).await.unwrap();
     assert!(matches!(repeated.outcome, Some(pb::submit_response::Outcome::Accepted(a)) if a.repeated));
     let mut other = forge;
-    other.files[0].1 = samples::of_folder("04_slip_202602_to_day_two_users")
-        .find(|s| s.name.starts_with("UPPLAN"))
-        .unwrap()
-        .bytes
-        .to_vec();
+    // A second user.
+    other.files[0].1.extend_from_slice(b"202407,131128,1234567805,202602\r\n");
     other.cover();
     assert_eq!(door.reason(other.sign(signer)).await, word::PARCEL_ID_REUSED);
     door.still_works().await;

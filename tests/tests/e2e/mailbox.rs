@@ -7,9 +7,11 @@ use tasuki_proto::pb::feed_client::FeedClient;
 use tasuki_proto::pb::tracking_client::TrackingClient;
 use tasuki_proto::reason as word;
 use tasuki_proto::statement::AboutParcel;
+use tasuki_tests::office::write_slips;
 use tasuki_tests::raw::{
     Forge, RawOffice, acknowledge, fetch, now_us, parcel_ref, reason, status_reason, submit,
 };
+use tasuki_tests::run::text;
 use tonic::transport::Channel;
 
 use crate::stage::{DAY, Database, MANAGER, Stage, VISIT};
@@ -125,4 +127,20 @@ async fn feeds_are_ones_own_and_end_where_they_end() {
         fetch(&post.to_visit, &post.key, 0).await.unwrap().unwrap()
     });
     assert_eq!(news.unwrap().entries.len(), 1);
+}
+
+#[test]
+fn a_full_mailbox_is_received_in_one_go() {
+    // More bytes than the relay may send ahead on a call, so that fetching waits for verifying, which asks the relay
+    // over the same connection.
+    const PARCELS: u32 = 400;
+    let stage = Stage::new(Database::Sqlite);
+    let (manager, visit) = (stage.office(MANAGER), stage.office(VISIT));
+    visit.run(&["inbox"]).expect(0);
+    let slips = write_slips(&stage.path().join("out"), PARCELS);
+    manager.run(&["send", &slips.display().to_string()]).expect(0);
+    let out = stage.path().join("in").display().to_string();
+    let received = visit.run(&["--json", "receive", "--out", &out]).expect(0).json();
+    assert_eq!(received.len(), 400);
+    assert!(received.iter().all(|parcel| text(parcel, "state") == "acknowledged"), "{received:?}");
 }

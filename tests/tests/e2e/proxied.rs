@@ -133,7 +133,7 @@ fn cut_while_sending(direction: Direction, bytes: u64) {
     let proxy = HttpProxy::start();
     let (manager, visit) = (behind(&stage, &proxy, MANAGER), stage.office(VISIT));
     visit.run(&["inbox"]).expect(0);
-    let slips = write_slips(&stage.path().join("out"), MANAGER, VISIT, 80).display().to_string();
+    let slips = write_slips(&stage.path().join("out"), 80).display().to_string();
 
     // The call is cut, and the relay can't be reached again.
     proxy.behave([Behaviour::CutAfter(direction, bytes), CLOSED]);
@@ -151,7 +151,7 @@ fn cut_while_sending(direction: Direction, bytes: u64) {
     arrived_once(&manager, &visit, PARCELS);
 
     // Cut again and again, one command finishes by itself as long as each connection brings something.
-    let more = write_slips(&stage.path().join("more"), MANAGER, VISIT, 160);
+    let more = write_slips(&stage.path().join("more"), 160);
     for entry in fs::read_dir(&slips).unwrap() {
         fs::remove_file(more.join(entry.unwrap().file_name())).unwrap();
     }
@@ -183,6 +183,7 @@ fn a_fetch_that_is_cut_resumes_where_it_was() {
     let scan = stage.path().join("scan.pdf");
     let mut bytes = vec![0; usize::try_from(BYTES).unwrap()];
     SystemRandom::new().fill(&mut bytes).unwrap();
+    bytes[..5].copy_from_slice(b"%PDF-");
     fs::write(&scan, &bytes).unwrap();
     let attach = format!("{VISIT}={}", scan.display());
     let sent = manager.run(&["--json", "send", "--attach", &attach]).expect(0).json();
