@@ -115,7 +115,7 @@ pub(super) fn covers(checkpoint: &Checkpoint, position: Position) -> bool {
 }
 
 /// The office is the parcel's sender or receiver.
-pub(super) fn concerns(row: &ParcelRow, office: OfficeNumber) -> bool {
+fn concerns(row: &ParcelRow, office: OfficeNumber) -> bool {
     row.key.sender == office || row.recipient == office
 }
 

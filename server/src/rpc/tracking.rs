@@ -14,7 +14,7 @@ use tasuki_proto::pb::tracking_server::Tracking;
 use tasuki_proto::{canonical, pb, reason};
 use tonic::{Request, Response, Status};
 
-use super::convert::{concerns, opening_at, parcel_key, state_from};
+use super::convert::{opening_at, parcel_key, state_from};
 use super::page::{page_size, read_token, token};
 use super::{Context, Failure};
 use crate::access::Caller;
@@ -174,8 +174,7 @@ async fn find(
         Some(named) if named.sender.is_empty() => {
             let id: ParcelId =
                 named.parcel_id.parse().map_err(|_| Failure::malformed("ref.parcel_id is no UUIDv7"))?;
-            let mut rows = context.store.parcels_by_id(&id).await?;
-            rows.retain(|row| concerns(row, office));
+            let mut rows = context.store.parcels_by_id(&id, office).await?;
             let found = rows.pop().ok_or_else(not_found)?;
             if rows.is_empty() { Ok(found) } else { Err(Failure::of(reason::PARCEL_AMBIGUOUS)) }
         }

@@ -16,6 +16,8 @@ pub mod rows;
 pub mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Once;
 use std::time::Duration;

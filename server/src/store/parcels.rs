@@ -263,10 +263,19 @@ impl Store {
         row.as_ref().map(parcel).transpose()
     }
 
-    /// Parcels of any sender with this id: one, unless senders chose alike. At most 8.
-    pub async fn parcels_by_id(&self, id: &ParcelId) -> Result<Vec<ParcelRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM parcels WHERE id = $1 ORDER BY seq LIMIT 8");
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_bytes().to_vec());
+    /// Parcels of any sender with this id that `office` sent or is to receive: one, unless senders chose alike.
+    /// At most 2, which is enough to see that. Strangers' parcels don't count: an id that they chose alike can't
+    /// hide an office's own.
+    pub async fn parcels_by_id(
+        &self,
+        id: &ParcelId,
+        office: OfficeNumber,
+    ) -> Result<Vec<ParcelRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM parcels WHERE id = $1 AND (sender = $2 OR recipient = $2) ORDER BY seq LIMIT 2"
+        );
+        let query =
+            sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_bytes().to_vec()).bind(office.to_string());
         query.fetch_all(self.read()).await?.iter().map(parcel).collect()
     }
 
