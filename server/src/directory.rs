@@ -18,13 +18,9 @@ use tokio::sync::watch;
 
 use crate::cache::Generations;
 use crate::clock::Clock;
-use crate::store::offices::{KeyKind, KeyRow, OfficeRow, OfficeState};
+use crate::store::offices::{KeyKind, KeyRow, MAX_KEYS_USED, OfficeRow, OfficeState};
 use crate::store::{Store, StoreError};
 use crate::trust::Trust;
-
-/// Keys that one parcel is sealed to: certificates that overlap in a renewal, and a sealing key or two. The
-/// newest count; each costs the relay 50 µs for every parcel.
-const MAX_KEYS: usize = 8;
 
 /// The generation is read from the database at most this often.
 const FOLLOW_EVERY: Duration = Duration::from_millis(50);
@@ -98,9 +94,9 @@ impl Directory {
             self.remember(office, None, generation, &trust);
             return Ok(None);
         };
-        let keys = self.store.office_keys(office).await?;
-        let (verifier, snapshot, now_us) =
-            (Arc::clone(&self.verifier), Arc::clone(&trust), self.clock.now_us());
+        let now_us = self.clock.now_us();
+        let keys = self.store.office_keys(office, now_us).await?;
+        let (verifier, snapshot) = (Arc::clone(&self.verifier), Arc::clone(&trust));
         // Certificates are verified: that is no work for the threads that serve the network.
         let usable = tokio::task::spawn_blocking(move || usable_keys(keys, &verifier, &snapshot, now_us));
         let Ok(usable) = usable.await else { return Err(StoreError::from(sqlx::Error::WorkerCrashed)) };
@@ -214,10 +210,11 @@ struct Usable {
     until_us: i64,
 }
 
+/// The newest of `keys` that can be used; `keys` are sorted, newest first.
 fn usable_keys(keys: Vec<KeyRow>, verifier: &SignatureVerifier, trust: &TrustStore, now_us: i64) -> Usable {
     let mut usable = Usable { rows: Vec::new(), recipients: Vec::new(), until_us: i64::MAX };
-    for row in keys.into_iter().rev() {
-        if usable.rows.len() == MAX_KEYS {
+    for row in keys {
+        if usable.rows.len() == MAX_KEYS_USED {
             break;
         }
         match usable_key(&row, verifier, trust, now_us) {

@@ -17,11 +17,7 @@ use super::page::{page_size, read_token, token};
 use super::{Context, Failure};
 use crate::access::Caller;
 use crate::committer::change::Change;
-use crate::store::offices::{KeyKind, KeyRow, OfficeRow, OfficeState};
-
-/// Sealing keys that one office may register in its life: one for each computer that it ever set up. Parcels are
-/// sealed to the newest few only.
-const MAX_SEALING_KEYS: usize = 32;
+use crate::store::offices::{KeyKind, KeyRow, MAX_SEALING_KEYS, OfficeRow, OfficeState};
 
 /// Bytes of words that are searched for; names of offices have about 100.
 const MAX_WORDS: usize = 300;
@@ -113,9 +109,7 @@ async fn approve(
     }
     Recipient::from_sealing_key(&spki).map_err(|_| Failure::of(reason::KEY_MALFORMED))?;
     let fingerprint = sha256(&spki);
-    let known = context.store.office_keys(office).await?;
-    let sealing = known.iter().filter(|k| k.kind == KeyKind::Sealing && k.fingerprint != fingerprint);
-    if sealing.count() >= MAX_SEALING_KEYS {
+    if context.store.sealing_keys_beside(office, &fingerprint).await? >= MAX_SEALING_KEYS {
         return Err(Failure::of(reason::NOT_ALLOWED));
     }
     let row = KeyRow {

@@ -97,6 +97,18 @@ pub struct KeyRow {
     pub not_after_us: i64,
 }
 
+/// Keys that one parcel is sealed to: certificates that overlap in a renewal, and a sealing key or two. The newest
+/// usable ones count; each costs the relay 50 µs for every parcel.
+pub const MAX_KEYS_USED: usize = 8;
+
+/// Sealing keys that one office may register in its life: one for each computer that it ever set up.
+pub const MAX_SEALING_KEYS: u32 = 32;
+
+/// Keys of one office that are read to find those [`MAX_KEYS_USED`]: all its sealing keys could be newer than the
+/// certificate that counts, and of certificates that have not ended several may be revoked, one for each computer
+/// that was lost in two years.
+pub const MAX_KEYS_READ: u32 = MAX_SEALING_KEYS + 64;
+
 /// Offices on one page, with a token for the next.
 pub type OfficePage = (Vec<OfficeRow>, Option<OfficeNumber>);
 
@@ -216,16 +228,36 @@ impl Store {
         query.fetch_optional(&mut **tx).await?.as_ref().map(office).transpose()
     }
 
-    /// An office's keys. It has few: one a certificate in its validity, one sealing key.
-    pub async fn office_keys(&self, number: OfficeNumber) -> Result<Vec<KeyRow>, StoreError> {
+    /// An office's keys that have not ended at `now_us` (Unix microseconds), newest first, at most
+    /// [`MAX_KEYS_READ`].
+    pub async fn office_keys(&self, number: OfficeNumber, now_us: i64) -> Result<Vec<KeyRow>, StoreError> {
         let rows = sqlx::query(
             "SELECT office, fingerprint, kind, key, approval, not_after_us FROM office_keys \
-             WHERE office = $1 ORDER BY registered_us, fingerprint LIMIT 100",
+             WHERE office = $1 AND not_after_us >= $2 ORDER BY registered_us DESC, fingerprint DESC LIMIT $3",
         )
         .bind(number.to_string())
+        .bind(now_us)
+        .bind(i64::from(MAX_KEYS_READ))
         .fetch_all(self.read())
         .await?;
         rows.iter().map(key).collect()
+    }
+
+    /// How many sealing keys an office ever registered, beside the one with this fingerprint.
+    pub async fn sealing_keys_beside(
+        &self,
+        number: OfficeNumber,
+        fingerprint: &[u8; 32],
+    ) -> Result<u32, StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS keys FROM office_keys WHERE office = $1 AND kind = $2 AND fingerprint <> $3",
+        )
+        .bind(number.to_string())
+        .bind(KeyKind::Sealing.as_str())
+        .bind(fingerprint.to_vec())
+        .fetch_one(self.read())
+        .await?;
+        Ok(u32::try_from(row.try_get::<i64, _>("keys")?).unwrap_or(u32::MAX))
     }
 
     /// Offices whose number, name or reading contains every word, in order of their numbers.

@@ -1,13 +1,15 @@
 //! What the store answers, on both databases.
 
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::event::sha256;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
 
-use super::Store;
 use super::dialect::Dialect;
 use super::leaves::Position;
+use super::offices::{KeyKind, KeyRow, MAX_KEYS_READ};
 use super::parcels::{FileRow, ParcelRow, State};
 use super::testing::{TestDatabase, on_both_databases};
+use super::{Store, Tx};
 
 const START_US: i64 = 1_795_261_114_000_000;
 const OWN: &str = "1371215102";
@@ -72,4 +74,45 @@ async fn strangers_who_chose_the_same_id_hide_nothing(dialect: Dialect) {
     store.close().await;
 }
 
-on_both_databases!(strangers_who_chose_the_same_id_hide_nothing);
+/// The `n`th key of an office, registered in this order.
+async fn register(store: &Store, tx: &mut Tx, n: i64, kind: KeyKind, not_after_us: i64) -> [u8; 32] {
+    let key = n.to_be_bytes().to_vec();
+    let fingerprint = sha256(&key);
+    let row = KeyRow { office: office(OWN), kind, key, fingerprint, approval: Vec::new(), not_after_us };
+    assert!(store.insert_key(tx, &row, START_US + n).await.unwrap());
+    fingerprint
+}
+
+async fn an_offices_keys_are_the_newest_that_have_not_ended(dialect: Dialect) {
+    let database = TestDatabase::new(dialect).await;
+    let store = database.open().await;
+    let read = i64::from(MAX_KEYS_READ);
+    let mut tx = store.begin().await.unwrap();
+    for n in 0..read {
+        register(&store, &mut tx, n, KeyKind::Certificate, START_US - 1).await;
+    }
+    tx.commit().await.unwrap();
+    assert_eq!(store.office_keys(office(OWN), START_US).await.unwrap(), [], "they have all ended");
+    let mut newest = Vec::new();
+    let mut tx = store.begin().await.unwrap();
+    for n in read..=2 * read {
+        newest.insert(0, register(&store, &mut tx, n, KeyKind::Sealing, i64::MAX).await);
+    }
+    tx.commit().await.unwrap();
+    let found = store.office_keys(office(OWN), START_US).await.unwrap();
+    let found: Vec<[u8; 32]> = found.iter().map(|key| key.fingerprint).collect();
+    assert_eq!(found, newest[..usize::try_from(read).unwrap()], "the oldest of them is left out");
+
+    let beside = |fingerprint: [u8; 32]| {
+        let store = store.clone();
+        async move { store.sealing_keys_beside(office(OWN), &fingerprint).await.unwrap() }
+    };
+    assert_eq!(beside([0; 32]).await, MAX_KEYS_READ + 1);
+    assert_eq!(beside(newest[0]).await, MAX_KEYS_READ);
+    store.close().await;
+}
+
+on_both_databases!(
+    strangers_who_chose_the_same_id_hide_nothing,
+    an_offices_keys_are_the_newest_that_have_not_ended,
+);
