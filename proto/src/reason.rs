@@ -88,6 +88,8 @@ pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
 pub const LOG_RANGE: &str = "LOG_RANGE";
 /// A sealing key is not P-256, or malformed.
 pub const KEY_MALFORMED: &str = "KEY_MALFORMED";
+/// The relay failed over this request, by a fault of its own. The same bytes would fail again.
+pub const INTERNAL: &str = "INTERNAL";
 
 /// What a word means and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -321,6 +323,11 @@ mod tests {
         for e in all() {
             assert!(seen.insert(e.code), "{} stands twice", e.code);
             assert!(
+    row(
+        INTERNAL,
+        "中継サーバーの内部エラーです。運用主体に連絡し、修正を確認してから送り直してください。",
+        "The relay failed over this by a fault of its own; tell the operator, and send again once it is mended.",
+    ),
                 e.code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'),
                 "{}",
                 e.code

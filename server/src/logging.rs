@@ -25,3 +25,17 @@ pub fn start(config: &LoggingConfig) -> Result<(), LevelError> {
     }
     Ok(())
 }
+
+/// From now on a panic is logged as an error with its place. Its message is not: it may quote what was being worked
+/// on, for example a text that was cut inside a character.
+pub fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = std::thread::current();
+        tracing::error!(
+            panic.place = place,
+            thread.name = thread.name().unwrap_or_default(),
+            "a bug: a panic"
+        );
+    }));
+}

@@ -21,6 +21,7 @@ struct Listening {
 pub(super) async fn run(config: &Config, out: &mut Output) -> Result<Exit, Failure> {
     logging::start(&config.logging).map_err(|error| Failure::Setup(error.to_string()))?;
     no_core_dumps()?;
+    logging::tell_panics();
     let listening = |address: SocketAddr| {
         let text = Text::new(format!("{address}で待ち受けています"), format!("listening on {address}"));
         // A closed standard output is no reason to refuse service.

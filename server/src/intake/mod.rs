@@ -44,6 +44,32 @@ struct Checked {
     needed: Needed,
 }
 
+/// Tells who handed in a parcel what became of it, in any case.
+struct Answer {
+    sender: Option<oneshot::Sender<Result<Done, Refusal>>>,
+    /// What to tell if this is dropped without an answer: by a panic, or by a committer that died.
+    lost: &'static str,
+}
+
+impl Answer {
+    fn give(mut self, outcome: Result<Done, Refusal>) {
+        self.send(outcome);
+    }
+
+    fn send(&mut self, outcome: Result<Done, Refusal>) {
+        if let Some(sender) = self.sender.take() {
+            // Who went away has its answer in the database.
+            let _gone = sender.send(outcome);
+        }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.send(Err(Refusal::of(self.lost)));
+    }
+}
+
 /// Turns containers into deliveries.
 #[derive(Debug)]
 pub struct Intake {
@@ -82,12 +108,12 @@ impl Intake {
     /// Runs work on one of the worker threads.
     ///
     /// # Errors
-    /// [`Refusal`] with `OVERLOADED` if the work was lost: it panicked, or the relay is going down.
+    /// [`Refusal`] with `INTERNAL` if the work panicked, `SHUTTING_DOWN` if the relay is going down.
     pub async fn work<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
-        self.workers.run(work).await.map_err(|_| Refusal::of(reason::OVERLOADED))
+        Ok(self.workers.run(work).await?)
     }
 
     /// Checks, seals and commits one container that `caller` handed in. `room` is its memory, given back as soon
@@ -103,11 +129,14 @@ impl Intake {
         caller: &Caller,
         room: impl Send + Sync + 'static,
     ) -> Result<Done, Refusal> {
-        let (sender, answer) = oneshot::channel();
+        let (sender, outcome) = oneshot::channel();
+        let mut answer = Answer { sender: Some(sender), lost: reason::INTERNAL };
         let (intake, caller, runtime) = (Arc::clone(self), caller.clone(), Handle::current());
         let work = move || match intake.check_and_seal(&container, &caller, &runtime) {
             Ok(Checked { delivery, needed }) => {
                 drop(container);
+                // From here on only the committer can lose it, and then nobody knows what became of it.
+                answer.lost = reason::STORE_UNAVAILABLE;
                 let (key, recipient) = (delivery.key, delivery.recipient);
                 let archivist = Arc::clone(&intake.archivist);
                 intake.committer.hand_over(Change::Deliver(delivery), move |outcome| {
@@ -116,17 +145,16 @@ impl Intake {
                         archivist.committed(&needed);
                     }
                     let about = |refused| Refusal::from(refused).naming(key, recipient);
-                    // Who went away has its answer in the database.
-                    let _gone = sender.send(outcome.map_err(about));
+                    answer.give(outcome.map_err(about));
                 });
             }
             Err(refusal) => {
                 drop(room);
-                let _gone = sender.send(Err(refusal));
+                answer.give(Err(refusal));
             }
         };
-        self.workers.start_work(work).await.map_err(|_| Refusal::of(reason::OVERLOADED))?;
-        answer.await.unwrap_or_else(|_| Err(Refusal::of(reason::OVERLOADED)))
+        self.workers.start_work(work).await?;
+        outcome.await.unwrap_or_else(|_| Err(Refusal::of(reason::INTERNAL)))
     }
 
     fn check_and_seal(
@@ -149,7 +177,7 @@ impl Intake {
 
         let sealed = seal(container, &recipient.recipients, &self.rng).map_err(|error| {
             tracing::error!(%error, "sealing failed");
-            about(Refusal::of(reason::OVERLOADED))
+            about(Refusal::of(reason::INTERNAL))
         })?;
         let needed = self.archivist.needed(&signature.signer);
         let delivery = Box::new(Delivery {

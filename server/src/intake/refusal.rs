@@ -6,6 +6,7 @@ use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::parcel::{Header, ParcelError};
 use tasuki_proto::{pb, reason};
 
+use super::workers::Lost;
 use crate::access::Denied;
 use crate::committer::change::Refused;
 use crate::store::StoreError;
@@ -70,6 +71,15 @@ impl From<ParcelError> for Refusal {
 impl From<SignatureError> for Refusal {
     fn from(error: SignatureError) -> Self {
         Self::with(error.code(), &error)
+    }
+}
+
+impl From<Lost> for Refusal {
+    fn from(lost: Lost) -> Self {
+        Self::of(match lost {
+            Lost::Panicked => reason::INTERNAL,
+            Lost::Gone => reason::SHUTTING_DOWN,
+        })
     }
 }
 

@@ -13,10 +13,16 @@ type Job = Box<dyn FnOnce() + Send>;
 /// handed over; those that wait hold the memory of their parcels.
 const QUEUE_PER_WORKER: usize = 8;
 
-/// The work was lost: it panicked, or the threads are gone.
+/// The work was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the work was lost")]
-pub(super) struct Lost;
+pub(super) enum Lost {
+    /// It panicked, which was logged.
+    #[error("the work panicked")]
+    Panicked,
+    /// The threads are gone.
+    #[error("the relay is going down")]
+    Gone,
+}
 
 /// A fixed number of threads with one bounded queue. The threads end when the pool is dropped.
 #[derive(Debug)]
@@ -45,7 +51,7 @@ impl Workers {
     /// Runs a job on one of the threads; waits for a place in the queue.
     ///
     /// # Errors
-    /// [`Lost`] if it panicked.
+    /// See [`Lost`].
     pub(super) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce() -> T + Send + 'static,
@@ -53,15 +59,16 @@ impl Workers {
         let (reply, answer) = oneshot::channel();
         // Who asked may be gone; the work is done all the same.
         self.start_work(move || drop(reply.send(job()))).await?;
-        answer.await.map_err(|_| Lost)
+        // What was queued is always done, so that only a panic loses the reply.
+        answer.await.map_err(|_| Lost::Panicked)
     }
 
     /// Gives a job to one of the threads; waits for a place in the queue, not for the job.
     ///
     /// # Errors
-    /// [`Lost`] if the threads are gone.
+    /// [`Lost::Gone`].
     pub(super) async fn start_work(&self, job: impl FnOnce() + Send + 'static) -> Result<(), Lost> {
-        self.queue.send(Box::new(job)).await.map_err(|_| Lost)
+        self.queue.send(Box::new(job)).await.map_err(|_| Lost::Gone)
     }
 }
 
@@ -69,10 +76,8 @@ fn work(jobs: &Mutex<mpsc::Receiver<Job>>) {
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
         let Some(job) = job else { return };
-        // A job that panics loses its own reply and nothing else.
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
-            tracing::error!("the work on a parcel or statement panicked");
-        }
+        // A job that panics loses its own reply and nothing else. That it did is logged where the panic begins.
+        let _panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
     }
 }
 
@@ -87,7 +92,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_loses_one_job_only() {
         let workers = Workers::start(2);
-        assert_eq!(workers.run(fail).await, Err(Lost));
+        assert_eq!(workers.run(fail).await, Err(Lost::Panicked));
         for n in 0..100 {
             assert_eq!(workers.run(move || n * 2).await, Ok(n * 2));
         }

@@ -64,6 +64,7 @@ fn code(reason: &str) -> Code {
         reason::TOO_MANY_STREAMS | reason::OVERLOADED => Code::ResourceExhausted,
         reason::SHUTTING_DOWN | reason::STORE_UNAVAILABLE => Code::Unavailable,
         reason::STREAM_TOO_SLOW => Code::DeadlineExceeded,
+        reason::INTERNAL => Code::Internal,
         _ => Code::FailedPrecondition,
     }
 }
@@ -156,6 +157,14 @@ mod tests {
         let info = details.error_info().unwrap();
         assert_eq!((info.reason.as_str(), info.domain.as_str()), (reason::REQUEST_MALFORMED, DOMAIN));
         assert_eq!(details.localized_message().unwrap().locale, "ja");
+    }
+
+    #[test]
+    fn a_fault_of_the_relays_own_is_told_as_such_and_not_to_be_tried_again() {
+        let refusal = Refusal::of(reason::INTERNAL);
+        assert_eq!(Status::from(Failure::from(refusal.clone())).code(), Code::Internal);
+        let rejected = pb::Rejected::from(refusal);
+        assert_eq!((rejected.reason.as_str(), rejected.retry), (reason::INTERNAL, false));
     }
 
     #[test]
