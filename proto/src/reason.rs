@@ -30,6 +30,8 @@ pub const RECIPIENT_MISMATCH: &str = "RECIPIENT_MISMATCH";
 pub const RECIPIENT_IS_SENDER: &str = "RECIPIENT_IS_SENDER";
 /// `parcel.json` is missing, malformed, or does not fit the container.
 pub const HEADER_MALFORMED: &str = "HEADER_MALFORMED";
+/// An attachment is named like a file of the standard.
+pub const ATTACHMENT_NAME: &str = "ATTACHMENT_NAME";
 /// A bound of the header was passed.
 pub const NOTE_TOO_LONG: &str = "NOTE_TOO_LONG";
 /// The parcel holds no file and no note.
@@ -180,6 +182,11 @@ const TABLE: &[Explanation] = &[
     ),
     row(
         NOTE_TOO_LONG,
+    row(
+        ATTACHMENT_NAME,
+        "標準仕様の名前を持つファイルが添付ファイルになっています。添付ではなく標準仕様のファイルとして送ってください。",
+        "An attachment is named like a file of the standard, which would be checked; send it as one, not attached.",
+    ),
         "送付状が長すぎます(2,000文字まで)。短くしてください。",
         "The note is longer than 2,000 characters; shorten it.",
     ),

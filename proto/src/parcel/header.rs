@@ -1,7 +1,7 @@
 //! `parcel.json`: who sends what to whom.
 
 use serde::{Deserialize, Serialize};
-use tasuki_careplan::file_name::FileName;
+use tasuki_careplan::file_name::{FileName, looks_standard};
 use tasuki_careplan::office::OfficeNumber;
 
 use super::{ATTACHMENT, ATTACHMENTS, HEADER_NAME};
@@ -96,6 +96,10 @@ pub enum HeaderError {
     /// A file's kind does not fit its name.
     #[error("a file's kind does not fit its name")]
     Kind,
+    /// An attachment is named like a file of the standard: it would escape the checks of those, and the receiver's
+    /// software could still import it by its name.
+    #[error("an attachment is named like a file of the standard")]
+    AttachmentName,
     /// A standard file's name has another sending office.
     #[error("a file's name has another sender")]
     Sender,
@@ -112,6 +116,7 @@ impl HeaderError {
     pub fn code(self) -> &'static str {
         match self {
             Self::Missing | Self::Malformed | Self::Files | Self::Kind => reason::HEADER_MALFORMED,
+            Self::AttachmentName => reason::ATTACHMENT_NAME,
             Self::NoteTooLong => reason::NOTE_TOO_LONG,
             Self::Sender => reason::SENDER_MISMATCH,
             Self::Recipient => reason::RECIPIENT_MISMATCH,
@@ -204,7 +209,13 @@ impl Header {
     fn check_file(&self, file: &FileEntry) -> Result<(), HeaderError> {
         if file.kind == ATTACHMENT {
             let name = file.path.strip_prefix(ATTACHMENTS).ok_or(HeaderError::Kind)?;
-            return if name.contains('/') { Err(HeaderError::Kind) } else { Ok(()) };
+            return if name.contains('/') {
+                Err(HeaderError::Kind)
+            } else if looks_standard(name) {
+                Err(HeaderError::AttachmentName)
+            } else {
+                Ok(())
+            };
         }
         let name = FileName::parse(&file.path).map_err(|_| HeaderError::Kind)?;
         if name.kind.prefix() != file.kind {
