@@ -9,6 +9,7 @@ use x509_parser::extensions::{
 use x509_parser::x509::X509Name;
 
 use crate::error::{CertError, Position};
+use crate::identity::sha256;
 use crate::key_policy::{self, KeyFault, KeyKind, SignatureStrength};
 use crate::well_formed::{self, Defect};
 
@@ -114,6 +115,15 @@ impl Certificate {
     /// The subject's name as text.
     pub(crate) fn subject_text(&self) -> String {
         X509Name::from_der(&self.subject).map_or_else(|_| String::new(), |(_, name)| name.to_string())
+    }
+
+    /// A CA's common name, and the beginning of its key's SHA-256 in hexadecimal: several CAs may share the name.
+    pub(crate) fn short_name(&self) -> String {
+        let name = X509Name::from_der(&self.subject).ok();
+        let common = name.as_ref().and_then(|(_, name)| name.iter_common_name().next()?.as_str().ok());
+        let [a, b, c, d, ..] = sha256(&self.spki);
+        let key = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
+        common.map_or_else(|| key.clone(), |common| format!("{common} {key}"))
     }
 
     /// What can be said against this certificate wherever it stands in a chain.

@@ -77,6 +77,18 @@ pub struct RevocationAlarm {
     pub state: AlarmState,
 }
 
+/// How old the CRLs of a CA are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RevocationAge {
+    /// The CA's common name and the first eight hexadecimal digits of its key's SHA-256: it names a CA that the
+    /// operator configured, never a certificate's holder.
+    pub issuer: String,
+    /// When its CRL was issued, Unix microseconds; of several for different certificates, the oldest.
+    pub this_update_us: i64,
+    /// The last microsecond at which it is fresh, by its `nextUpdate` and by the policy; of several, the first to end.
+    pub fresh_until_us: i64,
+}
+
 /// The kinds of [`RevocationAlarm`], the most urgent first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -220,14 +232,11 @@ impl RevocationPolicy {
 
     /// The alarm for one CA at `now_us`, from the CRLs that name it as their issuer.
     pub(crate) fn alarm(&self, crls: &[Crl], issuer: &Certificate, now_us: i64) -> Option<AlarmState> {
-        let own: Vec<&Crl> = newest_first(crls.iter().filter(|crl| crl.is_from(issuer)));
-        if own.is_empty() {
+        let current = current(crls, issuer);
+        if current.is_empty() {
             return Some(AlarmState::Missing);
         }
-        // A CA may split its certificates over several lists; the newest of each is looked at.
-        let current =
-            own.iter().enumerate().filter(|(at, crl)| !own[..*at].iter().any(|newer| newer.replaces(crl)));
-        let states = current.filter_map(|(_, crl)| {
+        let states = current.into_iter().filter_map(|crl| {
             if let Err(fault) = usability(crl, issuer, Moment { at_us: now_us, known_us: now_us }) {
                 return Some((i64::MIN, AlarmState::Unusable(fault)));
             }
@@ -241,6 +250,23 @@ impl RevocationPolicy {
         });
         states.min_by_key(|(until, _)| *until).map(|(_, state)| state)
     }
+
+    /// The age of one CA's CRLs. `None`: it has none.
+    pub(crate) fn age_of_lists(&self, crls: &[Crl], issuer: &Certificate) -> Option<RevocationAge> {
+        let current = current(crls, issuer);
+        Some(RevocationAge {
+            issuer: issuer.short_name(),
+            this_update_us: current.iter().map(|crl| crl.this_update_us).min()?,
+            fresh_until_us: current.iter().map(|crl| self.fresh_until_us(crl)).min()?,
+        })
+    }
+}
+
+/// The CRLs of `issuer` that no newer one replaces. A CA may split its certificates over several lists.
+fn current<'c>(crls: &'c [Crl], issuer: &Certificate) -> Vec<&'c Crl> {
+    let own = newest_first(crls.iter().filter(|crl| crl.is_from(issuer)));
+    let replaced = |at: usize| own[..at].iter().any(|newer| newer.replaces(own[at]));
+    (0..own.len()).filter(|at| !replaced(*at)).map(|at| own[at]).collect()
 }
 
 fn newest_first<'a>(crls: impl Iterator<Item = &'a Crl>) -> Vec<&'a Crl> {

@@ -13,7 +13,7 @@ use crate::identity::sha256;
 use crate::path;
 use crate::profile::{CertificateProfile, Identity};
 use crate::revocation::Moment;
-pub use crate::revocation::{AlarmState, OnDoubt, RevocationAlarm, RevocationPolicy, Warning};
+pub use crate::revocation::{AlarmState, OnDoubt, RevocationAge, RevocationAlarm, RevocationPolicy, Warning};
 pub use crate::usage::Purpose;
 
 /// Certificates that may come along with the one that is verified. A chain has two or three; more is a way to make the
@@ -294,6 +294,12 @@ impl TrustStore {
             Some(RevocationAlarm { issuer: ca.subject_text(), state })
         };
         cas.filter_map(alarm).collect()
+    }
+
+    /// How old the CRLs of the configured CAs are. A CA without one is left out: there is an alarm for it.
+    pub fn revocation_ages(&self) -> Vec<RevocationAge> {
+        let cas = self.contents.anchors.iter().chain(&self.contents.intermediates);
+        cas.filter_map(|ca| self.policy.age_of_lists(&self.contents.crls, ca)).collect()
     }
 
     /// The DER of a CRL that [`VerifiedChain::crls`] names: with the chain, what a later check needs to come to the

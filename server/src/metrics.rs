@@ -13,6 +13,10 @@
 //! | `tasuki_signer_cache_hits`, `tasuki_signer_cache_misses` | signers that were known, and that had to be verified |
 //! | `tasuki_contents_purged_total` | sealed contents that went because their time was over |
 //! | `tasuki_crl_alarms` | revocation lists that need a person |
+//! | `tasuki_crl_age_seconds{issuer}`, `tasuki_crl_fresh_seconds{issuer}` | age of a CA's list; seconds until it is stale |
+//! | `tasuki_tls_certificate_seconds` | until the relay's own certificate ends |
+//!
+//! What an operator does with them is in ops/README.md.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

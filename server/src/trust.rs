@@ -117,7 +117,7 @@ impl Keeper {
     pub async fn run(self) {
         let mut ticks = tokio::time::interval(self.every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut told = Vec::new();
+        let (mut told, mut shown) = (Vec::new(), Vec::new());
         loop {
             ticks.tick().await;
             self.renew_crl().await;
@@ -127,6 +127,7 @@ impl Keeper {
                 Err(error) => tracing::warn!(%error, "the revocation override can't be read"),
             }
             self.alarm(&mut told);
+            self.show_ages(&mut shown);
         }
     }
 
@@ -140,7 +141,7 @@ impl Keeper {
         }
     }
 
-    /// Logs each alarm once, and shows in the metrics how long the lists are good for.
+    /// Logs each alarm once, and counts them for the metrics.
     fn alarm(&self, told: &mut Vec<String>) {
         let trust = self.trust.current();
         let now_us = self.clock.now_us();
@@ -151,6 +152,35 @@ impl Keeper {
         }
         *told = alarms;
     }
+
+    /// Shows in the metrics how old the lists are and for how long they are good. `shown`: issuers shown before.
+    fn show_ages(&self, shown: &mut Vec<String>) {
+        let now_us = self.clock.now_us();
+        let ages = self.trust.current().revocation_ages();
+        let gauge = |name: &'static str, issuer: &str, value: f64| {
+            metrics::gauge!(name, "issuer" => issuer.to_owned()).set(value);
+        };
+        for age in &ages {
+            gauge("tasuki_crl_age_seconds", &age.issuer, seconds(now_us.saturating_sub(age.this_update_us)));
+            gauge(
+                "tasuki_crl_fresh_seconds",
+                &age.issuer,
+                seconds(age.fresh_until_us.saturating_sub(now_us)),
+            );
+        }
+        // A CA that left the configuration must not look as if its list stopped ageing.
+        for gone in shown.iter().filter(|issuer| ages.iter().all(|age| age.issuer != **issuer)) {
+            gauge("tasuki_crl_age_seconds", gone, f64::NAN);
+            gauge("tasuki_crl_fresh_seconds", gone, f64::NAN);
+        }
+        *shown = ages.into_iter().map(|age| age.issuer).collect();
+    }
+}
+
+/// Microseconds as whole seconds, for a gauge: 68 years either way.
+pub(crate) fn seconds(us: i64) -> f64 {
+    let seconds = us.div_euclid(1_000_000).clamp(i64::from(i32::MIN), i64::from(i32::MAX));
+    f64::from(i32::try_from(seconds).unwrap_or(i32::MAX))
 }
 
 /// An alarm in words.

@@ -175,7 +175,7 @@ fn chain_and_lists_that_were_kept_are_enough_to_check_again() {
     let then = verify(&store, &der, NOW_US).expect("good");
     let kept = TrustMaterial {
         anchors: vec![then.chain[1].clone()],
-        crls: then.crls.iter().map(|name| store.crl_der(name).expect("it was used")).collect(),
+        crls: then.crls.iter().map(|name| store.crl_der(name).expect("it was used").to_vec()).collect(),
         ..TrustMaterial::default()
     };
     let years_later = NOW_US + 3_000 * DAY_US;
@@ -242,4 +242,21 @@ fn alarms_come_before_a_list_is_stale_and_when_there_is_none() {
     let newer = crl(&[], 2, NOW_US + 6 * DAY_US, NOW_US + 13 * DAY_US);
     let both = with_crls(vec![crl(&[], 1, NOW_US, NOW_US + 7 * DAY_US), newer], RevocationPolicy::default());
     assert_eq!(state(&both, NOW_US + 7 * DAY_US), None);
+}
+
+#[test]
+fn the_age_of_a_cas_newest_list_is_told() {
+    let old = crl(&[], 1, NOW_US - 5 * DAY_US, NOW_US + 20 * DAY_US);
+    let new = crl(&[], 2, NOW_US - 2 * DAY_US, NOW_US + DAY_US);
+    let policy = RevocationPolicy::default();
+    let ages = with_crls(vec![old.clone(), new], policy.clone()).revocation_ages();
+    assert_eq!(ages.len(), 1, "{ages:?}");
+    assert_eq!(ages[0].this_update_us, NOW_US - 2 * DAY_US);
+    assert_eq!(ages[0].fresh_until_us, NOW_US + DAY_US + SECOND_US - 1);
+    let (name, key) = ages[0].issuer.rsplit_once(' ').expect("a name and a key");
+    assert!(!name.is_empty() && key.len() == 8 && key.bytes().all(|b| b.is_ascii_hexdigit()), "{ages:?}");
+    // The policy's bound ends a list that says that it is good for longer.
+    let ages = with_crls(vec![old], policy).revocation_ages();
+    assert_eq!(ages[0].fresh_until_us, NOW_US + 3 * DAY_US);
+    assert_eq!(with_crls(Vec::new(), RevocationPolicy::default()).revocation_ages(), []);
 }
