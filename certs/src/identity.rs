@@ -11,6 +11,7 @@ use openssl::x509::X509;
 use ring::digest;
 use zeroize::Zeroizing;
 
+use crate::certificate::Certificate;
 use crate::certificate_ids::{CertificateIds, NotACertificate};
 
 /// Certificates looked at in one PKCS#12 or PEM file; chains are 2 to 4 long, some files carry a CA's history.
@@ -153,6 +154,13 @@ impl KeyIdentity {
     /// SHA-256 of the certificate's DER.
     pub fn fingerprint(&self) -> [u8; 32] {
         self.fingerprint
+    }
+
+    /// `notBefore` and `notAfter` of the certificate, Unix microseconds.
+    pub fn validity_us(&self) -> Result<(i64, i64), IdentityError> {
+        let certificate =
+            Certificate::parse(self.certificate_der()).map_err(|_| IdentityError::NoCertificate)?;
+        Ok((certificate.not_before_us, certificate.not_after_us))
     }
 
     pub(crate) fn key(&self) -> &PKeyRef<Private> {

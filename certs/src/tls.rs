@@ -10,6 +10,7 @@
 //! per call, which a cache keyed by [`TrustStore::fingerprint`](crate::trust::TrustStore::fingerprint) makes cheap.
 
 mod client_verifier;
+mod server_certificate;
 
 use std::fmt;
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedCipherSuite};
 
 use self::client_verifier::ClientVerifier;
+pub use self::server_certificate::ServerCertificate;
 use crate::certificate::{Certificate, SECOND_US};
 use crate::error::CertError;
 use crate::identity::{IdentityError, KeyIdentity};
@@ -75,7 +77,7 @@ impl From<rustls::Error> for TlsError {
 
 /// The relay's side. Clients without a certificate that `trust` accepts do not get past the handshake.
 pub fn server_config(
-    identity: &KeyIdentity,
+    certificate: &ServerCertificate,
     trust: Arc<dyn CurrentTrust>,
     clock: Clock,
     on_refusal: OnRefusal,
@@ -85,7 +87,7 @@ pub fn server_config(
     let mut config = ServerConfig::builder_with_details(provider, Arc::new(GivenTime(clock)))
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_client_cert_verifier(Arc::new(verifier))
-        .with_cert_resolver(certified(identity)?);
+        .with_cert_resolver(Arc::new(certificate.clone()));
     config.alpn_protocols = vec![ALPN.to_vec()];
     // No way to resume: no memory of sessions, no tickets (rustls makes none for TLS 1.2 unless given a ticketer).
     config.session_storage = Arc::new(NoServerSessionStorage {});
@@ -109,7 +111,7 @@ pub fn client_config(
     let mut config = ClientConfig::builder_with_details(provider(), Arc::new(GivenTime(clock)))
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_root_certificates(roots)
-        .with_client_cert_resolver(certified(identity)?);
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified(identity)?)));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
     Ok(config)
@@ -132,11 +134,11 @@ fn presented(identity: &KeyIdentity) -> Vec<CertificateDer<'static>> {
 }
 
 /// Chain and key as rustls signs with them; the key's DER is wiped once it is read.
-fn certified(identity: &KeyIdentity) -> Result<Arc<SingleCertAndKey>, TlsError> {
+fn certified(identity: &KeyIdentity) -> Result<CertifiedKey, TlsError> {
     let der = identity.private_key_pkcs8_der()?;
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der.as_slice()));
     let key = ring::sign::any_supported_type(&der)?;
-    Ok(Arc::new(SingleCertAndKey::from(CertifiedKey::new(presented(identity), key))))
+    Ok(CertifiedKey::new(presented(identity), key))
 }
 
 /// A [`Clock`] as rustls takes it, in whole seconds.

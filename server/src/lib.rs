@@ -5,6 +5,7 @@
 //! | commands and flags | `cli`, `commands` |
 //! | `relay.toml` | [`config`] |
 //! | start, serving, drain | [`boot`], [`serve`], [`shutdown`] |
+//! | the relay's own TLS certificate | [`server_certificate`] |
 //! | TLS at the door; who may call | [`accept`], [`access`] |
 //! | offices and their keys, cached | [`directory`] |
 //! | trust anchors, CRLs, override; the trial CA | [`trust`], [`trial_ca`] |
@@ -37,6 +38,7 @@ pub mod metrics;
 pub mod retention;
 pub mod rpc;
 pub mod serve;
+pub mod server_certificate;
 pub mod shutdown;
 pub mod store;
 pub mod trial_ca;

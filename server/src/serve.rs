@@ -2,19 +2,17 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tasuki_certs::cms_verify::SignatureVerifier;
-use tasuki_certs::identity::{IdentityError, KeyIdentity};
-use tasuki_certs::tls::{self, TlsError};
+use tasuki_certs::tls::{self, ServerCertificate, TlsError};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use crate::accept;
 use crate::access::Access;
-use crate::boot::{Boot, BootError, read_secret};
+use crate::boot::{Boot, BootError};
 use crate::clock::Clock;
 use crate::committer::{Fatal, Started};
 use crate::config::Config;
@@ -23,6 +21,7 @@ use crate::intake::{Archivist, Intake};
 use crate::metrics;
 use crate::retention::Sweeper;
 use crate::rpc::{self, Context, Places};
+use crate::server_certificate::{Follower, ServerCertificateError};
 use crate::shutdown::Shutdown;
 use crate::trial_ca::TrialCaFiles;
 use crate::trust::{Keeper, Trust, TrustSetupError};
@@ -51,18 +50,10 @@ pub enum ServeError {
     /// Trust anchors, CRLs or the profile.
     #[error(transparent)]
     Trust(#[from] TrustSetupError),
-    /// The server's certificate file.
-    #[error("{path}: {source}")]
-    CertificateFile {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
     /// The server's certificate and key.
-    #[error("server.certificate and server.private_key: {0}")]
-    Identity(#[from] IdentityError),
-    /// TLS can't be set up with them.
+    #[error(transparent)]
+    Certificate(#[from] ServerCertificateError),
+    /// TLS can't be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The address can't be bound.
@@ -109,6 +100,7 @@ pub async fn serve(
 struct Relay {
     context: Arc<Context>,
     keeper: Keeper,
+    certificate: Follower,
     tls: TlsAcceptor,
     shutdown: Shutdown,
     running: crate::committer::Running,
@@ -126,7 +118,8 @@ impl Relay {
         }
         let trust = Trust::load(&config.trust)?;
         trust.refresh(&store).await.map_err(BootError::from)?;
-        let tls = acceptor(config, &trust, &clock)?;
+        let certificate = Follower::load(&config.server)?;
+        let tls = acceptor(&certificate.certificate(), &trust, &clock)?;
         let verifier = Arc::new(SignatureVerifier::with_capacity(trust.clone(), config.trust.known_signers));
         let directory = Arc::new(Directory::new(
             store.clone(),
@@ -169,7 +162,7 @@ impl Relay {
             places: Places::new(&config.limits),
             stopping,
         });
-        Ok(Self { context, keeper, tls, shutdown, running })
+        Ok(Self { context, keeper, certificate, tls, shutdown, running })
     }
 
     async fn run(
@@ -178,7 +171,7 @@ impl Relay {
         stop: impl Future<Output = ()>,
         listening: impl FnOnce(SocketAddr),
     ) -> Result<(), ServeError> {
-        let Self { context, keeper, tls, shutdown, mut running } = self;
+        let Self { context, keeper, certificate, tls, shutdown, mut running } = self;
         let address = config.server.listen;
         let listen_error = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
@@ -188,6 +181,7 @@ impl Relay {
             tracing::info!(%address, "metrics");
         }
         let background = [
+            tokio::spawn(certificate.follow(Arc::clone(&context.clock), keeper.every)),
             tokio::spawn(keeper.run()),
             tokio::spawn(
                 Sweeper::new(context.store.clone(), Arc::clone(&context.clock), config.retention.clone())
@@ -255,15 +249,14 @@ impl Relay {
     }
 }
 
-fn acceptor(config: &Config, trust: &Trust, clock: &Arc<dyn Clock>) -> Result<TlsAcceptor, ServeError> {
-    let path = &config.server.certificate;
-    let chain =
-        std::fs::read(path).map_err(|source| ServeError::CertificateFile { path: path.clone(), source })?;
-    let key = read_secret(&config.server.private_key)?;
-    let identity = KeyIdentity::from_pem(&chain, &key)?;
+fn acceptor(
+    certificate: &ServerCertificate,
+    trust: &Trust,
+    clock: &Arc<dyn Clock>,
+) -> Result<TlsAcceptor, TlsError> {
     let clock = Arc::clone(clock);
     let tls = tls::server_config(
-        &identity,
+        certificate,
         Arc::new(trust.clone()),
         Arc::new(move || clock.now_us()),
         Arc::new(|error| {

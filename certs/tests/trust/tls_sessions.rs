@@ -12,7 +12,7 @@ use rustls::{
 };
 use tasuki_certs::error::{CertError, Position};
 use tasuki_certs::identity::KeyIdentity;
-use tasuki_certs::tls::{CIPHER_SUITES, client_config, server_config};
+use tasuki_certs::tls::{CIPHER_SUITES, ServerCertificate, client_config, server_config};
 use tasuki_certs::trial_ca::{Revocation, RevocationReason};
 use tasuki_certs::trust::{CurrentTrust, TrustMaterial, TrustStore};
 
@@ -114,6 +114,7 @@ fn a_revocation_takes_effect_at_the_next_handshake() {
     let log = Arc::clone(&seen);
     let on_refusal =
         Arc::new(move |error: &CertError| *log.lock().expect("not poisoned") = Some(error.clone()));
+    let server = ServerCertificate::new(&server).expect("the key can be used");
     let server = Arc::new(server_config(&server, Arc::new(trust), clock(), on_refusal).expect("good"));
     let suites = CIPHER_SUITES.into_iter().filter(|suite| suite.tls13().is_some()).collect();
     let client = Arc::new(ordinary_client(&relay_ca, &identity(&issued), suites));

@@ -10,6 +10,7 @@ use super::output::Output;
 use crate::config::Config;
 use crate::logging;
 use crate::serve::ServeError;
+use crate::server_certificate::ServerCertificateError;
 use crate::shutdown;
 
 /// Where the relay listens, as `--json` prints it.
@@ -20,8 +21,8 @@ struct Listening {
 
 pub(super) async fn run(config: &Config, out: &mut Output) -> Result<Exit, Failure> {
     logging::start(&config.logging).map_err(|error| Failure::Setup(error.to_string()))?;
-    no_core_dumps()?;
     logging::tell_panics();
+    no_core_dumps()?;
     let listening = |address: SocketAddr| {
         let text = Text::new(format!("{address}で待ち受けています"), format!("listening on {address}"));
         // A closed standard output is no reason to refuse service.
@@ -53,12 +54,10 @@ async fn stop() {
 
 fn explain(error: ServeError) -> Failure {
     match error {
-        ServeError::Boot(error) => error.into(),
+        ServeError::Boot(error) | ServeError::Certificate(ServerCertificateError::Key(error)) => error.into(),
         ServeError::Trust(error) => error.into(),
         ServeError::Fatal(fatal) => fatal.into(),
-        ServeError::CertificateFile { .. } | ServeError::Identity(_) | ServeError::Tls(_) => {
-            Failure::Setup(error.to_string())
-        }
+        ServeError::Certificate(_) | ServeError::Tls(_) => Failure::Setup(error.to_string()),
         error => {
             let text = error.to_string();
             Failure::rejected("SERVE", format!("中継サーバーを続けられません: {text}"), text)

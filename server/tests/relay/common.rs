@@ -125,12 +125,29 @@ impl Relay {
         Office::load(&out, number)
     }
 
-    /// A connection of its own for an office.
-    pub(crate) async fn connect(&self, office: &Office) -> Result<Channel, String> {
+    /// What the relay logged since it was started.
+    pub(crate) fn log_text(&self) -> String {
+        std::fs::read_to_string(self.path().join("relay.log")).unwrap()
+    }
+
+    fn connector(&self, office: &Office) -> TlsConnector {
         let pem = std::fs::read(self.path().join("relay-ca.pem")).unwrap();
         let ca = CertificateDer::from_pem_slice(&pem).unwrap().to_vec();
         let config = tls::client_config(&[ca], &office.identity, Arc::new(now_us)).unwrap();
-        let connector = TlsConnector::from(Arc::new(config));
+        TlsConnector::from(Arc::new(config))
+    }
+
+    /// The certificate (DER) that a new handshake shows.
+    pub(crate) async fn shown_certificate(&self, office: &Office) -> Vec<u8> {
+        let tcp = TcpStream::connect(&self.address).await.unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let stream = self.connector(office).connect(name, tcp).await.unwrap();
+        stream.get_ref().1.peer_certificates().unwrap()[0].to_vec()
+    }
+
+    /// A connection of its own for an office.
+    pub(crate) async fn connect(&self, office: &Office) -> Result<Channel, String> {
+        let connector = self.connector(office);
         let address = self.address.clone();
         let connect = tower::service_fn(move |_| {
             let (connector, address) = (connector.clone(), address.clone());

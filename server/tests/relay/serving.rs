@@ -1,12 +1,7 @@
 //! A relay as a process: a parcel's way through it, what everybody sees of it, and how it stops.
 
-#![expect(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
-mod common;
-
 use std::time::Duration;
 
-use common::{MANAGER, Relay, VISIT, accepted, parcel_ref, pieces, reason, status_reason, submit};
 use tasuki_certs::open::{OpeningKey, open};
 use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::log::{Checkpoint, LogVerifier, proof_hashes};
@@ -19,6 +14,8 @@ use tasuki_proto::{evidence, pb, reason as word};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Channel;
+
+use crate::common::{MANAGER, Relay, VISIT, accepted, parcel_ref, pieces, reason, status_reason, submit};
 
 async fn log_key(channel: &Channel) -> LogVerifier {
     let relay = DirectoryClient::new(channel.clone()).get_relay(pb::GetRelayRequest {}).await.unwrap();

@@ -40,7 +40,8 @@ pub(super) fn run(
     let issued = ca.issue_server(&text, &options).map_err(CaError::from)?;
     let key = issued.key_pem().map_err(CaError::from)?;
     let chain = issued.chain_pem().map_err(CaError::from)?;
-    // A relay that starts between the two finds a key that does not fit and says so; it starts a moment later.
+    // A relay that starts between the two finds a key that does not fit and says so; it starts a moment later. One that
+    // runs waits until both have settled.
     let (key_path, chain_path) = (&config.server.private_key, &config.server.certificate);
     files::replace(key_path, &key, Readers::Owner).map_err(Failure::file(key_path))?;
     files::replace(chain_path, &chain, Readers::All).map_err(Failure::file(chain_path))?;
@@ -50,8 +51,14 @@ pub(super) fn run(
         not_after: time::format_us(options.not_after_us),
     };
     let text = Text::new(
-        format!("サーバー証明書を発行しました({}まで)。次の起動から使われます", object.not_after),
-        format!("server certificate issued, good until {}; it is used from the next start", object.not_after),
+        format!(
+            "サーバー証明書を発行しました({}まで)。稼働中の中継サーバーは数秒で切り替わります",
+            object.not_after
+        ),
+        format!(
+            "server certificate issued, good until {}; a running relay takes it over within seconds",
+            object.not_after
+        ),
     );
     out.result(&object, &text)?;
     Ok(Exit::Done)

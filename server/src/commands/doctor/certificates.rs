@@ -17,6 +17,9 @@ use crate::trust::Trust;
 /// How long before its end a certificate is spoken of: time to renew it in office hours.
 const SOON_US: i64 = 30 * 86_400 * 1_000_000;
 
+/// How long before its end the relay's own certificate is a failure: nobody gets through when it has ended.
+const URGENT_US: i64 = 7 * 86_400 * 1_000_000;
+
 /// Offices that are named one by one.
 const MAX_NAMED: u32 = 20;
 
@@ -107,35 +110,38 @@ fn judge_server(config: &Config, now_us: i64) -> (Status, Text) {
         Err(error) => return failed(format!("{}: {error}", path.display())),
     };
     match valid_until(&identity, now_us) {
-        None => (
-            Status::Warn,
-            Text::new(
-                "サーバー証明書に発行者の証明書が付いていないため、期限を確かめられません",
-                "the server's certificate comes without its issuer: its validity was not checked",
-            ),
-        ),
-        Some(Err(why)) => failed(format!("{}: {why}", path.display())),
-        Some(Ok(until_us)) => {
+        Err(why) => failed(format!("{}: {why}", path.display())),
+        Ok(until_us) => {
             let until = time::format_us(until_us);
-            let soon = until_us < now_us.saturating_add(SOON_US);
-            let (advice_ja, advice_en) = if soon {
-                ("。cert server で更新してください", "; renew it: cert server")
-            } else {
+            let status = match until_us.saturating_sub(now_us) {
+                left if left < URGENT_US => Status::Fail,
+                left if left < SOON_US => Status::Warn,
+                _ => Status::Ok,
+            };
+            let (advice_ja, advice_en) = if status == Status::Ok {
                 ("", "")
+            } else {
+                (
+                    "。更新してください（試行用CAなら cert server。再起動は不要です）",
+                    "; renew it (of the trial CA: cert server; no restart is needed)",
+                )
             };
             let text = Text::new(
                 format!("サーバー証明書は{until}まで有効です{advice_ja}"),
                 format!("the server's certificate is good until {until}{advice_en}"),
             );
-            (if soon { Status::Warn } else { Status::Ok }, text)
+            (status, text)
         }
     }
 }
 
-/// How long the chain in the file is good for. `None`: it holds one certificate only.
-fn valid_until(identity: &KeyIdentity, now_us: i64) -> Option<Result<i64, String>> {
-    let (leaf, above) = identity.chain_der().split_first()?;
-    let (top, between) = above.split_last()?;
+/// How long the chain in the file is good for, as far as the file has it.
+fn valid_until(identity: &KeyIdentity, now_us: i64) -> Result<i64, String> {
+    let [leaf, between @ .., top] = identity.chain_der() else {
+        let (from_us, until_us) = identity.validity_us().map_err(|error| error.to_string())?;
+        let valid = (from_us..=until_us).contains(&now_us);
+        return valid.then_some(until_us).ok_or_else(|| "the certificate is not valid now".to_owned());
+    };
     // Whether it is revoked is what clients ask, not the relay.
     let policy = RevocationPolicy { on_missing: OnDoubt::Warn, ..RevocationPolicy::default() };
     let material = TrustMaterial { anchors: vec![top.clone()], policy, ..TrustMaterial::default() };
@@ -143,5 +149,5 @@ fn valid_until(identity: &KeyIdentity, now_us: i64) -> Option<Result<i64, String
     let verified = TrustStore::new(material).map_err(|error| error.to_string()).and_then(|store| {
         store.verify_chain(leaf, &extra, Purpose::Any, now_us).map_err(|error| error.to_string())
     });
-    Some(verified.map(|chain| chain.valid_until_us))
+    verified.map(|chain| chain.valid_until_us)
 }

@@ -53,7 +53,9 @@ async fn what_ends_is_told_before_it_ends(dialect: Dialect) {
     assert_eq!(worst(&findings(&relay, now_us + 6 * DAY_US).await, "revocation"), Status::Warn);
     assert_eq!(worst(&findings(&relay, now_us + 8 * DAY_US).await, "revocation"), Status::Fail);
     // The server's certificate is good for 13 months.
+    assert_eq!(worst(&findings(&relay, now_us + 360 * DAY_US).await, "tls"), Status::Ok);
     assert_eq!(worst(&findings(&relay, now_us + 380 * DAY_US).await, "tls"), Status::Warn);
+    assert_eq!(worst(&findings(&relay, now_us + 390 * DAY_US).await, "tls"), Status::Fail);
     assert_eq!(worst(&findings(&relay, now_us + 400 * DAY_US).await, "tls"), Status::Fail);
     // A clock that lags behind the log.
     assert_eq!(worst(&findings(&relay, now_us - DAY_US).await, "clock"), Status::Fail);
