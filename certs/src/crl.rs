@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use openssl::stack::StackRef;
 use openssl::x509::X509Crl;
@@ -27,6 +27,8 @@ const REMEMBERED_ISSUERS: usize = 8;
 /// A CRL as both parsers read it.
 pub(crate) struct Crl {
     x509: X509Crl,
+    /// The list as it was read. Shared: a list can have megabytes, and many readers.
+    pub(crate) der: Arc<[u8]>,
     /// SHA-256 of the DER.
     pub(crate) fingerprint: [u8; 32],
     /// `thisUpdate`, Unix microseconds.
@@ -79,13 +81,9 @@ impl Crl {
             scope: extensions.scope,
             revoked,
             signature_checks: Mutex::new(Vec::new()),
+            der: Arc::from(der),
             x509,
         })
-    }
-
-    /// The list as it was read: parsing made sure that OpenSSL writes the same bytes again.
-    pub(crate) fn der(&self) -> Option<Vec<u8>> {
-        self.x509.to_der().ok()
     }
 
     /// Whether this list is one of `issuer`'s own, by name and key identifier.

@@ -304,13 +304,14 @@ impl TrustStore {
 
     /// The DER of a CRL that [`VerifiedChain::crls`] names: with the chain, what a later check needs to come to the
     /// same answer. `None`: this snapshot does not have it.
-    pub fn crl_der(&self, fingerprint: &[u8; 32]) -> Option<Vec<u8>> {
-        self.contents.crls.iter().find(|crl| crl.fingerprint == *fingerprint).and_then(Crl::der)
+    pub fn crl_der(&self, fingerprint: &[u8; 32]) -> Option<Arc<[u8]>> {
+        let crl = self.contents.crls.iter().find(|crl| crl.fingerprint == *fingerprint)?;
+        Some(Arc::clone(&crl.der))
     }
 
-    /// The DER of every CRL of this snapshot.
-    pub fn crls(&self) -> impl Iterator<Item = Vec<u8>> {
-        self.contents.crls.iter().filter_map(Crl::der)
+    /// Every CRL of this snapshot: SHA-256 and DER.
+    pub fn crls(&self) -> impl Iterator<Item = ([u8; 32], Arc<[u8]>)> {
+        self.contents.crls.iter().map(|crl| (crl.fingerprint, Arc::clone(&crl.der)))
     }
 
     /// The profile in force.

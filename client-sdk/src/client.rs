@@ -13,6 +13,7 @@ use tasuki_proto::statement::{ApproveSealingKey, Statement};
 use tasuki_proto::{pb, time};
 use tokio::sync::Mutex;
 
+use crate::blocking;
 use crate::checkpoints::{self, AlongProof, Checkpoints};
 use crate::clock::Clock;
 use crate::directory::{Office, RelayInfo};
@@ -151,7 +152,9 @@ impl Client {
         });
         let relay = relay.await?;
         let log = checkpoints::pin(home, &relay.log_key)?;
-        self.inner.trust.keep_crls(home, &relay.crls)?;
+        let more = self.unknown_crls(&relay.more_crls).await?;
+        let (client, crls) = (self.clone(), [relay.crls, more].concat());
+        blocking::run(move || client.inner.trust.keep_crls(&client.inner.home, &crls)).await?;
         let checkpoint = self.inner.checkpoints.admit(home, caller, &log, &relay.checkpoint, None).await?;
         let seen = Epochs::load(home)?.map_or(0, |epochs| epochs.newest);
         if checkpoint.epoch < seen {

@@ -20,6 +20,7 @@ mod checkpoints;
 mod client;
 mod clock;
 pub mod config;
+mod crls;
 mod directory;
 mod epochs;
 pub mod error;

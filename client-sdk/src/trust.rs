@@ -5,19 +5,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::profile::CertificateProfile;
 use tasuki_certs::trust::{CurrentTrust, TrustMaterial, TrustStore};
-use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
+use tasuki_proto::limits::MAX_CRL_BYTES;
 
+use crate::crls::file_name;
 use crate::error::{ConfigError, SdkError};
 use crate::files::{self, Access};
 use crate::home::{ANCHORS, CRLS, Home, PROFILE, read_profile};
 use crate::pem;
 
-/// Bytes of one revocation list: a national CA's of 287,000 offices stays below 12 MB even with every one revoked.
-const MAX_CRL_BYTES: usize = 16 * 1024 * 1024;
-
 /// Revocation lists that are kept: several issuers, and some older lists of each.
 const MAX_CRLS: usize = 64;
+
+/// Bytes of the lists that are kept, two of the largest: every command reads them all, in about 30 ms a megabyte.
+const MAX_CRLS_BYTES: u64 = 2 * MAX_CRL_BYTES as u64;
 
 /// Verifies other offices' signatures with what the HOME trusts.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ impl Trust {
         let folder = home.path(CRLS);
         let mut changed = false;
         for crl in crls.iter().map(AsRef::as_ref).take(MAX_CRLS) {
-            let path = folder.join(format!("{}.crl", hex(&sha256(crl))));
+            let path = folder.join(file_name(&sha256(crl)));
             if path.exists() {
                 continue;
             }
@@ -103,16 +104,23 @@ fn is_crl(home: &Home, crl: &[u8]) -> Result<bool, SdkError> {
     Ok(TrustStore::new(material(home, vec![crl.to_vec()])?).is_ok())
 }
 
-/// Removes the lists that arrived first, beyond [`MAX_CRLS`].
+/// Removes the lists that arrived first, beyond [`MAX_CRLS`] and [`MAX_CRLS_BYTES`].
 fn drop_oldest(home: &Home) -> Result<(), SdkError> {
     let folder = home.path(CRLS);
     let mut by_age = Vec::new();
     for name in files::list(&folder)? {
         let path = folder.join(name);
-        let modified = std::fs::metadata(&path).and_then(|m| m.modified());
-        by_age.push((modified.map_err(|e| SdkError::io(&path, &e))?, path));
+        let metadata = std::fs::metadata(&path);
+        let found = metadata.and_then(|m| Ok((m.modified()?, m.len())));
+        let (modified, bytes) = found.map_err(|e| SdkError::io(&path, &e))?;
+        by_age.push((modified, path, bytes));
     }
     by_age.sort_unstable();
-    let surplus = by_age.len().saturating_sub(MAX_CRLS);
-    by_age.iter().take(surplus).try_for_each(|(_, path)| files::remove(path))
+    let mut kept = 0;
+    let fits = by_age.iter().rev().take(MAX_CRLS).take_while(|(_, _, bytes)| {
+        kept += bytes;
+        kept <= MAX_CRLS_BYTES
+    });
+    let surplus = by_age.len() - fits.count();
+    by_age.iter().take(surplus).try_for_each(|(_, path, _)| files::remove(path))
 }

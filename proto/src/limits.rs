@@ -33,6 +33,13 @@ pub const MAX_CHUNK_BYTES: usize = 1024 * 1024;
 /// Bytes of one gRPC message that the relay decodes: a chunk and its frame, or a batch of statements.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 
+/// Bytes of one CRL. A national CA's of 287,000 offices stays below 12 MB even with every one revoked.
+pub const MAX_CRL_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes of the CRLs that an answer carries itself; further ones are handed out in pieces. With the rest, an answer
+/// stays below the 4 MiB that gRPC clients take by default.
+pub const MAX_CRLS_ALONG_BYTES: usize = 1024 * 1024;
+
 /// Parcels in one Fetch call, statements in one Acknowledge call: one batch of the committer.
 pub const MAX_ITEMS: usize = 256;
 

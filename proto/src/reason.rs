@@ -72,6 +72,8 @@ pub const STATE_CONFLICT: &str = "STATE_CONFLICT";
 pub const CURSOR_IN_FUTURE: &str = "CURSOR_IN_FUTURE";
 /// No such office in the directory.
 pub const OFFICE_NOT_FOUND: &str = "OFFICE_NOT_FOUND";
+/// No such revocation list.
+pub const CRL_NOT_FOUND: &str = "CRL_NOT_FOUND";
 /// The caller's certificate names no office of this directory.
 pub const CALLER_UNKNOWN: &str = "CALLER_UNKNOWN";
 /// The caller's office is suspended.
@@ -86,12 +88,12 @@ pub const OVERLOADED: &str = "OVERLOADED";
 pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
 /// The relay can't write.
 pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
+/// The relay failed over this request, by a fault of its own. The same bytes would fail again.
+pub const INTERNAL: &str = "INTERNAL";
 /// No such epoch, size or tile.
 pub const LOG_RANGE: &str = "LOG_RANGE";
 /// A sealing key is not P-256, or malformed.
 pub const KEY_MALFORMED: &str = "KEY_MALFORMED";
-/// The relay failed over this request, by a fault of its own. The same bytes would fail again.
-pub const INTERNAL: &str = "INTERNAL";
 
 /// What a word means and what to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,12 +183,12 @@ const TABLE: &[Explanation] = &[
         "parcel.json is missing or malformed; tell the vendor of the sending software.",
     ),
     row(
-        NOTE_TOO_LONG,
-    row(
         ATTACHMENT_NAME,
         "標準仕様の名前を持つファイルが添付ファイルになっています。添付ではなく標準仕様のファイルとして送ってください。",
         "An attachment is named like a file of the standard, which would be checked; send it as one, not attached.",
     ),
+    row(
+        NOTE_TOO_LONG,
         "送付状が長すぎます(2,000文字まで)。短くしてください。",
         "The note is longer than 2,000 characters; shorten it.",
     ),
@@ -286,6 +288,11 @@ const TABLE: &[Explanation] = &[
         "No office of this number is in the directory; check the number.",
     ),
     row(
+        CRL_NOT_FOUND,
+        "この失効リストは中継サーバーにありません。もう一度接続して、新しい一覧を受け取ってください。",
+        "The relay has no such revocation list; ask it again which ones it uses.",
+    ),
+    row(
         CALLER_UNKNOWN,
         "接続した証明書の事業所は登録されていません。運用主体に登録を依頼してください。",
         "The office of this certificate is not in the directory; ask the operator to register it.",
@@ -316,6 +323,11 @@ const TABLE: &[Explanation] = &[
         "中継サーバーが書き込めません。少し待ってからやり直してください。",
         "The relay can't write right now; try again shortly.",
     ),
+    row(
+        INTERNAL,
+        "中継サーバーの内部エラーです。運用主体に連絡し、修正を確認してから送り直してください。",
+        "The relay failed over this by a fault of its own; tell the operator, and send again once it is mended.",
+    ),
     row(LOG_RANGE, "記録の範囲外です。", "No such epoch, size or tile of the log."),
     row(KEY_MALFORMED, "暗号鍵の形式が正しくありません(P-256のみ)。", "The sealing key is not a P-256 key."),
 ];
@@ -330,11 +342,6 @@ mod tests {
         for e in all() {
             assert!(seen.insert(e.code), "{} stands twice", e.code);
             assert!(
-    row(
-        INTERNAL,
-        "中継サーバーの内部エラーです。運用主体に連絡し、修正を確認してから送り直してください。",
-        "The relay failed over this by a fault of its own; tell the operator, and send again once it is mended.",
-    ),
                 e.code.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_'),
                 "{}",
                 e.code

@@ -64,6 +64,7 @@ impl Client {
         }
         // Evidence that does not hold is not worth keeping.
         let proven = self.prove_events(&parcel, &wire.events, &[]).await?;
+        wire.crls.extend(self.all_crls(&wire.more_crls).await?);
         let container = self.container(&parcel).await?;
         let material = Material { parcel, proven, wire, container };
         let (client, out) = (self.clone(), out.to_owned());

@@ -133,7 +133,7 @@ pub(super) fn office(number: &str) -> OfficeNumber {
 fn archived(kind: &'static str, der: &[u8], above: &[[u8; 32]]) -> Archived {
     let fingerprint = sha256(der);
     let own = if kind == "certificate" { vec![fingerprint] } else { Vec::new() };
-    Archived { fingerprint, kind, der: der.to_vec(), chain: [&own, above].concat() }
+    Archived { fingerprint, kind, der: der.into(), chain: [&own, above].concat() }
 }
 
 /// A parcel as intake would hand it to the committer, with everything that evidence needs.

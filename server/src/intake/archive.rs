@@ -9,7 +9,7 @@ use crate::cache::Generations;
 use crate::store::archive::Archived;
 use crate::trust::Trust;
 
-/// Signers whose certificates are known to be archived, 32 bytes each.
+/// Signers and CRLs that are known to be archived, 32 bytes each.
 const MAX_KNOWN: usize = 65_536;
 
 /// Knows what need not be archived again.
@@ -27,8 +27,8 @@ pub struct Archivist {
 pub struct Needed {
     /// Certificates and CRLs; empty if they are known to be there.
     pub items: Arc<Vec<Archived>>,
-    /// What is known once they are there.
-    name: Option<[u8; 32]>,
+    /// What is known once they are there: the signer with its CRLs, and each CRL.
+    names: Vec<[u8; 32]>,
 }
 
 impl Archivist {
@@ -40,8 +40,8 @@ impl Archivist {
     /// What must be archived with something that this certificate signed.
     pub fn needed(&self, signer: &VerifiedCertificate) -> Needed {
         let name = name(signer);
-        if self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(&name).is_some() {
-            return Needed { items: Arc::default(), name: None };
+        if self.is_kept(&name) {
+            return Needed { items: Arc::default(), names: Vec::new() };
         }
         let chain: Vec<[u8; 32]> = signer.chain.iter().map(|der| sha256(der)).collect();
         let mut items: Vec<Archived> = signer
@@ -52,25 +52,34 @@ impl Archivist {
             .map(|(place, (der, fingerprint))| Archived {
                 fingerprint: *fingerprint,
                 kind: "certificate",
-                der: der.clone(),
+                der: der.as_slice().into(),
                 chain: chain[place..].to_vec(),
             })
             .collect();
         let trust = self.trust.current();
-        let before_crls = items.len();
-        items.extend(signer.crls.iter().filter_map(|fingerprint| {
-            let der = trust.crl_der(fingerprint)?;
-            Some(Archived { fingerprint: *fingerprint, kind: "crl", der, chain: Vec::new() })
-        }));
-        // The trust store may have been reloaded since: then the next one brings the newer CRL.
-        let complete = items.len() - before_crls == signer.crls.len();
-        Needed { items: Arc::new(items), name: complete.then_some(name) }
+        let mut names = vec![name];
+        for fingerprint in signer.crls.iter().filter(|fingerprint| !self.is_kept(fingerprint)) {
+            if let Some(der) = trust.crl_der(fingerprint) {
+                items.push(Archived { fingerprint: *fingerprint, kind: "crl", der, chain: Vec::new() });
+                names.push(*fingerprint);
+            } else {
+                // The trust store was reloaded since: the next one brings the newer CRL.
+                names.clear();
+                break;
+            }
+        }
+        Needed { items: Arc::new(items), names }
+    }
+
+    fn is_kept(&self, name: &[u8; 32]) -> bool {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).get(name).is_some()
     }
 
     /// Something was committed, and with it what [`Archivist::needed`] had named.
     pub fn committed(&self, needed: &Needed) {
-        if let Some(name) = needed.name {
-            self.kept.lock().unwrap_or_else(PoisonError::into_inner).put(name, ());
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for name in &needed.names {
+            kept.put(*name, ());
         }
     }
 }

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::profile::Identity;
 use tasuki_certs::recipient::Recipient;
-use tasuki_certs::trust::CurrentTrust as _;
 use tasuki_proto::event::sha256;
 use tasuki_proto::pb::directory_server::Directory;
 use tasuki_proto::statement::{ApproveSealingKey, Statement};
 use tasuki_proto::{limits, pb, reason, time};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::acknowledge::{Verified, verify};
+use super::crls::{self, Along};
 use super::page::{page_size, read_token, token};
 use super::{Context, Failure};
 use crate::access::Caller;
@@ -66,18 +68,33 @@ impl Directory for Service {
     async fn get_relay(&self, request: Request<pb::GetRelayRequest>) -> Result<Response<pb::Relay>, Status> {
         let _entered = self.0.enter(request.extensions()).await?;
         let checkpoint = self.0.ledger.checkpoint();
+        let crls = Along::in_use(&self.0);
         Ok(Response::new(pb::Relay {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log_key: self.0.ledger.key().vkey(checkpoint.epoch),
             epoch: checkpoint.epoch,
             checkpoint: checkpoint.note.clone().into(),
-            crls: self.0.trust.current().crls().map(Into::into).collect(),
+            crls: crls.crls,
+            more_crls: crls.more,
             max_container_bytes: limits::MAX_CONTAINER_BYTES as u64,
             max_files: u32::try_from(limits::MAX_FILES).unwrap_or(u32::MAX),
             max_file_bytes: limits::MAX_FILE_BYTES as u64,
             max_note_chars: u32::try_from(limits::MAX_NOTE_CHARS).unwrap_or(u32::MAX),
             now: time::format_us(self.0.clock.now_us()),
         }))
+    }
+
+    type GetCrlStream = ReceiverStream<Result<pb::GetCrlResponse, Status>>;
+
+    async fn get_crl(
+        &self,
+        request: Request<pb::GetCrlRequest>,
+    ) -> Result<Response<Self::GetCrlStream>, Status> {
+        let entered = self.0.enter(request.extensions()).await?;
+        let found = crls::find(&self.0, &request.into_inner().fingerprint).await?;
+        let (pieces, stream) = mpsc::channel(1);
+        tokio::spawn(crls::send(Arc::clone(&self.0), entered, found, pieces));
+        Ok(Response::new(ReceiverStream::new(stream)))
     }
 
     async fn approve_sealing_key(

@@ -3,6 +3,7 @@
 
 mod acknowledge;
 mod convert;
+mod crls;
 mod directory;
 mod exchange;
 mod feed;

@@ -54,7 +54,7 @@ fn code(reason: &str) -> Code {
         reason::REQUEST_MALFORMED | reason::STATEMENT_MALFORMED | reason::KEY_MALFORMED => {
             Code::InvalidArgument
         }
-        reason::PARCEL_NOT_FOUND | reason::OFFICE_NOT_FOUND => Code::NotFound,
+        reason::PARCEL_NOT_FOUND | reason::OFFICE_NOT_FOUND | reason::CRL_NOT_FOUND => Code::NotFound,
         reason::CURSOR_IN_FUTURE | reason::OFFSET_OUT_OF_RANGE | reason::LOG_RANGE => Code::OutOfRange,
         reason::CALLER_UNKNOWN
         | reason::CALLER_SUSPENDED

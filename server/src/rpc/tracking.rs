@@ -15,6 +15,7 @@ use tasuki_proto::{canonical, pb, reason};
 use tonic::{Request, Response, Status};
 
 use super::convert::{opening_at, parcel_key, state_from};
+use super::crls::Along;
 use super::page::{page_size, read_token, token};
 use super::{Context, Failure};
 use crate::access::Caller;
@@ -80,13 +81,15 @@ impl Tracking for Service {
         let current = context.ledger.checkpoint();
         let events = events(context, office, &row, &current).await?;
         let named = Named::by(&events);
+        let crls = Along::archived(context, named.crls.iter()).await.map_err(Failure::from)?;
         let statements = context.store.statements_of(row.seq).await.map_err(Failure::from)?;
         let statements = statements.into_iter().filter(|(digest, _)| named.statements.contains(digest));
         Ok(Response::new(pb::GetEvidenceResponse {
             parcel: Some(context.summary(&row).await.map_err(Failure::from)?),
             statements: statements.map(|(_, cms)| cms.into()).collect(),
             certificates: certificates(context, &named.signers).await?,
-            crls: crls(context, &named.crls).await?,
+            crls: crls.crls,
+            more_crls: crls.more,
             log_keys: named.epochs.iter().map(|epoch| context.ledger.key().vkey(*epoch)).collect(),
             events,
         }))
@@ -248,12 +251,4 @@ async fn certificates(context: &Context, signers: &BTreeSet<[u8; 32]>) -> Result
         }
     }
     Ok(certificates)
-}
-
-async fn crls(context: &Context, fingerprints: &BTreeSet<[u8; 32]>) -> Result<Vec<bytes::Bytes>, Failure> {
-    let mut crls = Vec::new();
-    for fingerprint in fingerprints {
-        crls.extend(context.store.archived(fingerprint).await?.map(|(der, _)| der.into()));
-    }
-    Ok(crls)
 }

@@ -3,6 +3,7 @@
 
 mod hostile_parcels;
 mod hostile_tls;
+mod large_crl;
 mod mailbox;
 mod month;
 mod new_epoch;
