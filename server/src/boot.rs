@@ -10,6 +10,7 @@ use crate::committer::start::Found;
 use crate::committer::{Committer, Fatal, Started};
 use crate::config::Config;
 use crate::files;
+use crate::store::blobs::Blobs;
 use crate::store::{Store, StoreError};
 
 /// The relay can't be set up.
@@ -61,7 +62,7 @@ impl Boot {
     pub async fn start(config: &Config) -> Result<Self, BootError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let signer = log_signer(&config.evidence.log_key)?;
-        let store = Store::open(&config.database.url).await?;
+        let store = open_store(config).await?;
         let started =
             Committer::start(store.clone(), signer, &config.evidence.witness, Arc::clone(&clock)).await?;
         if started.found == Found::NoWitness {
@@ -84,6 +85,22 @@ impl Boot {
         self.store.close().await;
         finished
     }
+}
+
+/// The database, with the place for large contents.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn open_store(config: &Config) -> Result<Store, StoreError> {
+    let blobs = config
+        .content
+        .as_ref()
+        .map(|content| Blobs::open(&content.folder, content.large_from_kib as usize * 1024));
+    let store = Store::open(&config.database.url).await?;
+    Ok(match blobs.transpose()? {
+        Some(blobs) => store.with_blobs(blobs),
+        None => store,
+    })
 }
 
 /// The log's key, from a file that only its owner may read.

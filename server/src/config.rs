@@ -55,6 +55,9 @@ pub struct Config {
     pub server: ServerConfig,
     /// The store.
     pub database: DatabaseConfig,
+    /// Where large sealed parcels stand; absent: in the database, as all others.
+    #[serde(default)]
+    pub content: Option<ContentConfig>,
     /// The log of events.
     pub evidence: EvidenceConfig,
     /// Whose certificates are believed.
@@ -96,6 +99,17 @@ pub struct ServerConfig {
 pub struct DatabaseConfig {
     /// `sqlite:FILE` or `postgres://…`.
     pub url: String,
+}
+
+/// `[content]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContentConfig {
+    /// Folder for large sealed parcels. Relays that share a database share it.
+    pub folder: PathBuf,
+    /// Sealed parcels of more KiB than this go there.
+    #[serde(default = "defaults::large_from_kib")]
+    pub large_from_kib: u32,
 }
 
 /// `[evidence]`
@@ -219,6 +233,9 @@ mod defaults {
     pub(super) fn drain_s() -> u32 {
         20
     }
+    pub(super) fn large_from_kib() -> u32 {
+        256
+    }
     pub(super) fn crl_max_age_hours() -> u32 {
         8 * 24
     }
@@ -298,6 +315,7 @@ impl Config {
         here(&mut self.server.private_key);
         here(&mut self.evidence.log_key);
         here(&mut self.evidence.witness);
+        self.content.iter_mut().for_each(|content| here(&mut content.folder));
         for paths in [&mut self.trust.anchors, &mut self.trust.intermediates, &mut self.trust.crls] {
             paths.iter_mut().for_each(here);
         }
@@ -337,8 +355,17 @@ mod tests {
         for line in &optional {
             let key = line.split(" =").next().unwrap();
             let keep = line.starts_with('[')
-                || ["listen", "metrics_listen", "certificate", "private_key", "url", "log_key", "witness"]
-                    .contains(&key)
+                || [
+                    "listen",
+                    "metrics_listen",
+                    "certificate",
+                    "private_key",
+                    "url",
+                    "folder",
+                    "log_key",
+                    "witness",
+                ]
+                .contains(&key)
                 || ["anchors", "crls", "key", "register", "crl"].contains(&key);
             if keep {
                 needed.push_str(line);

@@ -101,13 +101,21 @@ fn restrict(options: &mut OpenOptions, readers: Readers) {
 #[cfg(not(unix))]
 fn restrict(_options: &mut OpenOptions, _readers: Readers) {}
 
+/// Makes durable what a folder's entries are.
+///
+/// # Errors
+/// If it can't be synced.
 #[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Makes durable what a folder's entries are; only Unix can be asked to.
+///
+/// # Errors
+/// None.
 #[cfg(not(unix))]
-fn sync_folder(_folder: &Path) -> io::Result<()> {
+pub fn sync_folder(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 

@@ -14,6 +14,7 @@
 //! | changes of state, their events, the log | [`committer`], [`evidence`] |
 //! | sealed contents whose time is over | [`retention`] |
 //! | SQL | [`store`] |
+//! | large contents that were left over | [`sweep`] |
 //! | bounds on memory and calls | [`budget`] |
 
 use std::ffi::OsString;
@@ -41,6 +42,7 @@ pub mod serve;
 pub mod server_certificate;
 pub mod shutdown;
 pub mod store;
+pub mod sweep;
 pub mod trial_ca;
 pub mod trust;
 

@@ -8,6 +8,7 @@
 //! | `tasuki_handshakes_refused_total{reason}` | client certificates refused in the handshake |
 //! | `tasuki_commit_batch`, `tasuki_commit_seconds` | changes in one transaction; time for it |
 //! | `tasuki_commit_queue` | changes that wait |
+//! | `tasuki_contents_swept_total` | large contents whose parcels were never accepted, removed |
 //! | `tasuki_open_bytes` | memory held by parcels that are not committed yet |
 //! | `tasuki_connections`, `tasuki_calls`, `tasuki_submit_streams`, `tasuki_feeds` | what is open |
 //! | `tasuki_signer_cache_hits`, `tasuki_signer_cache_misses` | signers that were known, and that had to be verified |

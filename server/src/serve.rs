@@ -23,6 +23,7 @@ use crate::retention::Sweeper;
 use crate::rpc::{self, Context, Places};
 use crate::server_certificate::{Follower, ServerCertificateError};
 use crate::shutdown::Shutdown;
+use crate::sweep;
 use crate::trial_ca::TrialCaFiles;
 use crate::trust::{Keeper, Trust, TrustSetupError};
 
@@ -134,6 +135,7 @@ impl Relay {
             Arc::clone(&verifier),
             Arc::clone(&archivist),
             committer.clone(),
+            store.clone(),
             Arc::clone(&clock),
             config.limits.workers,
         ));
@@ -187,6 +189,7 @@ impl Relay {
                 Sweeper::new(context.store.clone(), Arc::clone(&context.clock), config.retention.clone())
                     .run(),
             ),
+            tokio::spawn(sweep::run(context.store.clone(), Arc::clone(&context.clock))),
             tokio::spawn(metrics::sample(context.committer.clone(), Arc::downgrade(&context.verifier))),
             tokio::spawn({
                 let (directory, log) = (Arc::clone(&context.directory), context.ledger.watch());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use ring::rand::SystemRandom;
+use ring::rand::{SecureRandom as _, SystemRandom};
 use tasuki_certs::cms_sign::{self, Content};
 use tasuki_certs::identity::KeyIdentity;
 use tasuki_proto::container::{self, MANIFEST_NAME, SIGNATURE_NAME};
@@ -84,6 +84,22 @@ impl Forge {
         let mut header = Self::header(sender, recipient);
         header.files.push(FileEntry::standard(&name, "DLTPLAN", "text/csv"));
         Self::new(&header, vec![(name, sample.bytes.to_vec())])
+    }
+
+    /// A slip with an attachment so large that the relay keeps the sealed parcel outside its database.
+    ///
+    /// # Panics
+    /// If a number is not one.
+    pub fn large(sender: &str, recipient: &str) -> Self {
+        let mut header = Self::header(sender, recipient);
+        let mut files = Self::slip(sender, recipient).files;
+        header.files.push(FileEntry::standard(&files[0].0, "UPPLAN", "text/csv"));
+        header.files.push(FileEntry::attachment("scan.bin", "application/octet-stream"));
+        // Noise does not compress.
+        let mut noise = vec![0; 300 * 1024];
+        SystemRandom::new().fill(&mut noise).expect("the system gives randomness");
+        files.push(("attachments/scan.bin".to_owned(), noise));
+        Self::new(&header, files)
     }
 
     /// A header without files.

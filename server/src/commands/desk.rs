@@ -5,7 +5,7 @@ use std::path::Path;
 use super::exit::Failure;
 use super::lang::Text;
 use super::output::Output;
-use crate::boot::Boot;
+use crate::boot::{Boot, open_store};
 use crate::committer::change::{Change, Done};
 use crate::committer::start::Found;
 use crate::config::Config;
@@ -76,7 +76,7 @@ impl Desk {
 /// Opens the database for reading only.
 pub(super) async fn open_to_read(config: &Config) -> Result<Store, Failure> {
     check_database(config)?;
-    Ok(Store::open(&config.database.url).await?)
+    Ok(open_store(config).await?)
 }
 
 /// An embedded database that is not there would be made, empty: to a command that is a mistake in the path.

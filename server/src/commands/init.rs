@@ -64,7 +64,7 @@ pub(super) async fn run(arguments: &Init, out: &mut Output, now_us: i64) -> Resu
 async fn make(arguments: &Init, now_us: i64) -> Result<Made, Failure> {
     let folder = &arguments.folder;
     let at = |name: &str| folder.join(name);
-    for name in ["", names::CRLS, names::WITNESS_FOLDER] {
+    for name in ["", names::CRLS, names::CONTENT, names::WITNESS_FOLDER] {
         files::make_folder(&at(name)).map_err(Failure::file(&at(name)))?;
     }
     owner_only(folder).map_err(Failure::file(folder))?;

@@ -149,6 +149,8 @@ pub(super) fn delivery(n: u8) -> Box<Delivery> {
         digest: [n; 32],
         container_size: 900,
         sealed_digest: sha256(&sealed),
+        sealed_size: 1000,
+        aside: false,
         sealed,
         files: vec![FileRow {
             kind: "UPPLAN".to_owned(),

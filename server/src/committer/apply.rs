@@ -126,6 +126,10 @@ impl Draft<'_> {
                 }
             }
         }
+        if delivery.aside && !self.store.consume_intent(tx, &delivery.sealed_digest).await? {
+            // It waited so long that the sweep took its content.
+            return Ok(Err(Refused::Unavailable));
+        }
         for item in delivery.archive.iter() {
             self.store.archive(tx, item).await?;
         }
@@ -143,7 +147,7 @@ impl Draft<'_> {
             digest: delivery.digest,
             sealed_digest: delivery.sealed_digest,
             container_size: delivery.container_size,
-            sealed_size: delivery.sealed.len() as u64,
+            sealed_size: delivery.sealed_size,
             files: delivery.files.clone(),
             signer: delivery.signer,
             accepted_us: self.scribe.time_us,
@@ -151,7 +155,9 @@ impl Draft<'_> {
             acknowledged_us: 0,
             position: written.position,
         };
-        self.contents.push((place, seq, std::mem::take(&mut delivery.sealed)));
+        if !delivery.aside {
+            self.contents.push((place, seq, std::mem::take(&mut delivery.sealed)));
+        }
         self.parcels.push(row.clone());
         Ok(Ok(Applied::parcel(row, written)))
     }

@@ -65,8 +65,12 @@ pub struct Delivery {
     pub digest: [u8; 32],
     /// Bytes of the container.
     pub container_size: u64,
-    /// The sealed parcel: CMS `AuthEnvelopedData` (DER).
+    /// The sealed parcel: CMS `AuthEnvelopedData` (DER); empty where it was set aside.
     pub sealed: Vec<u8>,
+    /// Bytes of the sealed parcel.
+    pub sealed_size: u64,
+    /// It was large and stands outside the database already; the commit consumes the intent of that.
+    pub aside: bool,
     /// SHA-256 of `sealed`.
     pub sealed_digest: [u8; 32],
     /// Its files.

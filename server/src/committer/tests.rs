@@ -1,5 +1,7 @@
 //! The committer on real databases: what is answered stands, in the log, in order, once.
 
+mod aside;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -89,6 +91,8 @@ fn delivery(n: u8) -> Box<Delivery> {
         digest: [n; 32],
         container_size: 900,
         sealed_digest: sha256(&sealed),
+        sealed_size: 1000,
+        aside: false,
         sealed,
         files: vec![FileRow {
             kind: "UPPLAN".to_owned(),

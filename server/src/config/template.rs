@@ -22,6 +22,8 @@ pub mod names {
     pub const TLS_KEY: &str = "tls.key";
     /// The log's key.
     pub const LOG_KEY: &str = "log.key";
+    /// Folder of large sealed parcels.
+    pub const CONTENT: &str = "content";
     /// Folder of the witness.
     pub const WITNESS_FOLDER: &str = "witness";
     /// The last checkpoint.

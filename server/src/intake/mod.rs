@@ -36,6 +36,7 @@ use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::committer::change::{Change, Delivery, Done};
 use crate::directory::{Directory, Member};
+use crate::store::Store;
 use crate::store::parcels::FileRow;
 
 /// A parcel that passed every check.
@@ -77,6 +78,7 @@ pub struct Intake {
     verifier: Arc<SignatureVerifier>,
     archivist: Arc<Archivist>,
     committer: Committer,
+    store: Store,
     clock: Arc<dyn Clock>,
     workers: Workers,
     rng: SystemRandom,
@@ -89,6 +91,7 @@ impl Intake {
         verifier: Arc<SignatureVerifier>,
         archivist: Arc<Archivist>,
         committer: Committer,
+        store: Store,
         clock: Arc<dyn Clock>,
         workers: u32,
     ) -> Self {
@@ -99,6 +102,7 @@ impl Intake {
             verifier,
             archivist,
             committer,
+            store,
             clock,
             workers: Workers::start(workers),
             rng: SystemRandom::new(),
@@ -132,17 +136,20 @@ impl Intake {
         let (sender, outcome) = oneshot::channel();
         let mut answer = Answer { sender: Some(sender), lost: reason::INTERNAL };
         let (intake, caller, runtime) = (Arc::clone(self), caller.clone(), Handle::current());
-        let work = move || match intake.check_and_seal(&container, &caller, &runtime) {
+        let work = move || match intake.prepare(container, &caller, &runtime) {
             Ok(Checked { delivery, needed }) => {
-                drop(container);
                 // From here on only the committer can lose it, and then nobody knows what became of it.
                 answer.lost = reason::STORE_UNAVAILABLE;
                 let (key, recipient) = (delivery.key, delivery.recipient);
                 let archivist = Arc::clone(&intake.archivist);
+                let aside =
+                    delivery.aside.then(|| (intake.store.clone(), runtime.clone(), delivery.sealed_digest));
                 intake.committer.hand_over(Change::Deliver(delivery), move |outcome| {
                     drop(room);
                     if outcome.as_ref().is_ok_and(|done| !done.repeated) {
                         archivist.committed(&needed);
+                    } else if let Some((store, runtime, digest)) = aside {
+                        runtime.spawn(give_up(store, digest));
                     }
                     let about = |refused| Refusal::from(refused).naming(key, recipient);
                     answer.give(outcome.map_err(about));
@@ -155,6 +162,21 @@ impl Intake {
         };
         self.workers.start_work(work).await?;
         outcome.await.unwrap_or_else(|_| Err(Refusal::of(reason::INTERNAL)))
+    }
+
+    /// Everything that comes before the commit.
+    fn prepare(&self, container: Bytes, caller: &Caller, runtime: &Handle) -> Result<Checked, Refusal> {
+        let mut checked = self.check_and_seal(&container, caller, runtime)?;
+        drop(container);
+        // A large content goes to its place outside the database first. This worker waits for the disk.
+        let delivery = &mut checked.delivery;
+        let (digest, now_us) = (delivery.sealed_digest, self.clock.now_us());
+        let aside = runtime.block_on(self.store.set_aside(&digest, &mut delivery.sealed, now_us));
+        delivery.aside = aside.map_err(|error| {
+            tracing::error!(%error, "a large content can't be stored");
+            Refusal::of(reason::STORE_UNAVAILABLE).naming(delivery.key, delivery.recipient)
+        })?;
+        Ok(checked)
     }
 
     fn check_and_seal(
@@ -186,6 +208,8 @@ impl Intake {
             digest: sha256(container),
             container_size: container.len() as u64,
             sealed_digest: sha256(&sealed),
+            sealed_size: sealed.len() as u64,
+            aside: false,
             sealed,
             files,
             signer: signature.signer.fingerprint,
@@ -213,6 +237,13 @@ impl Intake {
             return Err(Refusal::of(reason::RECIPIENT_NO_KEY));
         }
         Ok(member)
+    }
+}
+
+/// A large content whose parcel was not accepted, or had been before.
+async fn give_up(store: Store, digest: [u8; 32]) {
+    if let Err(error) = store.give_up(&digest).await {
+        tracing::warn!(%error, "a large content is left for the sweep");
     }
 }
 

@@ -14,11 +14,18 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 1] = [Migration {
-    name: "0001_start",
-    sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
-    postgres: include_str!("../../../migrations/postgres/0001_start.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        name: "0001_start",
+        sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
+        postgres: include_str!("../../../migrations/postgres/0001_start.sql"),
+    },
+    Migration {
+        name: "0002_contents_aside",
+        sqlite: include_str!("../../../migrations/sqlite/0002_contents_aside.sql"),
+        postgres: include_str!("../../../migrations/postgres/0002_contents_aside.sql"),
+    },
+];
 
 struct Migration {
     name: &'static str,

@@ -5,6 +5,8 @@
 
 pub mod archive;
 pub mod audit;
+pub mod blobs;
+mod contents;
 pub mod dialect;
 pub mod feeds;
 pub mod head;
@@ -19,12 +21,13 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Once;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use sqlx::any::AnyPoolOptions;
 use sqlx::{Any, AnyPool, Transaction};
 
+use blobs::{BlobError, Blobs};
 use dialect::Dialect;
 
 /// The store can't do what was asked.
@@ -49,6 +52,12 @@ pub enum StoreError {
         /// Key of the row.
         row: String,
     },
+    /// A large content can't be read, written or deleted.
+    #[error("large contents: {0}")]
+    Blob(#[from] BlobError),
+    /// Large contents were set aside, and the configuration no longer says where.
+    #[error("large contents were set aside, and the configuration has no [content] that says where")]
+    NoBlobs,
     /// The schema is newer than this program.
     #[error("the database was made by a newer version ({0}); update the relay")]
     TooNew(String),
@@ -67,7 +76,12 @@ impl StoreError {
                     _ => code.starts_with("58") || code.starts_with("XX"),
                 }
             }
-            Self::Database(_) | Self::NotDurable(_) | Self::UnknownDatabase(_) | Self::TooNew(_) => false,
+            Self::Database(_)
+            | Self::NotDurable(_)
+            | Self::UnknownDatabase(_)
+            | Self::Blob(_)
+            | Self::NoBlobs
+            | Self::TooNew(_) => false,
             Self::Corrupt { .. } => true,
         }
     }
@@ -91,6 +105,8 @@ pub struct Store {
     readers: AnyPool,
     writer: AnyPool,
     dialect: Dialect,
+    /// Where large contents stand; without it all are rows.
+    blobs: Option<Arc<Blobs>>,
 }
 
 /// A transaction of the writer, which holds the head's lock.
@@ -117,7 +133,7 @@ impl Store {
         dialect.check_durable(&writer).await?;
         dialect.migrate(&writer).await?;
         let readers = pool(READERS).connect(&url).await?;
-        Ok(Self { readers, writer, dialect })
+        Ok(Self { readers, writer, dialect, blobs: None })
     }
 
     /// Connections for reading.

@@ -348,9 +348,9 @@ impl Store {
             .bind(seq)
             .fetch_optional(self.read())
             .await?;
+        let Some(row) = row else { return self.content_aside(seq, offset, length).await };
         // An empty piece comes back as NULL from SQLite.
-        let piece = |row: AnyRow| row.try_get::<Option<Vec<u8>>, _>(0).map(Option::unwrap_or_default);
-        Ok(row.map(piece).transpose()?)
+        Ok(Some(row.try_get::<Option<Vec<u8>>, _>(0)?.unwrap_or_default()))
     }
 }
 

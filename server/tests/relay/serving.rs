@@ -64,6 +64,10 @@ async fn a_parcel_goes_all_the_way_and_every_step_is_proven() {
     let again = accepted(again.into_iter().next().unwrap());
     assert!(again.repeated);
     proven(&log, again.evidence.as_ref().unwrap());
+    // It is large, and kept once outside the database.
+    let folders = std::fs::read_dir(relay.path().join("content")).unwrap();
+    let kept: usize = folders.map(|f| std::fs::read_dir(f.unwrap().path()).unwrap().count()).sum();
+    assert_eq!(kept, 1);
 
     // Fetched in two pieces: the second goes on where the first stopped.
     let item = |offset| pb::FetchItem { r#ref: Some(parcel_ref(&key)), offset };

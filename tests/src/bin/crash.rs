@@ -25,6 +25,9 @@ use tonic::transport::Channel;
 const SENDERS: [&str; 4] = ["9900000011", "9900000029", "9900000037", "9900000045"];
 const RECEIVERS: [&str; 2] = ["9900000052", "9900000060"];
 
+/// One parcel in so many is large.
+const LARGE_EVERY: usize = 6;
+
 /// What was promised for one parcel.
 #[derive(Clone, Debug)]
 struct Promise {
@@ -117,7 +120,12 @@ async fn send(channel: Channel, office: Arc<RawOffice>, promises: Promises) -> R
     loop {
         let recipient = RECEIVERS[n % RECEIVERS.len()];
         n += 1;
-        let forge = Forge::withdrawal(&office.number, recipient);
+        // Some stand outside the database.
+        let forge = if n.is_multiple_of(LARGE_EVERY) {
+            Forge::large(&office.number, recipient)
+        } else {
+            Forge::withdrawal(&office.number, recipient)
+        };
         let key = ParcelKey { sender: office.number.parse().map_err(|_| "a number")?, id: forge.id };
         let container = forge.sign(&office.identity);
         let digest = sha256(&container);

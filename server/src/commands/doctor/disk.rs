@@ -13,6 +13,7 @@ const NO_BYTES: u64 = 200 * 1024 * 1024;
 /// Looks at the disks of the embedded database, the witness and the relay's folder.
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let mut folders = vec![folder_of(&config.folder.join("relay.toml")), folder_of(&config.evidence.witness)];
+    folders.extend(config.content.as_ref().map(|content| content.folder.clone()));
     if let Some(file) = config.database.url.strip_prefix("sqlite:") {
         folders.push(folder_of(Path::new(file.split('?').next().unwrap_or_default())));
     }
