@@ -86,14 +86,14 @@ impl Forge {
         Self::new(&header, vec![(name, sample.bytes.to_vec())])
     }
 
-    /// A slip with an attachment so large that the relay keeps the sealed parcel outside its database.
+    /// A withdrawn slip with an attachment so large that the relay keeps the sealed parcel outside its database.
     ///
     /// # Panics
     /// If a number is not one.
     pub fn large(sender: &str, recipient: &str) -> Self {
         let mut header = Self::header(sender, recipient);
-        let mut files = Self::slip(sender, recipient).files;
-        header.files.push(FileEntry::standard(&files[0].0, "UPPLAN", "text/csv"));
+        let mut files = Self::withdrawal(sender, recipient).files;
+        header.files.push(FileEntry::standard(&files[0].0, "DLTPLAN", "text/csv"));
         header.files.push(FileEntry::attachment("scan.bin", "application/octet-stream"));
         // Noise does not compress.
         let mut noise = vec![0; 300 * 1024];

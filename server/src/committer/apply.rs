@@ -155,9 +155,8 @@ impl Draft<'_> {
             acknowledged_us: 0,
             position: written.position,
         };
-        if !delivery.aside {
-            self.contents.push((place, seq, std::mem::take(&mut delivery.sealed)));
-        }
+        // Of one that was set aside the row is empty, and says that there is one.
+        self.contents.push((place, seq, std::mem::take(&mut delivery.sealed)));
         self.parcels.push(row.clone());
         Ok(Ok(Applied::parcel(row, written)))
     }

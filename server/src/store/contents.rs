@@ -1,6 +1,6 @@
 //! Sealed contents: small ones in a row, large ones outside the database.
 //!
-//! A large one takes three steps. An *intent* row names it, durably; then the blob is written, durably; then the commit
+//! Every content has a row; that of a large one is empty. A large one takes three steps. An *intent* row names it, durably; then the blob is written, durably; then the commit
 //! that accepts the parcel consumes the intent, or does not take place. So every blob has either a parcel or an intent,
 //! after any crash. What nobody consumed is *doomed* first, so that no commit can consume it any more; then its blob goes,
 //! then its row: a sweep that a crash cuts short goes on where it was.
@@ -106,7 +106,7 @@ impl Store {
         Ok(())
     }
 
-    /// A piece of a content that has no row.
+    /// A piece of a content whose row is empty.
     pub(super) async fn content_aside(
         &self,
         seq: i64,

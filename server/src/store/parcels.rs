@@ -337,9 +337,11 @@ impl Store {
     /// A piece of a sealed parcel: at most `length` bytes from `offset` on. `None`: no content is kept.
     pub async fn content(&self, seq: i64, offset: u64, length: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let sql = match self.dialect() {
-            super::dialect::Dialect::Sqlite => "SELECT substr(sealed, $1, $2) FROM contents WHERE seq = $3",
+            super::dialect::Dialect::Sqlite => {
+                "SELECT substr(sealed, $1, $2), length(sealed) FROM contents WHERE seq = $3"
+            }
             super::dialect::Dialect::Postgres => {
-                "SELECT substr(sealed, $1::INT, $2::INT) FROM contents WHERE seq = $3"
+                "SELECT substr(sealed, $1::INT, $2::INT), length(sealed)::BIGINT FROM contents WHERE seq = $3"
             }
         };
         let row = sqlx::query(sql)
@@ -348,7 +350,10 @@ impl Store {
             .bind(seq)
             .fetch_optional(self.read())
             .await?;
-        let Some(row) = row else { return self.content_aside(seq, offset, length).await };
+        let Some(row) = row else { return Ok(None) };
+        if row.try_get::<i64, _>(1)? == 0 {
+            return self.content_aside(seq, offset, length).await;
+        }
         // An empty piece comes back as NULL from SQLite.
         Ok(Some(row.try_get::<Option<Vec<u8>>, _>(0)?.unwrap_or_default()))
     }

@@ -35,6 +35,11 @@ impl Store {
     pub(crate) async fn purge_acknowledged(&self, piece: Piece, before_us: i64) -> Result<u64, StoreError> {
         const DUE: &str =
             "FROM parcels WHERE seq >= $1 AND seq <= $2 AND state = $3 AND acknowledged_us < $4";
+        // A large one's empty row goes now, and the sweep of large contents comes for the rest.
+        const DOOM: &str = "INSERT INTO content_intents (digest, created_us, doomed) \
+             SELECT sealed_digest, acknowledged_us, 1 FROM parcels p JOIN contents c ON c.seq = p.seq \
+             WHERE p.seq >= $1 AND p.seq <= $2 AND p.state = $3 AND p.acknowledged_us < $4 \
+             AND length(c.sealed) = 0";
         let sql = format!("SELECT COUNT(*) AS due FROM contents WHERE seq IN (SELECT seq {DUE})");
         let due: i64 = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(piece.first)
@@ -48,16 +53,20 @@ impl Store {
             // Mostly so: nothing is due, and the writer is not disturbed.
             return Ok(0);
         }
-        let sql = format!("DELETE FROM contents WHERE seq IN (SELECT seq {DUE})");
+        let delete = format!("DELETE FROM contents WHERE seq IN (SELECT seq {DUE})");
         let mut tx = self.begin().await?;
-        let done = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(piece.first)
-            .bind(piece.last)
-            .bind(State::Acknowledged.as_str())
-            .bind(before_us)
-            .execute(&mut *tx)
-            .await?;
+        let mut purged = 0;
+        for sql in [DOOM.to_owned(), delete] {
+            let done = sqlx::query(sqlx::AssertSqlSafe(sql))
+                .bind(piece.first)
+                .bind(piece.last)
+                .bind(State::Acknowledged.as_str())
+                .bind(before_us)
+                .execute(&mut *tx)
+                .await?;
+            purged = done.rows_affected();
+        }
         tx.commit().await?;
-        Ok(done.rows_affected())
+        Ok(purged)
     }
 }

@@ -184,9 +184,9 @@ async fn standard_files_with_errors() {
 #[tokio::test(flavor = "multi_thread")]
 async fn attachments_named_like_standard_files_do_not_escape_the_checks() {
     let door = Door::open().await;
-    let slip = Forge::slip(MANAGER, VISIT).files[0].0.clone();
+    let slip = Forge::withdrawal(MANAGER, VISIT).files[0].0.clone();
     let misspelt = slip.replace(".CSV", ".csv").to_lowercase();
-    let unknown = slip.replace("UPPLAN", "UPXXXX");
+    let unknown = slip.replace("DLTPLAN", "UPXXXX");
     for name in [slip.as_str(), &misspelt, &unknown, "UPPLAN.CSV", "UPKIHON_IMAGE_1.jpg"] {
         let mut header = Forge::header(MANAGER, VISIT);
         header.files.push(FileEntry::attachment(name, "text/csv"));
@@ -198,7 +198,7 @@ async fn attachments_named_like_standard_files_do_not_escape_the_checks() {
     let mut header = Forge::header(MANAGER, VISIT);
     header
         .files
-        .push(FileEntry { kind: "ATTACHMENT".into(), ..FileEntry::standard(&slip, "UPPLAN", "text/csv") });
+        .push(FileEntry { kind: "ATTACHMENT".into(), ..FileEntry::standard(&slip, "DLTPLAN", "text/csv") });
     let forge = Forge::new(&header, vec![(slip, b"never checked".to_vec())]);
     assert_eq!(door.reason(forge.sign(&door.manager.identity)).await, word::HEADER_MALFORMED);
     door.still_works().await;

@@ -27,7 +27,7 @@ async fn a_large_parcel(database: Database) {
         assert_eq!(reason(&submit(&to_manager, container.clone()).await.unwrap()), "accepted");
         assert_eq!(files(&stage).len(), 1, "a repetition leaves nothing");
     }
-    let small = Forge::slip(MANAGER, VISIT).sign(&manager.identity);
+    let small = Forge::withdrawal(MANAGER, VISIT).sign(&manager.identity);
     assert_eq!(reason(&submit(&to_manager, small).await.unwrap()), "accepted");
     // Refused, and therefore nowhere.
     let refused = Forge::large(MANAGER, MANAGER).sign(&manager.identity);

@@ -10,6 +10,35 @@ async fn set_aside(store: &Store, parcel: &mut Delivery, at_us: i64) -> [u8; 32]
     digest
 }
 
+async fn a_large_content_goes_when_its_time_is_over(dialect: Dialect) {
+    let bench = Bench::new(dialect).await;
+    let folder = bench.database.folder.path().join("content");
+    std::fs::create_dir(&folder).unwrap();
+    let store = bench.database.open().await.with_blobs(Blobs::open(&folder, 500).unwrap());
+    let started = bench.start_on(store.clone()).await;
+    with_offices(&started.committer).await;
+    let (mut signed, mut waiting) = (delivery(1), delivery(2));
+    let keys = [signed.key, waiting.key];
+    for parcel in [&mut signed, &mut waiting] {
+        set_aside(&store, parcel, START_US).await;
+    }
+    for parcel in [signed, waiting] {
+        started.committer.submit(Change::Deliver(parcel)).await.unwrap();
+    }
+    started.committer.submit(fetch(keys[0])).await.unwrap();
+    started.committer.submit(acknowledgement(keys[0], [1; 32])).await.unwrap();
+    bench.clock.0.store(START_US + 1, Ordering::SeqCst);
+    let config = RetentionConfig { acknowledged_hours: 0, ..RetentionConfig::default() };
+    let sweeper = Sweeper::new(store.clone(), Arc::clone(&bench.clock) as Arc<dyn Clock>, config);
+    assert_eq!(sweeper.sweep().await.unwrap(), 1);
+    assert_eq!(store.sweep(START_US).await.unwrap(), 1);
+    assert_eq!((sweeper.sweep().await.unwrap(), store.sweep(i64::MAX).await.unwrap()), (0, 0));
+    for (key, kept) in keys.iter().zip([false, true]) {
+        let row = store.parcel(key).await.unwrap().unwrap();
+        assert_eq!(store.content(row.seq, 0, 10).await.unwrap().is_some(), kept);
+    }
+}
+
 async fn a_commit_consumes_the_intent_or_does_not_take_place(dialect: Dialect) {
     let bench = Bench::new(dialect).await;
     let folder = bench.database.folder.path().join("content");
@@ -59,4 +88,7 @@ async fn a_commit_consumes_the_intent_or_does_not_take_place(dialect: Dialect) {
     assert_eq!(content(&other.unwrap()).await, Some(vec![4; 10]));
 }
 
-on_both_databases!(a_commit_consumes_the_intent_or_does_not_take_place);
+on_both_databases!(
+    a_commit_consumes_the_intent_or_does_not_take_place,
+    a_large_content_goes_when_its_time_is_over,
+);
