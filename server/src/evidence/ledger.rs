@@ -187,7 +187,8 @@ impl Ledger {
     }
 }
 
-/// Hashes as messages carry them.
+/// Hashes as messages carry them: pieces of one buffer.
 pub fn wire(hashes: &[Hash]) -> Vec<bytes::Bytes> {
-    hashes.iter().map(|h| bytes::Bytes::copy_from_slice(&h.0)).collect()
+    let all = bytes::Bytes::from(hashes.iter().flat_map(|h| h.0).collect::<Vec<u8>>());
+    (0..hashes.len()).map(|n| all.slice(n * 32..(n + 1) * 32)).collect()
 }
