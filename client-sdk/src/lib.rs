@@ -5,6 +5,7 @@
 //! | the folder with keys, settings and state | [`home`], [`config`] |
 //! | everything that needs the relay | [`Client`] |
 //! | from files to parcels, outbox, resuming | [`send`] |
+//! | checking files offline; a folder for each parcel, or one file for each kind | [`mod@check`], [`split`], [`join`] |
 //! | fetch, verify, store, acknowledge | [`receive`] |
 //! | what happened, in order, without gaps | [`feed`] |
 //! | what the relay's log lost, if its database was set back | [`Losses`] |
@@ -16,6 +17,7 @@
 
 mod archive;
 mod blocking;
+pub mod check;
 mod checkpoints;
 mod client;
 mod clock;
@@ -28,12 +30,16 @@ pub mod evidence;
 pub mod feed;
 mod files;
 mod finding;
+mod heap;
 pub mod home;
+pub mod join;
+mod keep;
 mod parcel;
 mod pem;
 mod progress;
 pub mod receive;
 pub mod send;
+pub mod split;
 mod tracking;
 mod transport;
 mod trust;

@@ -20,6 +20,18 @@ pub enum Step<'a> {
         /// How many.
         bytes: u64,
     },
+    /// What there is to read: checking, splitting, joining. Once, at the start.
+    Reading {
+        /// Files.
+        files: usize,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// A file was read and dealt with.
+    Read {
+        /// Its bytes.
+        bytes: u64,
+    },
     /// A parcel's fate is known.
     Sent(&'a ParcelReport),
     /// A parcel was received, or could not be.

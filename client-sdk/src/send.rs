@@ -17,7 +17,7 @@ mod prepare;
 pub(crate) mod record;
 mod run;
 mod settle;
-mod source;
+pub(crate) mod source;
 mod submit;
 #[cfg(test)]
 mod tests;

@@ -292,7 +292,7 @@ fn double(name: &str) -> Finding {
 }
 
 /// An error about a whole file, found while planning.
-pub(super) fn finding(rule: &str, file: &str, ja: &str, en: &str) -> Finding {
+pub(crate) fn finding(rule: &str, file: &str, ja: &str, en: &str) -> Finding {
     Finding {
         rule: rule.to_owned(),
         severity: "error".to_owned(),

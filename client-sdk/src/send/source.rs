@@ -24,22 +24,24 @@ const DROPPINGS: [&str; 4] = [".DS_Store", "Thumbs.db", "desktop.ini", "__MACOSX
 
 /// A file that was found.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(crate) struct Found {
     /// Its name without folders.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Where it is, for people.
-    pub(super) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Bytes.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// Where its bytes come from.
-    pub(super) source: Source,
+    pub(crate) source: Source,
     /// Why it can't be sent, whatever its name.
-    pub(super) problem: Option<Finding>,
+    pub(crate) problem: Option<Finding>,
+    /// Which of the paths that were named it was found under.
+    pub(crate) root: usize,
 }
 
 /// Where a file's bytes come from.
 #[derive(Clone, Debug)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// A file.
     File(PathBuf),
     /// An entry of a ZIP, by its place.
@@ -48,14 +50,14 @@ pub(super) enum Source {
 
 /// An open ZIP.
 #[derive(Debug)]
-pub(super) struct Zip {
+pub(crate) struct Zip {
     path: PathBuf,
     archive: Mutex<ZipArchive<BufReader<File>>>,
 }
 
 impl Source {
     /// The file's bytes, at most [`MAX_FILE_BYTES`].
-    pub(super) fn read(&self) -> Result<Vec<u8>, SdkError> {
+    pub(crate) fn read(&self) -> Result<Vec<u8>, SdkError> {
         match self {
             Self::File(path) => files::read_at_most(path, MAX_FILE_BYTES)?.ok_or_else(|| too_large(path)),
             Self::Zipped(zip, index) => zip.read(*index),
@@ -87,7 +89,7 @@ impl Zip {
         for index in 0..archive.len() {
             // Raw: an encrypted entry can be listed, though not read.
             let entry = archive.by_index_raw(index).map_err(|e| bad_zip(&self.path, &e))?;
-            let whole = String::from_utf8_lossy(entry.name_raw()).into_owned();
+            let whole = entry_name(entry.name_raw());
             if entry.is_dir() || whole.split(['/', '\\']).any(|part| DROPPINGS.contains(&part)) {
                 continue;
             }
@@ -104,26 +106,40 @@ impl Zip {
             };
             let path = self.path.join(&whole);
             let size = entry.size();
-            found.push(Found { name, path, size, source: Source::Zipped(Arc::clone(self), index), problem });
+            let source = Source::Zipped(Arc::clone(self), index);
+            found.push(Found { name, path, size, source, problem, root: 0 });
             check_count(&self.path, found)?;
         }
         Ok(())
     }
 }
 
+/// The name of a ZIP's entry. Windows in Japan writes MS932, whatever the entry's flags say; names of the standard are
+/// ASCII in both. Decoded before it is split at backslashes, which are second bytes of MS932 characters too.
+fn entry_name(raw: &[u8]) -> String {
+    match std::str::from_utf8(raw) {
+        Ok(name) => name.to_owned(),
+        Err(_) => encoding_rs::SHIFT_JIS.decode_without_bom_handling(raw).0.into_owned(),
+    }
+}
+
 /// Finds the files that were named: folders with all inside, ZIPs with their entries.
-pub(super) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, SdkError> {
+pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, SdkError> {
     let mut found = Vec::new();
     let mut seen = std::collections::HashSet::new();
-    for path in paths {
+    for (root, path) in paths.iter().enumerate() {
         let real = path.canonicalize().map_err(|e| unreadable(path, &e))?;
+        let before = found.len();
         walk(path, &real, 0, &mut seen, &mut found)?;
+        for file in &mut found[before..] {
+            file.root = root;
+        }
     }
     Ok(found)
 }
 
 /// One file by explicit wish.
-pub(super) fn file(path: &Path) -> Result<Found, SdkError> {
+pub(crate) fn file(path: &Path) -> Result<Found, SdkError> {
     let metadata = fs::metadata(path).map_err(|e| unreadable(path, &e))?;
     if !metadata.is_file() {
         let message = "not a file".to_owned();
@@ -135,6 +151,7 @@ pub(super) fn file(path: &Path) -> Result<Found, SdkError> {
         size: metadata.len(),
         source: Source::File(path.to_owned()),
         problem: None,
+        root: 0,
     })
 }
 
@@ -171,7 +188,7 @@ fn walk(
     let name = shown.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let problem = oversize(&name, metadata.len());
     let source = Source::File(real.to_owned());
-    found.push(Found { name, path: shown.to_owned(), size: metadata.len(), source, problem });
+    found.push(Found { name, path: shown.to_owned(), size: metadata.len(), source, problem, root: 0 });
     check_count(shown, found)
 }
 
@@ -225,4 +242,16 @@ fn too_large(path: &Path) -> SdkError {
 
 fn bad_zip(path: &Path, error: &zip::result::ZipError) -> SdkError {
     ConfigError::NotAZip { path: path.to_owned(), message: error.to_string() }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_a_zip_are_utf_8_or_ms932() {
+        assert_eq!(entry_name("二月/表.CSV".as_bytes()), "二月/表.CSV");
+        // 表 is 95 5C: its second byte is a backslash.
+        assert_eq!(entry_name(b"\x93\xf1\x8c\x8e/\x95\x5c.CSV"), "二月/表.CSV");
+    }
 }
