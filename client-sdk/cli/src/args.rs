@@ -1,6 +1,7 @@
 //! The command line: commands, flags, their meaning. Names are fixed: add, never rename.
 
 mod japanese;
+mod offline;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,8 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_sdk::ParcelName;
 
 use crate::lang::Lang;
+
+pub(crate) use offline::{Check, Join, Split, View};
 
 /// Carries care-plan files between care offices: signed, checked, sealed, delivered, proven.
 #[derive(Debug, Parser)]
@@ -77,6 +80,16 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Find offices by number, name or reading
     Offices(Offices),
+    /// Check files against the standard, offline
+    Check(Check),
+    /// Print a file as a table with the names of its items, offline
+    View(View),
+    /// Make a folder for each parcel of everything that was exported, offline
+    Split(Split),
+    /// Make one file for each kind of everything that was received, offline
+    Join(Join),
+    /// List the file types, layouts, send units and editions of the standard that are known
+    Standard,
     /// Print a script that completes commands and flags in a shell
     Completions(Completions),
 }

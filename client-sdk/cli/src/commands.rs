@@ -1,8 +1,11 @@
 //! What the commands do: one file each.
 
+mod check;
 mod completions;
 mod evidence;
 mod init;
+mod join;
+mod left;
 mod list;
 mod losses;
 mod names;
@@ -10,7 +13,10 @@ mod offices;
 mod receive;
 mod send;
 mod show;
+mod split;
+mod standard;
 mod verify;
+mod view;
 mod watch;
 
 use std::path::PathBuf;
@@ -38,6 +44,11 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Init(args) => init::init(args, &global, out),
         Command::Verify(args) => verify::verify(args, out),
         Command::Completions(args) => completions::completions(args.shell, out),
+        Command::Check(args) => check::check(&args, out),
+        Command::View(args) => view::view(&args, out),
+        Command::Split(args) => split::split(&args, out),
+        Command::Join(args) => join::join(&args, out),
+        Command::Standard => standard::standard(out),
         Command::Watch(args) => watch::watch(&args, &Session::open(&global)?, out),
         command => {
             let session = Session::open(&global)?;
@@ -58,7 +69,8 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Show(args) => show::show(&args.parcel, session, out),
         Command::Evidence(args) => evidence::evidence(&args, session, out),
         Command::Offices(args) => offices::offices(&args.words, session, out),
-        Command::Init(_) | Command::Verify(_) | Command::Completions(_) | Command::Watch(_) => Ok(Exit::Done),
+        // Those that need no relay were run before.
+        _ => Ok(Exit::Done),
     }
 }
 

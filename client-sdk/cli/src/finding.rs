@@ -3,7 +3,7 @@
 use tasuki_sdk::Finding;
 
 use crate::lang::Lang;
-use crate::table::shown;
+use crate::table::{Table, shown};
 
 /// Ranges of lines that are named; further ones are only counted.
 const NAMED_RANGES: usize = 5;
@@ -11,6 +11,34 @@ const NAMED_RANGES: usize = 5;
 /// Findings, one to a line: `UPPLAN_….CSV, line 3, item 5 (利用者番号): … [FIELD_COUNT]`. The same thing found on many
 /// lines of a file is told once, with all of them.
 pub(crate) fn lines(findings: &[Finding], lang: Lang) -> Vec<String> {
+    grouped(findings).iter().map(|(finding, lines)| line(finding, lines, lang)).collect()
+}
+
+/// Findings of one file as a table: how bad, where, which rule, what to do.
+pub(crate) fn table(findings: &[Finding], lang: Lang) -> Table {
+    let mut table = Table::new(&[
+        lang.pick("判定", "RESULT"),
+        lang.pick("場所", "WHERE"),
+        lang.pick("規則", "RULE"),
+        lang.pick("内容と対処", "WHAT, AND WHAT TO DO"),
+    ]);
+    for (finding, lines) in grouped(findings) {
+        let result =
+            if finding.is_error() { lang.pick("エラー", "error") } else { lang.pick("警告", "warning") };
+        let place: Vec<String> = place_in_file(&lines, lang).into_iter().chain(item(finding, lang)).collect();
+        let place = if place.is_empty() {
+            lang.pick("全体", "whole file").to_owned()
+        } else {
+            place.join(lang.pick("、", ", "))
+        };
+        let message = lang.pick(&finding.message_ja, &finding.message_en);
+        table.row([result, &place, &finding.rule, &format!("{message}{}", shape(finding))]);
+    }
+    table
+}
+
+/// Each finding with the lines on which it was found.
+fn grouped(findings: &[Finding]) -> Vec<(&Finding, Vec<u64>)> {
     let mut groups: Vec<(&Finding, Vec<u64>)> = Vec::new();
     for finding in findings {
         // At most 100 findings a file, so looking through the groups is cheap enough.
@@ -19,7 +47,7 @@ pub(crate) fn lines(findings: &[Finding], lang: Lang) -> Vec<String> {
             None => groups.push((finding, finding.line.into_iter().collect())),
         }
     }
-    groups.iter().map(|(finding, lines)| line(finding, lines, lang)).collect()
+    groups
 }
 
 /// Alike in all but the line.
@@ -35,24 +63,31 @@ fn alike(one: &Finding, other: &Finding) -> bool {
 fn line(finding: &Finding, lines: &[u64], lang: Lang) -> String {
     let mut place = vec![finding.file.clone()];
     place.extend(place_in_file(lines, lang));
-    if let Some(item) = finding.item {
-        let name = finding.item_name_ja.as_deref();
-        place.push(match (lang, name) {
-            (Lang::Ja, Some(name)) => format!("項目{item}「{name}」"),
-            (Lang::Ja, None) => format!("項目{item}"),
-            (Lang::En, Some(name)) => format!("item {item} ({name})"),
-            (Lang::En, None) => format!("item {item}"),
-        });
-    }
+    place.extend(item(finding, lang));
     place.retain(|part| !part.is_empty());
     if !place.is_empty() {
         place = vec![place.join(lang.pick("、", ", ")), ": ".to_owned()];
     }
     let warning = if finding.is_error() { "" } else { lang.pick("警告: ", "warning: ") };
-    let shape = if finding.shape.is_empty() { String::new() } else { format!(" ({})", finding.shape) };
     let message = lang.pick(&finding.message_ja, &finding.message_en);
-    let text = format!("{}{warning}{message}{shape} [{}]", place.concat(), finding.rule);
+    let text = format!("{}{warning}{message}{} [{}]", place.concat(), shape(finding), finding.rule);
     shown(&text).into_owned()
+}
+
+/// `item 5 (利用者番号)`.
+fn item(finding: &Finding, lang: Lang) -> Option<String> {
+    let item = finding.item?;
+    Some(match (lang, finding.item_name_ja.as_deref()) {
+        (Lang::Ja, Some(name)) => format!("項目{item}「{name}」"),
+        (Lang::Ja, None) => format!("項目{item}"),
+        (Lang::En, Some(name)) => format!("item {item} ({name})"),
+        (Lang::En, None) => format!("item {item}"),
+    })
+}
+
+/// What was found, behind the message.
+fn shape(finding: &Finding) -> String {
+    if finding.shape.is_empty() { String::new() } else { format!(" ({})", finding.shape) }
 }
 
 /// `line 3`, or `lines 1–7, 9 and 2 more`.
@@ -130,6 +165,18 @@ mod tests {
         let scattered: Vec<Finding> = (1..=8).map(|n| finding(n * 2)).collect();
         assert!(lines(&scattered, Lang::Ja)[0].starts_with("UPPLAN.CSV、2・4・6・8・10、ほか3行、"));
         assert!(lines(&scattered, Lang::En)[0].contains("lines 2, 4, 6, 8, 10 and 3 more"));
+    }
+
+    #[test]
+    fn a_table_has_a_row_for_each_kind_of_finding() {
+        let whole = Finding { line: None, item: None, severity: "warning".into(), ..finding(1) };
+        let lines: Vec<String> = table(&[finding(1), finding(2), whole], Lang::En).lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(
+            lines[1].starts_with("error    lines 1–2, item 5 (利用者番号)  FIELD_COUNT  Items"),
+            "{lines:?}"
+        );
+        assert!(lines[2].starts_with("warning  whole file "), "{lines:?}");
     }
 
     #[test]

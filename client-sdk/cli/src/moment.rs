@@ -22,6 +22,11 @@ pub(crate) fn japan_seconds(us: i64) -> String {
     print(us, "%Y-%m-%d %H:%M:%S")
 }
 
+/// As a serial of the standard: `20261121203834`, Japan time.
+pub(crate) fn serial(us: i64) -> String {
+    print(us, "%Y%m%d%H%M%S")
+}
+
 fn print(us: i64, format: &str) -> String {
     // Outside the years −9999..=9999 there is no date; such a time is wrong anyway.
     let time = Timestamp::from_microsecond(us).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -38,6 +43,7 @@ mod tests {
         assert_eq!(utc(us), "2026-11-21T11:38:34.000123Z");
         assert_eq!(japan(us), "2026-11-21 20:38");
         assert_eq!(japan_seconds(us), "2026-11-21 20:38:34");
+        assert_eq!(serial(us), "20261121203834");
     }
 
     #[test]

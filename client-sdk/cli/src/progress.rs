@@ -7,12 +7,20 @@ use tasuki_sdk::{Progress, Step};
 
 use crate::lang::{Lang, Text};
 
-/// A bar that follows a `send` or `receive`. Invisible where standard error is no terminal.
+/// A bar that follows a long call. Invisible where standard error is no terminal.
 pub(crate) struct Bar {
     lang: Lang,
     drawn: ProgressBar,
-    /// Parcels: done and in all.
-    count: Mutex<(usize, usize)>,
+    count: Mutex<Count>,
+}
+
+/// What was done and is to be done.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    done: usize,
+    all: usize,
+    /// Files that are read, instead of parcels that travel.
+    files: bool,
 }
 
 impl Bar {
@@ -33,12 +41,16 @@ impl Bar {
         self.drawn.finish_and_clear();
     }
 
-    fn counted(&self, change: impl FnOnce(&mut (usize, usize))) {
+    fn counted(&self, change: impl FnOnce(&mut Count)) {
         // A panic while the lock was held leaves numbers that are good enough for a bar.
         let mut count = self.count.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut count);
-        let (done, all) = *count;
-        let text = Text::new(format!("電文 {done}/{all}"), format!("parcels {done}/{all}"));
+        let Count { done, all, files } = *count;
+        let text = if files {
+            Text::new(format!("ファイル {done}/{all}"), format!("files {done}/{all}"))
+        } else {
+            Text::new(format!("電文 {done}/{all}"), format!("parcels {done}/{all}"))
+        };
         self.drawn.set_message(text.of(self.lang).to_owned());
     }
 }
@@ -48,7 +60,15 @@ impl Progress for Bar {
         match step {
             Step::Planned { parcels, bytes } => {
                 self.drawn.set_length(bytes);
-                self.counted(|count| count.1 = parcels);
+                self.counted(|count| count.all = parcels);
+            }
+            Step::Reading { files, bytes } => {
+                self.drawn.set_length(bytes);
+                self.counted(|count| *count = Count { done: 0, all: files, files: true });
+            }
+            Step::Read { bytes } => {
+                self.drawn.inc(bytes);
+                self.counted(|count| count.done += 1);
             }
             Step::Transferred { bytes } => {
                 self.drawn.inc(bytes);
@@ -57,7 +77,7 @@ impl Progress for Bar {
                     self.drawn.set_length(self.drawn.position());
                 }
             }
-            Step::Sent(_) | Step::Received(_) => self.counted(|count| count.0 += 1),
+            Step::Sent(_) | Step::Received(_) => self.counted(|count| count.done += 1),
             Step::Reconnecting { attempt, .. } => {
                 let text = Text::new(
                     format!("接続が切れました。再接続しています（{attempt}回目）"),
@@ -89,5 +109,13 @@ mod tests {
         bar.step(Step::Reconnecting { attempt: 2, error: &Unreachable::Timeout.into() });
         assert!(bar.drawn.message().contains("attempt 2"));
         bar.clear();
+    }
+
+    #[test]
+    fn a_bar_follows_files_that_are_read() {
+        let bar = Bar::drawn_on(ProgressDrawTarget::hidden(), Lang::Ja);
+        bar.step(Step::Reading { files: 2, bytes: 100 });
+        bar.step(Step::Read { bytes: 60 });
+        assert_eq!((bar.drawn.position(), bar.drawn.message().as_str()), (60, "ファイル 1/2"));
     }
 }

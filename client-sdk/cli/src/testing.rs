@@ -1,8 +1,14 @@
 //! Samples that several tests use.
 
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use tasuki_careplan::samples;
 use tasuki_proto::event::Event;
 use tasuki_proto::ids::ParcelKey;
 use tasuki_sdk::{FileSummary, Parcel, State};
+
+pub(crate) use crate::output::captured::Stream;
 
 /// Id of the sample parcel.
 pub(crate) const ID: &str = "0193a3f0-8a1b-7c2d-8e3f-000000000000";
@@ -47,4 +53,32 @@ pub(crate) fn event(kind: &str) -> Event {
     let mut event = Event::new(kind, 1, ACCEPTED_US, [7; 16]);
     event.set_parcel(&key(), "9971100012".parse().unwrap(), &[0x5d; 32]);
     event
+}
+
+/// A folder that is gone when the test ends.
+#[derive(Debug)]
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _gone = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A new folder with the samples of one unit, if it is named.
+pub(crate) fn folder(name: &str, unit: &str) -> Folder {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let path = std::env::temp_dir().join(format!("tasuki-cli-{}-{number}-{name}", std::process::id()));
+    std::fs::create_dir_all(&path).unwrap();
+    for sample in samples::of_folder(unit) {
+        std::fs::write(path.join(sample.name), sample.bytes).unwrap();
+    }
+    Folder(path)
 }

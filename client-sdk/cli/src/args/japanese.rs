@@ -8,7 +8,7 @@ const EXIT_CODES: &str = "終了コード: 0 完了、1 拒否または検証失
                           3 中継サーバーに接続できない（同じコマンドを再実行すれば安全に再開）。";
 
 /// What each command does.
-const COMMANDS: [(&str, &str); 12] = [
+const COMMANDS: [(&str, &str); 17] = [
     ("tasuki", "ケアプランデータを事業所間で運びます: 署名、検査、暗号化、配達、証明。"),
     ("init", "証明書からこの事業所のHOMEを作る（オフラインで可）"),
     ("send", "ファイルを送る（ファイル名の送信元・宛先・通番ごとに電文にまとめる）"),
@@ -20,11 +20,16 @@ const COMMANDS: [(&str, &str); 12] = [
     ("verify", "電文(.asice)または証拠フォルダーをオフラインで検証する"),
     ("watch", "新しい出来事を追い続ける（前回の続きから）"),
     ("offices", "事業所を番号・名称・カナで探す"),
+    ("check", "ファイルを標準仕様に照らして検査する（オフライン）"),
+    ("view", "ファイルを項目名つきの表で表示する（オフライン）"),
+    ("split", "出力したファイル一式を電文ごとのフォルダーに分ける（オフライン）"),
+    ("join", "受信したファイルを種類ごとに1つにまとめる（オフライン）"),
+    ("standard", "対応している標準仕様のファイル種別・レイアウト・送信単位・版の一覧"),
     ("completions", "シェルの補完スクリプトを出力する"),
 ];
 
 /// What each argument means, by command and name; `*` is every command.
-const ARGUMENTS: [(&str, &str, &str); 31] = [
+const ARGUMENTS: [(&str, &str, &str); 40] = [
     ("*", "home", "この事業所の設定・鍵・状態のフォルダー（環境変数TASUKI_HOMEでも指定可）"),
     ("*", "json", "結果をJSONで出力する（1行に1オブジェクト）"),
     ("*", "lang", "表示言語（環境変数TASUKI_LANG、LC_ALL、LANGでも指定可）"),
@@ -59,6 +64,19 @@ const ARGUMENTS: [(&str, &str, &str); 31] = [
     ("verify", "profile", "証明書のどこに事業所番号があるかの設定（TOML）。試行用CAと違う場合"),
     ("watch", "once", "新しいものを表示したら終わる"),
     ("offices", "words", "番号・名称・カナに含まれる言葉"),
+    ("check", "paths", "ファイル、フォルダー、ZIPファイル"),
+    ("view", "file", "標準仕様のCSVファイル"),
+    ("view", "reveal", "氏名・番号・自由記述も伏せずに表示する"),
+    ("split", "paths", "ファイル、フォルダー、ZIPファイル、1ファイル形式（CAREPLAN_…）"),
+    ("split", "out", "出力先フォルダー。DIR/連番_送信元_宛先/ファイル となる"),
+    (
+        "split",
+        "drop_misdirected",
+        "宛先にサービスのない利用者（MISDIRECTED）を利用票から除き、その利用票に新しい連番を付ける",
+    ),
+    ("join", "paths", "ファイル、フォルダー、ZIPファイル、1ファイル形式（CAREPLAN_…）"),
+    ("join", "out", "出力先フォルダー"),
+    ("join", "one_file", "種類ごとではなく、送信元と連番ごとに1ファイル形式（CAREPLAN_…、案②）にする"),
     ("completions", "shell", "シェルの種類"),
 ];
 

@@ -164,6 +164,32 @@ fn the_other_commands_take_what_the_contract_says() {
 }
 
 #[test]
+fn commands_on_files_take_paths_and_where_to() {
+    match parsed("check a.CSV folder --json").command {
+        Command::Check(check) => assert_eq!(check.paths, ["a.CSV", "folder"].map(PathBuf::from)),
+        other => panic!("{other:?}"),
+    }
+    match parsed("view a.CSV --reveal").command {
+        Command::View(view) => assert_eq!((view.file, view.reveal), ("a.CSV".into(), true)),
+        other => panic!("{other:?}"),
+    }
+    match parsed("split all.zip --out D --drop-misdirected").command {
+        Command::Split(split) => {
+            assert_eq!((split.out, split.drop_misdirected, split.paths.len()), ("D".into(), true, 1));
+        }
+        other => panic!("{other:?}"),
+    }
+    match parsed("join in --out D --one-file").command {
+        Command::Join(join) => assert_eq!((join.out, join.one_file), ("D".into(), true)),
+        other => panic!("{other:?}"),
+    }
+    assert!(matches!(parsed("standard").command, Command::Standard));
+    for incomplete in ["check", "view", "split --out D", "split a", "join a", "join --out D"] {
+        assert_eq!(refused(incomplete), ErrorKind::MissingRequiredArgument, "{incomplete}");
+    }
+}
+
+#[test]
 fn help_and_version_are_no_errors_and_nonsense_is_one() {
     for line in ["--help", "--version", "-V", "send --help", "show -h"] {
         assert_eq!(try_parse(line).expect_err(line).exit_code(), 0, "{line}");
