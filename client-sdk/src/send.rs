@@ -10,12 +10,15 @@
 //! Running the same again resumes: content whose acceptance is recorded is answered from the record, what still
 //! lies in the outbox is sent again as the same bytes, which the relay answers with its first result.
 
+mod addressed;
 mod fingerprint;
 mod outbox;
 pub mod plan;
 mod prepare;
 pub(crate) mod record;
 mod run;
+pub mod select;
+mod serials;
 mod settle;
 pub(crate) mod source;
 mod submit;
@@ -27,6 +30,7 @@ use std::path::PathBuf;
 
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::serial::Serial;
+use tasuki_careplan::unit::UnitClass;
 use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::parcel::Software;
 
@@ -45,6 +49,12 @@ pub struct SendOptions {
     pub attachments: Vec<Attachment>,
     /// Send as a new parcel what was sent before.
     pub again: bool,
+    /// Leave the checks of the standard to the relay, which refuses with the same findings.
+    pub unchecked: bool,
+    /// Send only units of this class; the rest is listed.
+    pub only: Option<UnitClass>,
+    /// Leave out files that belong to no send unit; they are listed.
+    pub skip_unneeded: bool,
     /// The software that the parcels name as their maker.
     pub software: Software,
 }
@@ -53,7 +63,16 @@ impl Default for SendOptions {
     fn default() -> Self {
         let software =
             Software { name: "tasuki-sdk".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
-        Self { note: None, notes_by_office: BTreeMap::new(), attachments: Vec::new(), again: false, software }
+        Self {
+            note: None,
+            notes_by_office: BTreeMap::new(),
+            attachments: Vec::new(),
+            again: false,
+            unchecked: false,
+            only: None,
+            skip_unneeded: false,
+            software,
+        }
     }
 }
 
@@ -73,6 +92,8 @@ pub struct SendReport {
     pub parcels: Vec<ParcelReport>,
     /// Files that were named and can't be sent.
     pub unsendable: Vec<plan::Unsendable>,
+    /// Files that were left out on request.
+    pub left_out: Vec<select::LeftOut>,
 }
 
 impl SendReport {

@@ -8,9 +8,11 @@ mod tests;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_careplan::unit::UnitClass;
 use tasuki_sdk::ParcelName;
 
 use crate::lang::Lang;
@@ -141,6 +143,15 @@ pub(crate) struct Send {
     /// Send as new parcels what was sent before
     #[arg(long)]
     pub(crate) again: bool,
+    /// Leave the checks of the standard to the relay, which refuses with the same findings
+    #[arg(long)]
+    pub(crate) unchecked: bool,
+    /// Send only the units of this kind, and list the rest
+    #[arg(long, value_name = "UNIT", value_parser = unit_parser())]
+    pub(crate) unit: Option<UnitClass>,
+    /// Leave out files that belong to no send unit, and list them
+    #[arg(long)]
+    pub(crate) skip_unneeded: bool,
 }
 
 /// A note and whom it is for.
@@ -252,6 +263,11 @@ pub(crate) struct Completions {
     /// Which shell
     #[arg(value_name = "SHELL")]
     pub(crate) shell: Shell,
+}
+
+/// Named values, so that shells can complete them.
+fn unit_parser() -> impl TypedValueParser<Value = UnitClass> {
+    PossibleValuesParser::new(UnitClass::ALL.map(UnitClass::as_str)).try_map(|word| word.parse::<UnitClass>())
 }
 
 fn parcel(argument: &str) -> Result<ParcelName, String> {

@@ -26,6 +26,12 @@ impl Text {
         Self { ja: ja.into(), en: en.into() }
     }
 
+    /// Adds a sentence in each.
+    pub(crate) fn add(&mut self, ja: &str, en: &str) {
+        self.ja.push_str(ja);
+        self.en.push_str(en);
+    }
+
     /// The text in one language.
     pub(crate) fn of(&self, lang: Lang) -> &str {
         lang.pick(&self.ja, &self.en)

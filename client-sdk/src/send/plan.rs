@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use tasuki_careplan::attachment::{AttachmentName, is_addressed};
 use tasuki_careplan::check::check_file;
 use tasuki_careplan::file_name::{FileName, looks_standard};
 use tasuki_careplan::group::group;
@@ -12,8 +13,9 @@ use tasuki_careplan::words::Words;
 use tasuki_proto::container::check_name;
 use tasuki_proto::parcel::{ATTACHMENT, ATTACHMENTS, Software};
 
-use super::SendOptions;
+use super::select::{self, LeftOut};
 use super::source::{self, Found, Source};
+use super::{SendOptions, addressed, serials};
 use crate::error::{ConfigError, SdkError};
 use crate::finding::Finding;
 use crate::parcel::describe;
@@ -25,7 +27,10 @@ pub struct Plan {
     pub parcels: Vec<PlannedParcel>,
     /// Files that were named and can't be sent. They don't hold up the others.
     pub unsendable: Vec<Unsendable>,
+    /// Files that are left out on request.
+    pub left_out: Vec<LeftOut>,
     pub(super) again: bool,
+    pub(super) unchecked: bool,
     pub(super) software: Software,
 }
 
@@ -44,6 +49,9 @@ pub struct PlannedParcel {
     pub note: Option<String>,
     /// What already forbids sending it.
     pub findings: Vec<Finding>,
+    /// What the files of this and of another parcel must agree about and do not: they would make one unit if their serials
+    /// were the same.
+    pub serials: Vec<Finding>,
 }
 
 /// One file to be sent.
@@ -53,6 +61,8 @@ pub struct PlannedFile {
     pub name: String,
     /// The parsed name of a standard file; `None` for an attachment.
     pub standard: Option<FileName>,
+    /// Where it is; inside a ZIP, `archive.zip/name`.
+    pub path: PathBuf,
     /// Bytes.
     pub size: u64,
     pub(super) source: Source,
@@ -114,12 +124,20 @@ pub fn plan(paths: &[PathBuf], options: &SendOptions, own: OfficeNumber) -> Resu
         sorter.take(found)?;
     }
     let mut parcels = sorter.parcels()?;
+    let mut unsendable = sorter.unsendable;
+    addressed::join(sorter.addressed, &mut parcels, &mut unsendable)?;
+    let left_out = select::select(&mut parcels, options);
+    if !options.unchecked {
+        serials::compare(&mut parcels)?;
+    }
     attach(&mut parcels, options, own)?;
     add_notes(&mut parcels, options, own);
     Ok(Plan {
         parcels,
-        unsendable: sorter.unsendable,
+        unsendable,
+        left_out,
         again: options.again,
+        unchecked: options.unchecked,
         software: options.software.clone(),
     })
 }
@@ -128,6 +146,7 @@ pub fn plan(paths: &[PathBuf], options: &SendOptions, own: OfficeNumber) -> Resu
 #[derive(Default)]
 struct Sorter {
     standard: Vec<(FileName, Found)>,
+    addressed: Vec<(AttachmentName, Found)>,
     unsendable: Vec<Unsendable>,
 }
 
@@ -138,6 +157,11 @@ impl Sorter {
         } else if let Ok(name) = FileName::parse(&found.name) {
             self.standard.push((name, found));
             return Ok(());
+        } else if let Ok(name) = found.name.parse::<AttachmentName>() {
+            self.addressed.push((name, found));
+            return Ok(());
+        } else if is_addressed(&found.name) {
+            addressed::why_not(&found.name)
         } else if looks_standard(&found.name) {
             // The check says exactly what is wrong with the name.
             let content = found.source.read()?;
@@ -164,6 +188,7 @@ impl Sorter {
                 files,
                 note: None,
                 findings,
+                serials: Vec::new(),
             });
         }
         Ok(parcels)
@@ -176,8 +201,7 @@ fn without_doubles(members: Vec<(FileName, Found)>) -> Result<(Vec<PlannedFile>,
     let mut by_name: BTreeMap<FileName, PlannedFile> = BTreeMap::new();
     let mut findings = Vec::new();
     for (name, found) in members {
-        let file =
-            PlannedFile { name: found.name, standard: Some(name), size: found.size, source: found.source };
+        let file = PlannedFile::of(found, Some(name));
         match by_name.get(&name) {
             None => {
                 by_name.insert(name, file);
@@ -202,24 +226,38 @@ fn attach(
         let parcel = parcel_for(parcels, own, attachment.office);
         // The parcel waits for its attachment: sent without, it would have to go a second time.
         parcel.findings.extend(unfit_attachment(&found.name));
-        let file = PlannedFile { name: found.name, standard: None, size: found.size, source: found.source };
-        let same_name = parcel.files.iter().find(|f| f.standard.is_none() && f.name == file.name);
+        parcel.attach(PlannedFile::of(found, None))?;
+    }
+    Ok(())
+}
+
+impl PlannedParcel {
+    /// Adds an attachment; the same one twice is one.
+    pub(super) fn attach(&mut self, file: PlannedFile) -> Result<(), SdkError> {
+        let same_name = self.files.iter().find(|f| f.standard.is_none() && f.name == file.name);
         match same_name {
-            None => parcel.files.push(file),
+            None => self.files.push(file),
             Some(first) => {
                 if first.source.read()? != file.source.read()? {
-                    parcel.findings.push(double(&file.name));
+                    self.findings.push(double(&file.name));
                 }
             }
         }
+        Ok(())
     }
-    Ok(())
+}
+
+impl PlannedFile {
+    pub(super) fn of(found: Found, standard: Option<FileName>) -> Self {
+        let Found { name, path, size, source, .. } = found;
+        Self { name, standard, path, size, source }
+    }
 }
 
 /// What is wrong with an attachment's name, if anything. Whatever is named like a file of the standard goes where its
 /// name says or nowhere: attached, it would reach another office unchecked, whose software would take it in by its name.
 /// Receivers store names without dots and spaces in front.
-fn unfit_attachment(name: &str) -> Option<Finding> {
+pub(super) fn unfit_attachment(name: &str) -> Option<Finding> {
     if looks_standard(name.trim_start_matches(['.', ' '])) {
         return Some(finding(
             "ATTACHMENT_NAME",
@@ -253,6 +291,7 @@ fn parcel_for(
             files: Vec::new(),
             note: None,
             findings: Vec::new(),
+            serials: Vec::new(),
         });
         parcels.len() - 1
     });

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use ring::rand::SystemRandom;
-use tasuki_careplan::check::check_file;
+use tasuki_careplan::file::SourceFile;
+use tasuki_careplan::finding::RuleId;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_careplan::parcel::{CheckOptions, ParcelFacts, check_parcel};
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
 use tasuki_proto::limits::{MAX_FILES, MAX_INFLATED_BYTES, MAX_NOTE_CHARS};
@@ -52,6 +54,7 @@ pub(super) struct Workshop {
     pub(super) outbox: Outbox,
     pub(super) sent: Arc<Sent>,
     pub(super) again: bool,
+    pub(super) unchecked: bool,
     pub(super) software: Software,
     pub(super) rng: SystemRandom,
     pub(super) now_us: i64,
@@ -67,7 +70,8 @@ impl Workshop {
             return Ok((Prepared::Refused(refusal), Vec::new()));
         }
         let files = read(planned)?;
-        let (errors, warnings) = check(planned, &files);
+        let (errors, warnings) =
+            if self.unchecked { (Vec::new(), Vec::new()) } else { check(planned, &files) };
         if !errors.is_empty() {
             let refusal = Refusal { findings: errors, ..Refusal::of(reason::FILES_REJECTED) };
             return Ok((Prepared::Refused(refusal), warnings));
@@ -203,11 +207,22 @@ fn read(planned: &PlannedParcel) -> Result<Vec<Content>, SdkError> {
     planned.files.iter().map(|file| Ok((entry(file), file.source.read()?))).collect()
 }
 
-/// Errors and warnings of the standard's checks.
+/// Errors and warnings of the standard's checks: each file, and what the files must agree about.
 fn check(planned: &PlannedParcel, files: &[Content]) -> (Vec<Finding>, Vec<Finding>) {
-    let standard = planned.files.iter().zip(files).filter(|(file, _)| file.standard.is_some());
-    let findings = standard.flat_map(|(file, (_, bytes))| check_file(&file.name, bytes));
-    findings.map(|finding| Finding::from(&finding)).partition(Finding::is_error)
+    let facts = ParcelFacts {
+        sender: Some(planned.sender),
+        recipient: Some(planned.recipient),
+        month: None,
+        serial: planned.serial,
+    };
+    let files = planned.files.iter().zip(files);
+    let sources: Vec<SourceFile<'_>> =
+        files.map(|(file, (_, bytes))| SourceFile { name: &file.name, bytes }).collect();
+    let check = check_parcel(&facts, &sources, &CheckOptions::default());
+    // Files of another serial say better why these make no unit.
+    let is_echo = |rule: RuleId| rule == RuleId::SendUnit && !planned.serials.is_empty();
+    let findings = check.findings.iter().flatten().filter(|finding| !is_echo(finding.rule));
+    findings.map(Finding::from).chain(planned.serials.iter().cloned()).partition(Finding::is_error)
 }
 
 /// The media type by the name's ending; what is not known is just bytes.

@@ -64,10 +64,11 @@ impl Client {
     pub async fn send(&self, plan: Plan, progress: &dyn Progress) -> Result<SendReport, SdkError> {
         progress.step(Step::Planned { parcels: plan.parcels.len(), bytes: plan.bytes() });
         let _lock = self.home().lock(Task::Send).await?;
-        let Plan { parcels, unsendable, again, software } = plan;
+        let Plan { parcels, unsendable, left_out, again, unchecked, software } = plan;
         let work = parcels.into_iter().map(|p| Work::Planned(Box::new(p))).collect();
-        let parcels = self.carry_out(work, again, software, progress).await?;
-        Ok(SendReport { parcels, unsendable })
+        let how = How { again, unchecked, software };
+        let parcels = self.carry_out(work, how, progress).await?;
+        Ok(SendReport { parcels, unsendable, left_out })
     }
 
     /// Sends what waits in the outbox, whatever it came from.
@@ -79,9 +80,9 @@ impl Client {
         let work = self.outbox_work().await?;
         let bytes = work.iter().map(|w| u64::from(w.kib()) * 1024).sum();
         progress.step(Step::Planned { parcels: work.len(), bytes });
-        let software = SendOptions::default().software;
-        let parcels = self.carry_out(work, false, software, progress).await?;
-        Ok(SendReport { parcels, unsendable: Vec::new() })
+        let how = How { again: false, unchecked: false, software: SendOptions::default().software };
+        let parcels = self.carry_out(work, how, progress).await?;
+        Ok(SendReport { parcels, ..SendReport::default() })
     }
 
     /// What waits in the outbox, without the containers.
@@ -103,8 +104,7 @@ impl Client {
     async fn carry_out(
         &self,
         work: Vec<Work>,
-        again: bool,
-        software: Software,
+        How { again, unchecked, software }: How,
         progress: &dyn Progress,
     ) -> Result<Vec<ParcelReport>, SdkError> {
         let home = self.home();
@@ -119,6 +119,7 @@ impl Client {
             outbox,
             sent,
             again,
+            unchecked,
             software,
             rng: self.inner.rng.clone(),
             now_us: self.now_us(),
@@ -140,6 +141,14 @@ impl Client {
         tokio::join!(prepare, submit, collect);
         Ok(reports.into_iter().flatten().collect())
     }
+}
+
+/// How parcels are prepared.
+#[derive(Debug)]
+struct How {
+    again: bool,
+    unchecked: bool,
+    software: Software,
 }
 
 /// One thing to do.

@@ -1,5 +1,7 @@
 //! Planning, and preparing with an outbox that earlier runs left in every state.
 
+mod units;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -168,6 +170,7 @@ impl Bench {
             outbox: Outbox::of(&self.home),
             sent: Arc::new(Sent::of(&self.home).unwrap()),
             again,
+            unchecked: false,
             software: SendOptions::default().software,
             rng: SystemRandom::new(),
             now_us: NOW_US,

@@ -29,7 +29,7 @@ const COMMANDS: [(&str, &str); 17] = [
 ];
 
 /// What each argument means, by command and name; `*` is every command.
-const ARGUMENTS: [(&str, &str, &str); 40] = [
+const ARGUMENTS: [(&str, &str, &str); 43] = [
     ("*", "home", "この事業所の設定・鍵・状態のフォルダー（環境変数TASUKI_HOMEでも指定可）"),
     ("*", "json", "結果をJSONで出力する（1行に1オブジェクト）"),
     ("*", "lang", "表示言語（環境変数TASUKI_LANG、LC_ALL、LANGでも指定可）"),
@@ -52,6 +52,13 @@ const ARGUMENTS: [(&str, &str, &str); 40] = [
     ("send", "note", "全電文の送付状。事業所番号=本文 とするとその事業所だけ（繰り返し可）"),
     ("send", "attach", "標準仕様以外のファイルを事業所番号=ファイル で添付する（繰り返し可）"),
     ("send", "again", "送信済みのものを新しい電文としてもう一度送る"),
+    ("send", "unchecked", "標準仕様の検査を中継サーバーに任せる（エラーがあれば同じ内容で拒否される）"),
+    (
+        "send",
+        "unit",
+        "この送信単位だけを送り、残りは一覧に示す（plan 計画書、slip 利用票、result 実績、delete 取下げ）",
+    ),
+    ("send", "skip_unneeded", "どの送信単位にも属さないファイルを除いて送り、除いたものを一覧に示す"),
     ("receive", "out", "保存先フォルダー。DIR/送信元番号/電文ID/ファイル となる"),
     ("receive", "keep_sealed", "sealed.p7mとparcel.asiceもファイルの横に残す"),
     ("receive", "parcels", "この電文だけ（省略時は待っているものすべて）"),

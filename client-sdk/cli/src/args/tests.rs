@@ -102,7 +102,19 @@ fn send_takes_paths_notes_and_attachments() {
     // Only a note, or only an attachment, is something to send.
     assert!(command(&["--note", "9971100012=x"]).paths.is_empty());
     assert!(command(&["--attach", "9971100012=x"]).paths.is_empty());
-    assert!(!command(&["a.CSV"]).again);
+    let plain = command(&["a.CSV"]);
+    assert!(!plain.again && !plain.unchecked && !plain.skip_unneeded && plain.unit.is_none());
+    for (word, class) in [
+        ("plan", UnitClass::Plan),
+        ("slip", UnitClass::Slip),
+        ("result", UnitClass::Result),
+        ("delete", UnitClass::Delete),
+    ] {
+        assert_eq!(command(&["a.CSV", "--unit", word]).unit, Some(class));
+    }
+    let send = command(&["a.CSV", "--unchecked", "--skip-unneeded"]);
+    assert!(send.unchecked && send.skip_unneeded);
+    assert_eq!(refused("send a --unit table"), ErrorKind::InvalidValue);
 
     assert_eq!(refused("send"), ErrorKind::MissingRequiredArgument);
     assert_eq!(refused("send a --attach scan.pdf"), ErrorKind::ValueValidation);

@@ -1,6 +1,7 @@
 //! `tasuki send`: files to their offices.
 
 mod json;
+mod left_out;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -37,6 +38,7 @@ pub(super) fn send(args: Send, session: &Session, out: &mut Output) -> Result<Ex
     let paths = args.paths.clone();
     let plan = session.client.plan(&paths, &options(args)?)?;
     if plan.parcels.is_empty() && plan.unsendable.is_empty() {
+        left_out::print(&plan.left_out, out)?;
         return Err(Failure::usage("送るファイルがありません。", "there is no file to send there."));
     }
     let contents: Vec<Text> = plan.parcels.iter().map(planned_content).collect();
@@ -95,7 +97,16 @@ fn options(args: Send) -> Result<SendOptions, Failure> {
     let attachments =
         args.attach.into_iter().map(|a| Attachment { office: a.office, path: a.file }).collect();
     let software = Software { name: "tasuki".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() };
-    Ok(SendOptions { note, notes_by_office, attachments, again: args.again, software })
+    Ok(SendOptions {
+        note,
+        notes_by_office,
+        attachments,
+        again: args.again,
+        unchecked: args.unchecked,
+        only: args.unit,
+        skip_unneeded: args.skip_unneeded,
+        software,
+    })
 }
 
 fn planned_content(parcel: &PlannedParcel) -> Text {
@@ -111,7 +122,7 @@ fn print(told: &[Told<'_>], report: &SendReport, out: &mut Output) -> Result<(),
         for unsendable in &report.unsendable {
             out.object(&UnsendableObject::new(unsendable))?;
         }
-        return Ok(());
+        return left_out::print(&report.left_out, out);
     }
     let lang = out.lang();
     if !told.is_empty() {
@@ -125,6 +136,7 @@ fn print(told: &[Told<'_>], report: &SendReport, out: &mut Output) -> Result<(),
         out.line(format!("\n{head}: {}", shown(&unsendable.path.display().to_string())))?;
         out.lines(indented(&unsendable.findings, lang))?;
     }
+    left_out::print(&report.left_out, out)?;
     out.line("")?;
     out.line(summary(told, report).of(lang))?;
     Ok(())
@@ -192,6 +204,7 @@ fn summary(told: &[Told<'_>], report: &SendReport) -> Text {
         (rejected, "件は拒否されました", "rejected"),
         (waiting, "件は未完了です（同じコマンドで再開）", "waiting (run the same again to resume)"),
         (report.unsendable.len(), "ファイルは送れません", "not sendable"),
+        (report.left_out.len(), "ファイルは指定により除きました", "left out on request"),
     ];
     let parts: Vec<_> = parts.into_iter().filter(|(n, _, _)| *n > 0).collect();
     let ja: Vec<String> = parts.iter().map(|(n, ja, _)| format!("{n}{ja}")).collect();

@@ -1,6 +1,8 @@
+use tasuki_careplan::unit::UnitClass;
 use tasuki_sdk::State;
 use tasuki_sdk::error::{Refusal, Unreachable};
 use tasuki_sdk::send::plan::Unsendable;
+use tasuki_sdk::send::select::{LeftOut, Why};
 
 use super::*;
 use crate::args::AttachArg;
@@ -40,7 +42,8 @@ fn rejected() -> SendOutcome {
 }
 
 fn printed(outcomes: Vec<SendOutcome>, unsendable: Vec<Unsendable>, lang: Lang, json: bool) -> String {
-    let report = SendReport { parcels: outcomes.into_iter().map(report).collect(), unsendable };
+    let parcels = outcomes.into_iter().map(report).collect();
+    let report = SendReport { parcels, unsendable, left_out: vec![] };
     let content = Text::new("実績 2026年2月分", "results for 2026-02");
     let told: Vec<Told<'_>> = report
         .parcels
@@ -94,6 +97,23 @@ fn a_file_that_can_not_be_sent_is_a_line_of_its_own() {
 }
 
 #[test]
+fn what_is_left_out_is_named() {
+    let left =
+        LeftOut { path: "UP1KYO.CSV".into(), recipient: "9971100012".parse().unwrap(), why: Why::OtherUnit };
+    let report = SendReport { left_out: vec![left], ..SendReport::default() };
+    assert_eq!(Exit::from(report.worst()), Exit::Done);
+    let (mut out, results, _) = Output::captured(Lang::Ja, true);
+    print(&[], &report, &mut out).unwrap();
+    let object = results.objects().remove(0);
+    assert_eq!((&object["state"], &object["reason"]), (&"left_out".into(), &"OTHER_UNIT".into()));
+    assert_eq!((&object["path"], &object["recipient"]), (&"UP1KYO.CSV".into(), &"9971100012".into()));
+    let (mut out, results, _) = Output::captured(Lang::En, false);
+    print(&[], &report, &mut out).unwrap();
+    assert!(results.text().contains("UP1KYO.CSV"), "{}", results.text());
+    assert!(results.text().ends_with("1 left out on request.\n"), "{}", results.text());
+}
+
+#[test]
 fn people_see_who_gets_what_and_what_to_mend() {
     let text = printed(vec![accepted(), rejected()], vec![], Lang::Ja, false);
     assert!(text.contains("配達済  9971100012 あおぞら訪問介護  実績 2026年2月分  0193a3f0"), "{text}");
@@ -102,7 +122,15 @@ fn people_see_who_gets_what_and_what_to_mend() {
 }
 
 fn args(paths: &[&str], note: Vec<NoteArg>, attach: Vec<AttachArg>) -> Send {
-    Send { paths: paths.iter().map(Into::into).collect(), note, attach, again: true }
+    Send {
+        paths: paths.iter().map(Into::into).collect(),
+        note,
+        attach,
+        again: true,
+        unchecked: true,
+        unit: Some(UnitClass::Slip),
+        skip_unneeded: true,
+    }
 }
 
 #[test]
@@ -118,6 +146,7 @@ fn notes_and_attachments_go_to_whom_they_name() {
     assert_eq!((options.note.as_deref(), options.notes_by_office[&office].as_str()), (Some("all"), "one"));
     assert_eq!(options.attachments, [Attachment { office, path: "scan.pdf".into() }]);
     assert!(options.again && options.software.name == "tasuki");
+    assert!(options.unchecked && options.skip_unneeded && options.only == Some(UnitClass::Slip));
 }
 
 #[test]
