@@ -69,8 +69,17 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Show(args) => show::show(&args.parcel, session, out),
         Command::Evidence(args) => evidence::evidence(&args, session, out),
         Command::Offices(args) => offices::offices(&args.words, session, out),
-        // Those that need no relay were run before.
-        _ => Ok(Exit::Done),
+        // They need no relay, or a stream of their own, and were run before. Each by its name: a new command must not
+        // end up here and do nothing.
+        Command::Init(_)
+        | Command::Verify(_)
+        | Command::Watch(_)
+        | Command::Check(_)
+        | Command::View(_)
+        | Command::Split(_)
+        | Command::Join(_)
+        | Command::Standard
+        | Command::Completions(_) => Ok(Exit::Done),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The store: one body of SQL over `sqlx::AnyPool`, on `SQLite` and on `PostgreSQL`.
 //!
-//! Nothing else in the project speaks SQL. Reads go through [`Store::read`]; every change goes through the
-//! committer, which holds the [`head`] while it works in one transaction.
+//! Nothing else in the project speaks SQL. Reads go through [`Store::read`]; every change of state goes through the
+//! committer, which holds the [`head`] while it works in one transaction. Sealed contents come and go beside it, in short
+//! transactions of their own (`contents`, `retention`): no state rests on them alone.
 
 pub mod archive;
 pub mod audit;

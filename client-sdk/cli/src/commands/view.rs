@@ -1,9 +1,12 @@
 //! `tasuki view`: a file as people can read it. What tells who somebody is, is masked unless it is asked for.
 
+use std::io::Read as _;
+
 use serde::Serialize;
 use tasuki_careplan::file_name::FileName;
 use tasuki_careplan::layout::{ItemType, LayoutItem};
 use tasuki_careplan::record::{ReadError, Record, RecordReader};
+use tasuki_proto::limits::MAX_FILE_BYTES;
 use tasuki_sdk::SdkError;
 
 use crate::args::View;
@@ -58,7 +61,16 @@ pub(super) fn view(args: &View, out: &mut Output) -> Result<Exit, Failure> {
         kind: error.kind(),
         message: error.to_string(),
     };
-    let bytes = std::fs::read(&args.file).map_err(|error| io(&error))?;
+    let mut bytes = Vec::new();
+    let most = MAX_FILE_BYTES as u64 + 1;
+    let file = std::fs::File::open(&args.file).map_err(|error| io(&error))?;
+    file.take(most).read_to_end(&mut bytes).map_err(|error| io(&error))?;
+    if bytes.len() > MAX_FILE_BYTES {
+        return Err(Failure::usage(
+            format!("{MAX_FILE_BYTES}バイトを超えるファイルは電文で送れず、表示もできません。"),
+            format!("a file of more than {MAX_FILE_BYTES} bytes fits no parcel, and is not shown either."),
+        ));
+    }
     let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let parsed = FileName::parse(&name).map_err(|error| {
         Failure::usage(
@@ -283,5 +295,9 @@ mod tests {
             std::fs::write(folder.path().join("memo.txt"), "x").unwrap();
             assert_eq!(view(&View { file, reveal: false }, &mut out).unwrap_err().exit(), Exit::Usage);
         }
+        // One byte more than fits a parcel.
+        let large = std::fs::File::create(&file).unwrap();
+        large.set_len(MAX_FILE_BYTES as u64 + 1).unwrap();
+        assert_eq!(view(&View { file, reveal: false }, &mut out).unwrap_err().exit(), Exit::Usage);
     }
 }
