@@ -6,6 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::programs::Programs;
@@ -179,11 +180,22 @@ impl Drop for Relay {
     }
 }
 
-/// A port that nobody listens on right now.
+/// A port that nobody listens on right now, and that this process has not named before.
+///
+/// It lies below the ports that systems hand out to outgoing connections: one of those could take the port between
+/// here and the relay's start, and a connection to a port of that range may meet itself while nobody listens.
 ///
 /// # Panics
 /// If there is none.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound listener has an address").port()
+    const FIRST: u32 = 15_000;
+    const COUNT: u32 = 15_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    // Processes start in different places, so that two at once rarely try the same ports.
+    let start = std::process::id().wrapping_mul(977) % COUNT;
+    (0..COUNT)
+        .map(|_| FIRST + (start + TAKEN.fetch_add(1, Ordering::Relaxed)) % COUNT)
+        .filter_map(|port| u16::try_from(port).ok())
+        .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        .expect("a free port")
 }
