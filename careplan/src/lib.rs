@@ -118,3 +118,4 @@ pub mod service;
 pub mod severity;
 pub mod unit;
 pub mod words;
+pub mod working_days;

@@ -26,6 +26,10 @@ pub struct Config {
     /// Days that sent parcels stay in the archive; 0: none are kept.
     #[serde(default = "default_archive_days")]
     pub archive_days: u32,
+    /// A parcel that is sealed to none of this HOME's keys is refused with `key-lost`, so that its sender sends it again.
+    /// Switch it off where another computer of the office holds another key.
+    #[serde(default = "default_answer_key_lost")]
+    pub answer_key_lost: bool,
     /// Seconds to wait for a connection.
     #[serde(default = "default_connect_timeout_s")]
     pub connect_timeout_s: u32,
@@ -66,6 +70,10 @@ fn default_archive_days() -> u32 {
     90
 }
 
+fn default_answer_key_lost() -> bool {
+    true
+}
+
 fn default_connect_timeout_s() -> u32 {
     10
 }
@@ -86,6 +94,7 @@ impl Config {
             office,
             proxy: None,
             archive_days: default_archive_days(),
+            answer_key_lost: default_answer_key_lost(),
             connect_timeout_s: default_connect_timeout_s(),
             request_timeout_s: default_request_timeout_s(),
             attempts: default_attempts(),

@@ -7,6 +7,7 @@
 //! | from files to parcels, outbox, resuming | [`send`] |
 //! | checking files offline; a folder for each parcel, or one file for each kind | [`mod@check`], [`split`], [`join`] |
 //! | fetch, verify, store, acknowledge | [`receive`] |
+//! | release, discard, recall, refuse, import, remark, request | [`declare`] |
 //! | what happened, in order, without gaps | [`feed`] |
 //! | what the relay's log lost, if its database was set back | [`Losses`] |
 //! | proof for the files | [`evidence`], and checking it offline: [`verify`] |
@@ -23,6 +24,7 @@ mod client;
 mod clock;
 pub mod config;
 mod crls;
+pub mod declare;
 mod directory;
 mod epochs;
 pub mod error;
@@ -34,6 +36,7 @@ mod heap;
 pub mod home;
 pub mod join;
 mod keep;
+mod keys;
 mod parcel;
 mod pem;
 mod progress;
@@ -55,6 +58,6 @@ pub use epochs::{Losses, LostParcel, LostRange};
 pub use error::{ErrorKind, SdkError};
 pub use finding::Finding;
 pub use home::{Home, IdentityFiles, InitOptions, Initialised};
-pub use parcel::{FileSummary, Parcel, ParcelHistory, ParcelName, State};
+pub use parcel::{FileSummary, Marks, Parcel, ParcelHistory, ParcelName, State};
 pub use progress::{Progress, Silent, Step};
 pub use tracking::ListFilter;

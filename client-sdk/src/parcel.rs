@@ -10,6 +10,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::words::{self, Words};
 use tasuki_proto::evidence::Proven;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::statement::RefusalReason;
 use tasuki_proto::{pb, time};
 
 use crate::error::{ConfigError, SdkError, VerificationError};
@@ -42,6 +43,19 @@ pub enum State {
 }
 
 impl State {
+    /// All states that this version knows, in the order of a parcel's life.
+    pub const ALL: [Self; 9] = [
+        Self::Held,
+        Self::Delivered,
+        Self::Fetched,
+        Self::Acknowledged,
+        Self::Imported,
+        Self::Refused,
+        Self::Recalled,
+        Self::Discarded,
+        Self::Expired,
+    ];
+
     /// Its word in JSON and on the screen.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -87,6 +101,15 @@ impl State {
             Ok(pb::ParcelState::Expired) => Self::Expired,
             Ok(pb::ParcelState::Unspecified) | Err(_) => Self::Unknown,
         }
+    }
+}
+
+impl FromStr for State {
+    type Err = SdkError;
+
+    fn from_str(text: &str) -> Result<Self, SdkError> {
+        let known = Self::ALL.into_iter().find(|state| state.as_str() == text);
+        known.ok_or_else(|| ConfigError::Argument(format!("{text:?} is no state")).into())
     }
 }
 
@@ -149,12 +172,40 @@ pub struct Parcel {
     pub acknowledged_us: Option<i64>,
     /// SHA-256 of the signer's certificate.
     pub signer: [u8; 32],
+    /// What is true of few parcels.
+    pub marks: Marks,
+}
+
+/// What is true of few parcels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// When it came into the receiver's mailbox, Unix microseconds: later than `accepted_us` where it was held.
+    pub delivered_us: Option<i64>,
+    /// Held: when it will be released, Unix microseconds; `None`: when its sender says so.
+    pub release_us: Option<i64>,
+    /// When it came into its final state, Unix microseconds.
+    pub ended_us: Option<i64>,
+    /// When it was called overdue, Unix microseconds.
+    pub overdue_us: Option<i64>,
+    /// The parcel of the same sender that it supersedes.
+    pub supersedes: Option<ParcelId>,
+    /// The parcel of the same sender that supersedes it.
+    pub superseded_by: Option<ParcelId>,
+    /// One of the parties marked it urgent (電話済).
+    pub urgent: bool,
+    /// Why its receiver refused it.
+    pub refusal: Option<RefusalReason>,
 }
 
 impl Parcel {
     /// What it is, in Japanese and English: kind, month, create, update or withdraw.
     pub fn words(&self) -> Words {
         describe(self.files.iter().map(|f| (f.kind.as_str(), f.month.as_deref())))
+    }
+
+    /// It was called overdue and still waits for its receiver.
+    pub fn is_overdue(&self) -> bool {
+        self.marks.overdue_us.is_some() && self.state == State::Delivered
     }
 
     /// How many files are attachments.
@@ -178,6 +229,16 @@ impl Parcel {
             fetched_us: time::parse_us(&parcel.fetched_at),
             acknowledged_us: time::parse_us(&parcel.acknowledged_at),
             signer: digest_from_wire(&parcel.signer).unwrap_or_default(),
+            marks: Marks {
+                delivered_us: time::parse_us(&parcel.delivered_at),
+                release_us: time::parse_us(&parcel.release_at),
+                ended_us: time::parse_us(&parcel.ended_at),
+                overdue_us: time::parse_us(&parcel.overdue_at),
+                supersedes: parcel.supersedes.parse().ok(),
+                superseded_by: parcel.superseded_by.parse().ok(),
+                urgent: parcel.urgent,
+                refusal: parcel.refusal.parse().ok(),
+            },
         })
     }
 }

@@ -14,8 +14,14 @@ mod store;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unpack;
+mod zip;
+
+pub use zip::zip_folders;
 
 use std::path::PathBuf;
+
+use tasuki_careplan::month::Month;
+use tasuki_careplan::office::OfficeNumber;
 
 use crate::error::{ErrorKind, SdkError};
 use crate::parcel::{Parcel, ParcelName, State};
@@ -34,8 +40,14 @@ const CERTIFICATES: &str = "certificates.pem";
 pub struct ReceiveOptions {
     /// Leave `sealed.p7m` and `parcel.asice` beside the files, with the signer's `certificates.pem`.
     pub keep_sealed: bool,
-    /// Only these; empty: everything that waits.
+    /// Only these; empty: everything that waits. One that is named is received though it is superseded.
     pub only: Vec<ParcelName>,
+    /// Also what a newer version supersedes.
+    pub superseded: bool,
+    /// Only from this office.
+    pub from: Option<OfficeNumber>,
+    /// Only with a file of this service month.
+    pub month: Option<Month>,
 }
 
 /// What became of everything that waited.
@@ -83,6 +95,8 @@ pub enum ReceiveOutcome {
     },
     /// Not received; nothing was written and nothing acknowledged.
     Failed(SdkError),
+    /// It is sealed to a key that is lost: refused as such, so that its sender sends it again to the key of today.
+    KeyLost(SdkError),
 }
 
 impl ReceiveOutcome {
@@ -90,7 +104,7 @@ impl ReceiveOutcome {
     pub fn error(&self) -> Option<&SdkError> {
         match self {
             Self::Acknowledged { .. } => None,
-            Self::Stored { error, .. } | Self::Failed(error) => Some(error),
+            Self::Stored { error, .. } | Self::Failed(error) | Self::KeyLost(error) => Some(error),
         }
     }
 
@@ -98,7 +112,7 @@ impl ReceiveOutcome {
     pub fn stored(&self) -> Option<&Stored> {
         match self {
             Self::Acknowledged { stored, .. } | Self::Stored { stored, .. } => Some(stored),
-            Self::Failed(_) => None,
+            Self::Failed(_) | Self::KeyLost(_) => None,
         }
     }
 }

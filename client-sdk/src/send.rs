@@ -15,7 +15,9 @@ mod fingerprint;
 mod outbox;
 pub mod plan;
 mod prepare;
+pub mod propose;
 pub(crate) mod record;
+mod resend;
 mod run;
 pub mod select;
 mod serials;
@@ -55,8 +57,19 @@ pub struct SendOptions {
     pub only: Option<UnitClass>,
     /// Leave out files that belong to no send unit; they are listed.
     pub skip_unneeded: bool,
+    /// Hold the parcels after acceptance, invisible to their receivers (登録・保留).
+    pub hold: Option<Hold>,
     /// The software that the parcels name as their maker.
     pub software: Software,
+}
+
+/// How long parcels are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Until they are released by [`crate::declare::Say::Release`].
+    UntilReleased,
+    /// Until a time, Unix microseconds, or until they are released before.
+    Until(i64),
 }
 
 impl Default for SendOptions {
@@ -71,6 +84,7 @@ impl Default for SendOptions {
             unchecked: false,
             only: None,
             skip_unneeded: false,
+            hold: None,
             software,
         }
     }

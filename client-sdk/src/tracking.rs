@@ -29,9 +29,18 @@ pub struct ListFilter {
     pub month: Option<Month>,
     /// Only with a file of this kind (prefix).
     pub kind: Option<String>,
+    /// Only those that are, or are not, superseded by a newer one.
+    pub superseded: Option<bool>,
+    /// Only those that are, or are not, overdue.
+    pub overdue: Option<bool>,
 }
 
 impl ListFilter {
+    /// What waits for its receiver: delivered, or fetched and not acknowledged yet. Superseded ones, too.
+    pub fn waiting() -> Self {
+        Self { states: vec![State::Delivered, State::Fetched], ..Self::default() }
+    }
+
     fn request(&self, page_token: String) -> pb::ListRequest {
         pb::ListRequest {
             office: String::new(),
@@ -41,18 +50,29 @@ impl ListFilter {
             kind: self.kind.clone().unwrap_or_default(),
             page_size: PAGE,
             page_token,
+            superseded: marked(self.superseded),
+            overdue: marked(self.overdue),
         }
     }
 }
 
+fn marked(wanted: Option<bool>) -> i32 {
+    let marked = match wanted {
+        None => pb::Marked::Any,
+        Some(false) => pb::Marked::No,
+        Some(true) => pb::Marked::Yes,
+    };
+    marked.into()
+}
+
 impl Client {
-    /// What waits in the own mailbox: delivered, or fetched and not acknowledged yet. Oldest first.
+    /// What waits in the own mailbox: delivered, or fetched and not acknowledged yet, and not superseded by a newer
+    /// version. Oldest first.
     ///
     /// # Errors
     /// The relay can't be reached or refuses.
     pub async fn inbox(&self) -> Result<Vec<Parcel>, SdkError> {
-        let filter = ListFilter { states: vec![State::Delivered, State::Fetched], ..ListFilter::default() };
-        self.list_received(&filter).await
+        self.list_received(&ListFilter { superseded: Some(false), ..ListFilter::waiting() }).await
     }
 
     /// What the own mailbox holds and held. Oldest first.

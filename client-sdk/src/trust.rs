@@ -45,6 +45,11 @@ impl Trust {
         Ok(Self { verifier: SignatureVerifier::new(store.clone()), store })
     }
 
+    /// What is trusted now.
+    pub(crate) fn store(&self) -> Arc<TrustStore> {
+        self.store.current()
+    }
+
     /// Verifies other offices' signatures.
     pub(crate) fn verifier(&self) -> &SignatureVerifier {
         &self.verifier

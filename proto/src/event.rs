@@ -36,10 +36,30 @@ const REPEATING: [&str; 3] = ["crl", "feed", "file"];
 pub mod kind {
     /// A parcel is in its receiver's mailbox. The relay's word.
     pub const PARCEL_DELIVERED: &str = "parcel.delivered";
+    /// A parcel was accepted and waits for its release; in its sender's feed only. The relay's word.
+    pub const PARCEL_HELD: &str = "parcel.held";
     /// A parcel was released to its receiver. The relay's word.
     pub const PARCEL_FETCHED: &str = "parcel.fetched";
     /// The receiver signed that it verified and stored the parcel.
     pub const PARCEL_ACKNOWLEDGED: &str = "parcel.acknowledged";
+    /// The receiver signed that its care software took the parcel in.
+    pub const PARCEL_IMPORTED: &str = "parcel.imported";
+    /// The receiver signed that it does not take the parcel.
+    pub const PARCEL_REFUSED: &str = "parcel.refused";
+    /// The sender signed that it takes the parcel back, before it was fetched.
+    pub const PARCEL_RECALLED: &str = "parcel.recalled";
+    /// A held parcel was thrown away, by its sender's signed word or because it was held for too long.
+    pub const PARCEL_DISCARDED: &str = "parcel.discarded";
+    /// Nobody fetched the parcel within its time. The relay's word.
+    pub const PARCEL_EXPIRED: &str = "parcel.expired";
+    /// Nobody fetched the parcel within the time in which receivers should; told once. The relay's word.
+    pub const PARCEL_OVERDUE: &str = "parcel.overdue";
+    /// A signed remark of one party to the other; its text is sealed.
+    pub const PARCEL_REMARKED: &str = "parcel.remarked";
+    /// The sender signed that the receiver should not use the parcel: it was too late to recall it.
+    pub const PARCEL_WITHDRAWAL_ASKED: &str = "parcel.withdrawal-asked";
+    /// One office asked another for a document, signed; its text is sealed.
+    pub const REQUEST_MADE: &str = "request.made";
     /// An office entered the directory, or its entry changed.
     pub const OFFICE_CHANGED: &str = "office.changed";
     /// An office was suspended.

@@ -5,6 +5,7 @@
 //!   `ASiCManifest.xml`.
 //! * [`event`], [`statement`]: canonical text of what happened and of what a party declares;
 //!   [`canonical`] is the text form that both share.
+//! * [`lifecycle`]: what may happen to a parcel, in which state, by whom.
 //! * [`feed`]: the commitments that make a withheld event visible.
 //! * [`log`]: checkpoints and proofs of the transparency log; [`evidence`]: event + proof + checkpoint.
 //! * [`reason`]: every stable reason word with its explanation; [`limits`]: every bound with its reason.
@@ -15,6 +16,7 @@ pub mod event;
 pub mod evidence;
 pub mod feed;
 pub mod ids;
+pub mod lifecycle;
 pub mod limits;
 pub mod log;
 pub mod manifest;

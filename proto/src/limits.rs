@@ -18,6 +18,19 @@ pub const MAX_FILES: usize = 1_000;
 /// Characters of a note (送付状). Two sheets of A4.
 pub const MAX_NOTE_CHARS: usize = 2_000;
 
+/// Characters of a statement's text: a reason, a remark, a request. As long as a note.
+pub const MAX_TEXT_CHARS: usize = 2_000;
+
+/// Bytes of a sealed text: 2,000 characters of at most four bytes, and about 400 for each of 50 keys.
+pub const MAX_SEALED_TEXT_BYTES: usize = 32 * 1024;
+
+/// Statements about one parcel that the relay keeps. Its life has five; the rest are remarks, and who needs more of
+/// those needs a telephone.
+pub const MAX_STATEMENTS: u32 = 200;
+
+/// Requests for documents by one office in 24 hours. A large office has some 100 partners.
+pub const MAX_REQUESTS_A_DAY: u32 = 500;
+
 /// Bytes of `parcel.json`: the note, and about 300 bytes for each of [`MAX_FILES`].
 pub const MAX_HEADER_BYTES: usize = 512 * 1024;
 

@@ -58,6 +58,8 @@ pub const PARCEL_AMBIGUOUS: &str = "PARCEL_AMBIGUOUS";
 pub const OFFSET_OUT_OF_RANGE: &str = "OFFSET_OUT_OF_RANGE";
 /// The parcel's content is no longer kept.
 pub const CONTENT_GONE: &str = "CONTENT_GONE";
+/// The own archive holds no copy of the parcel any more.
+pub const NOT_ARCHIVED: &str = "NOT_ARCHIVED";
 /// The parcel was not fetched yet.
 pub const NOT_FETCHED: &str = "NOT_FETCHED";
 /// The statement's digest is not the parcel's.
@@ -68,6 +70,34 @@ pub const STATEMENT_MALFORMED: &str = "STATEMENT_MALFORMED";
 pub const STATEMENT_SIGNER: &str = "STATEMENT_SIGNER";
 /// The parcel's state does not allow this.
 pub const STATE_CONFLICT: &str = "STATE_CONFLICT";
+/// The sender took the parcel back.
+pub const PARCEL_RECALLED: &str = "PARCEL_RECALLED";
+/// The parcel was thrown away while it was held.
+pub const PARCEL_DISCARDED: &str = "PARCEL_DISCARDED";
+/// Nobody fetched the parcel within its time.
+pub const PARCEL_EXPIRED: &str = "PARCEL_EXPIRED";
+/// The receiver refused the parcel.
+pub const PARCEL_REFUSED: &str = "PARCEL_REFUSED";
+/// The parcel is not, or no longer, held.
+pub const NOT_HELD: &str = "NOT_HELD";
+/// The parcel is held: its receiver does not see it yet.
+pub const STILL_HELD: &str = "STILL_HELD";
+/// The receiver has fetched the parcel already.
+pub const ALREADY_FETCHED: &str = "ALREADY_FETCHED";
+/// The parcel was not acknowledged yet.
+pub const NOT_ACKNOWLEDGED: &str = "NOT_ACKNOWLEDGED";
+/// The receiver's care software has taken the parcel in.
+pub const ALREADY_IMPORTED: &str = "ALREADY_IMPORTED";
+/// What a parcel supersedes is no parcel of the same sender and receiver.
+pub const SUPERSEDES_UNKNOWN: &str = "SUPERSEDES_UNKNOWN";
+/// A parcel is to be held for longer than the relay holds.
+pub const HOLD_TOO_LONG: &str = "HOLD_TOO_LONG";
+/// A statement's sealed text is missing, too long, or not the one that it names.
+pub const TEXT_MISMATCH: &str = "TEXT_MISMATCH";
+/// A text is longer than the relay takes.
+pub const TEXT_TOO_LONG: &str = "TEXT_TOO_LONG";
+/// More statements about one parcel, or requests a day, than the relay takes.
+pub const TOO_MANY_STATEMENTS: &str = "TOO_MANY_STATEMENTS";
 /// The cursor lies behind the end of the feed.
 pub const CURSOR_IN_FUTURE: &str = "CURSOR_IN_FUTURE";
 /// No such office in the directory.
@@ -253,6 +283,11 @@ const TABLE: &[Explanation] = &[
         "The content's retention has ended; ask the sender to send it again.",
     ),
     row(
+        NOT_ARCHIVED,
+        "送信控えが残っていません。元のファイルから送り直してください。",
+        "The archive holds no copy of this parcel; send it from its files.",
+    ),
+    row(
         NOT_FETCHED,
         "まだ受信していない電文です。受信してから受領を送ってください。",
         "The parcel was not fetched yet; fetch it before acknowledging.",
@@ -276,6 +311,76 @@ const TABLE: &[Explanation] = &[
         STATE_CONFLICT,
         "電文の現在の状態では行えません。状態を確認してください。",
         "The parcel's state does not allow this; look at its state.",
+    ),
+    row(
+        PARCEL_RECALLED,
+        "この電文は送信元が取り消しました。必要なら送信元に再送を依頼してください。",
+        "The sender took this parcel back; ask for it again if it is needed.",
+    ),
+    row(
+        PARCEL_DISCARDED,
+        "この電文は保留中に破棄されました。必要なら送り直してください。",
+        "The parcel was discarded while it was held; send it again if it is needed.",
+    ),
+    row(
+        PARCEL_EXPIRED,
+        "受信されないまま期限が過ぎた電文です。送信元は送り直してください。",
+        "The parcel expired before anybody fetched it; its sender may send it again.",
+    ),
+    row(
+        PARCEL_REFUSED,
+        "宛先が受け取りを断った電文です。理由を確認して送り直してください。",
+        "The receiver refused the parcel; look at the reason and send it again.",
+    ),
+    row(
+        NOT_HELD,
+        "保留中の電文ではありません。送信済みなら取消(recall)を使ってください。",
+        "The parcel is not held; if it was delivered, recall it instead.",
+    ),
+    row(
+        STILL_HELD,
+        "まだ保留中で、宛先には届いていません。先に送出(release)してください。",
+        "The parcel is still held and its receiver does not see it; release it first.",
+    ),
+    row(
+        ALREADY_FETCHED,
+        "宛先がすでに受信しました。取消はできません。使用中止の依頼(recall --ask)を送れます。",
+        "The receiver has fetched it, so it can't be recalled; ask for its withdrawal instead (recall --ask).",
+    ),
+    row(
+        NOT_ACKNOWLEDGED,
+        "まだ受領していない電文です。受領してから取込済みにしてください。",
+        "The parcel was not acknowledged yet; acknowledge it before declaring it imported.",
+    ),
+    row(
+        ALREADY_IMPORTED,
+        "すでに取込済みの電文です。連絡(remark)で送信元に伝えてください。",
+        "The parcel was imported already; tell the sender with a remark.",
+    ),
+    row(
+        SUPERSEDES_UNKNOWN,
+        "差し替え元の電文が、同じ宛先への送信履歴にありません。電文IDを確認してください。",
+        "What this parcel supersedes was not sent by you to the same receiver; check its id.",
+    ),
+    row(
+        HOLD_TOO_LONG,
+        "送出日時が先すぎます。保留できる期間内にしてください。",
+        "The time of release is further ahead than the relay holds parcels; choose an earlier one.",
+    ),
+    row(
+        TEXT_MISMATCH,
+        "通知の本文が署名と一致しません。ソフトの提供元に連絡してください。",
+        "The sealed text is not the one that the statement names; tell the software's vendor.",
+    ),
+    row(
+        TEXT_TOO_LONG,
+        "本文が長すぎます(2,000文字まで)。短くしてください。",
+        "The text is longer than 2,000 characters; shorten it.",
+    ),
+    row(
+        TOO_MANY_STATEMENTS,
+        "この電文への通知、または本日の依頼が多すぎます。電話で連絡してください。",
+        "Too many statements about this parcel, or requests today; use the telephone.",
     ),
     row(
         CURSOR_IN_FUTURE,

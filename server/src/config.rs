@@ -3,7 +3,9 @@
 //! [`template`] is the file that `init` writes: every key with its default and what it means. A test reads it
 //! and compares it with the defaults below, so the two can't drift apart.
 
+mod lifecycle;
 mod limits;
+pub mod period;
 pub mod template;
 
 use std::net::SocketAddr;
@@ -11,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
 
 /// The configuration can't be used.
@@ -64,6 +67,9 @@ pub struct Config {
     pub trust: TrustConfig,
     /// The relay's own CA for trials.
     pub trial_ca: Option<TrialCaConfig>,
+    /// How long parcels wait.
+    #[serde(default)]
+    pub lifecycle: LifecycleConfig,
     /// What is kept for how long.
     #[serde(default)]
     pub retention: RetentionConfig,
@@ -120,22 +126,6 @@ pub struct EvidenceConfig {
     pub log_key: PathBuf,
     /// File with the last checkpoint, outside the database. Best on another disk.
     pub witness: PathBuf,
-}
-
-/// `[retention]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RetentionConfig {
-    /// How long sealed content is kept after its receiver has signed for it. 0: until the next sweep.
-    pub acknowledged_hours: u32,
-    /// How often the relay looks for content whose time is over.
-    pub sweep_every_s: u32,
-}
-
-impl Default for RetentionConfig {
-    fn default() -> Self {
-        Self { acknowledged_hours: 30 * 24, sweep_every_s: 3600 }
-    }
 }
 
 /// What happens when a revocation list is too old.
@@ -302,9 +292,7 @@ impl Config {
         {
             return Err(("trial_ca", "crl_days must be at least 2, certificate_days at least 1"));
         }
-        if self.retention.sweep_every_s == 0 {
-            return Err(("retention.sweep_every_s", "must be at least 1"));
-        }
+        lifecycle::check(&self.lifecycle, &self.retention)?;
         self.limits.check()
     }
 

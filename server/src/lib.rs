@@ -14,6 +14,7 @@
 //! | changes of state, their events, the log | [`committer`], [`evidence`] |
 //! | sealed contents whose time is over | [`retention`] |
 //! | SQL | [`store`] |
+//! | parcels whose time comes: release, overdue, expiry | `timekeeper` |
 //! | large contents that were left over | [`sweep`] |
 //! | bounds on memory and calls | [`budget`] |
 
@@ -43,6 +44,7 @@ pub mod server_certificate;
 pub mod shutdown;
 pub mod store;
 pub mod sweep;
+mod timekeeper;
 pub mod trial_ca;
 pub mod trust;
 

@@ -8,17 +8,40 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tasuki_proto::lifecycle::State;
+
 use crate::clock::Clock;
 use crate::config::RetentionConfig;
+use crate::config::period::Period;
+use crate::store::parcels::ParcelRow;
 use crate::store::{Store, StoreError};
 
 /// Contents that one step looks at, and deletes at most.
-const PIECE: u32 = 256;
+pub const PIECE: u32 = 256;
 
 /// Between two steps that deleted something: the committer goes first.
 const PAUSE: Duration = Duration::from_millis(5);
 
-const US_PER_HOUR: i64 = 3_600_000_000;
+impl RetentionConfig {
+    /// When a parcel's sealed content goes, as the parcel stands now. Unix microseconds; `None`: it waits for its
+    /// receiver or its release, and is kept.
+    pub fn goes_us(&self, parcel: &ParcelRow) -> Option<i64> {
+        let after = |began_us: i64, period: Period| Some(began_us.saturating_add(period.us()));
+        match parcel.state {
+            State::Held | State::Delivered => None,
+            State::Fetched => after(parcel.fetched_us, self.fetched),
+            State::Acknowledged | State::Imported => after(parcel.acknowledged_us, self.signed_for(parcel)),
+            State::Refused => after(parcel.marks.ended_us, self.refused),
+            State::Recalled | State::Discarded | State::Expired => after(parcel.marks.ended_us, self.ended),
+        }
+    }
+
+    /// The shortest period of what is in the parcel.
+    fn signed_for(&self, parcel: &ParcelRow) -> Period {
+        let of_kinds = parcel.files.iter().filter_map(|file| self.by_kind.get(&file.kind).copied());
+        of_kinds.chain([self.acknowledged]).min().unwrap_or(self.acknowledged)
+    }
+}
 
 /// Lets contents go while the relay runs.
 #[derive(Debug)]
@@ -54,18 +77,21 @@ impl Sweeper {
     /// # Errors
     /// If the database can't be read or written; what was deleted before stays deleted.
     pub async fn sweep(&self) -> Result<u64, StoreError> {
-        let kept_us = i64::from(self.config.acknowledged_hours) * US_PER_HOUR;
-        let before_us = self.clock.now_us() - kept_us;
+        let now_us = self.clock.now_us();
         let (mut after, mut purged) = (0, 0);
-        while let Some(piece) = self.store.next_contents(after, PIECE).await? {
-            let went = self.store.purge_acknowledged(piece, before_us).await?;
+        loop {
+            let piece = self.store.kept_after(after, PIECE).await?;
+            let Some(last) = piece.last() else { return Ok(purged) };
+            after = last.seq;
+            let due = |row: &&ParcelRow| self.config.goes_us(row).is_some_and(|at_us| at_us < now_us);
+            let due: Vec<i64> = piece.iter().filter(due).map(|row| row.seq).collect();
+            // What is due stays due, whatever happens to the parcel meanwhile: no state leads back.
+            let went = self.store.purge(&due, now_us).await?;
             if went > 0 {
                 metrics::counter!("tasuki_contents_purged_total").increment(went);
                 purged += went;
                 tokio::time::sleep(PAUSE).await;
             }
-            after = piece.last;
         }
-        Ok(purged)
     }
 }

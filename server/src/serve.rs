@@ -24,6 +24,7 @@ use crate::rpc::{self, Context, Places};
 use crate::server_certificate::{Follower, ServerCertificateError};
 use crate::shutdown::Shutdown;
 use crate::sweep;
+use crate::timekeeper::Timekeeper;
 use crate::trial_ca::TrialCaFiles;
 use crate::trust::{Keeper, Trust, TrustSetupError};
 
@@ -137,6 +138,7 @@ impl Relay {
             committer.clone(),
             store.clone(),
             Arc::clone(&clock),
+            config.lifecycle.clone(),
             config.limits.workers,
         ));
         let access =
@@ -188,6 +190,15 @@ impl Relay {
             tokio::spawn(
                 Sweeper::new(context.store.clone(), Arc::clone(&context.clock), config.retention.clone())
                     .run(),
+            ),
+            tokio::spawn(
+                Timekeeper::new(
+                    context.store.clone(),
+                    context.committer.clone(),
+                    Arc::clone(&context.clock),
+                    config.lifecycle.clone(),
+                )
+                .run(),
             ),
             tokio::spawn(sweep::run(context.store.clone(), Arc::clone(&context.clock))),
             tokio::spawn(metrics::sample(context.committer.clone(), Arc::downgrade(&context.verifier))),

@@ -221,7 +221,7 @@ pub async fn acknowledge(
     about: AboutParcel,
     signer: &RawOffice,
 ) -> Result<String, tonic::Status> {
-    let text = Statement::Acknowledge(about).print();
+    let text = Statement::acknowledge(about).print();
     let cms =
         cms_sign::sign(&signer.identity, text.as_bytes(), Content::Attached, now_us()).expect("it signs");
     let request = pb::AcknowledgeRequest { statements: vec![cms.into()] };

@@ -1,5 +1,6 @@
 //! The command line: commands, flags, their meaning. Names are fixed: add, never rename.
 
+pub(crate) mod acts;
 mod japanese;
 mod offline;
 #[cfg(test)]
@@ -67,11 +68,27 @@ pub(crate) enum Command {
     /// Send files, grouped into parcels by sender, recipient and serial in their names
     Send(Send),
     /// List what waits to be received
-    Inbox,
+    Inbox(acts::Inbox),
     /// Fetch, verify, store and acknowledge everything that waits
     Receive(Receive),
     /// List what was sent and where it stands
-    Sent,
+    Sent(acts::Sent),
+    /// Deliver what is held
+    Release(acts::Parcels),
+    /// Throw away what is held
+    Discard(acts::Parcels),
+    /// Take a parcel back before it is fetched
+    Recall(acts::Recall),
+    /// Refuse a parcel: its sender learns why
+    Refuse(acts::Refuse),
+    /// Say that the care software has taken a parcel in
+    Imported(acts::Parcels),
+    /// Say something about a parcel to the other office
+    Remark(acts::Remark),
+    /// Ask another office for a document
+    Request(acts::Request),
+    /// Send parcels again, from the archive, as new ones
+    Resend(acts::Resend),
     /// Show one parcel and what happened to it
     Show(Show),
     /// Save the proof of what happened to a parcel
@@ -152,6 +169,30 @@ pub(crate) struct Send {
     /// Leave out files that belong to no send unit, and list them
     #[arg(long)]
     pub(crate) skip_unneeded: bool,
+    /// Hold the parcels at the relay until they are released
+    #[arg(long)]
+    pub(crate) hold: bool,
+    /// Hold the parcels until this time: 2026-02-01T09:00:00+09:00, or "2026-02-01 09:00" in Japan
+    #[arg(long, value_name = "TIME", value_parser = crate::moment::parse)]
+    pub(crate) release_at: Option<i64>,
+    /// The parcel that this one replaces; "auto": the newest of the same kinds and month to the same office
+    #[arg(long, value_name = "PARCEL", value_parser = Supersedes::parse)]
+    pub(crate) supersedes: Option<Supersedes>,
+}
+
+/// What a parcel replaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Supersedes {
+    /// What is proposed.
+    Auto,
+    /// This parcel.
+    Parcel(ParcelName),
+}
+
+impl Supersedes {
+    fn parse(argument: &str) -> Result<Self, String> {
+        if argument == "auto" { Ok(Self::Auto) } else { parcel(argument).map(Self::Parcel) }
+    }
 }
 
 /// A note and whom it is for.
@@ -203,6 +244,8 @@ pub(crate) struct Receive {
     /// Only these parcels; without any, everything that waits
     #[arg(value_name = "PARCEL", value_parser = parcel)]
     pub(crate) parcels: Vec<ParcelName>,
+    #[command(flatten)]
+    pub(crate) choice: acts::Choice,
 }
 
 /// Flags of `show`.

@@ -1,5 +1,6 @@
 //! What the commands do: one file each.
 
+mod acts;
 mod check;
 mod completions;
 mod evidence;
@@ -11,6 +12,7 @@ mod losses;
 mod names;
 mod offices;
 mod receive;
+mod resend;
 mod send;
 mod show;
 mod split;
@@ -63,9 +65,17 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
 fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
     match command {
         Command::Send(args) => send::send(args, session, out),
-        Command::Inbox => list::inbox(session, out),
+        Command::Inbox(args) => list::inbox(&args, session, out),
         Command::Receive(args) => receive::receive(args, session, out),
-        Command::Sent => list::sent(session, out),
+        Command::Sent(args) => list::sent(&args, session, out),
+        Command::Release(args) => acts::release(&args.parcels, session, out),
+        Command::Discard(args) => acts::discard(&args.parcels, session, out),
+        Command::Recall(args) => acts::recall(args, session, out),
+        Command::Refuse(args) => acts::refuse(args, session, out),
+        Command::Imported(args) => acts::imported(&args.parcels, session, out),
+        Command::Remark(args) => acts::remark(args, session, out),
+        Command::Request(args) => acts::request(&args, session, out),
+        Command::Resend(args) => resend::resend(&args, session, out),
         Command::Show(args) => show::show(&args.parcel, session, out),
         Command::Evidence(args) => evidence::evidence(&args, session, out),
         Command::Offices(args) => offices::offices(&args.words, session, out),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use tasuki_proto::canonical::{Lines, hex};
 use tasuki_proto::event::Event;
+use tasuki_sdk::declare::RefusalReason;
 use tasuki_sdk::{FileSummary, Parcel};
 
 use crate::content::of_parcel;
@@ -32,6 +33,18 @@ pub(crate) struct ParcelObject<'a> {
     acknowledged_at: Option<String>,
     /// SHA-256 of the signer's certificate, hex.
     signer: String,
+    /// When it came into the receiver's mailbox; later than `accepted_at` where it was held.
+    delivered_at: Option<String>,
+    /// Held: when it will be released; null: when its sender says so.
+    release_at: Option<String>,
+    /// When it came into its final state.
+    ended_at: Option<String>,
+    overdue: bool,
+    supersedes: Option<String>,
+    superseded_by: Option<String>,
+    urgent: bool,
+    /// Refused: why.
+    refusal: Option<&'static str>,
 }
 
 impl<'a> ParcelObject<'a> {
@@ -53,6 +66,14 @@ impl<'a> ParcelObject<'a> {
             fetched_at: parcel.fetched_us.map(utc),
             acknowledged_at: parcel.acknowledged_us.map(utc),
             signer: hex(&parcel.signer),
+            delivered_at: parcel.marks.delivered_us.map(utc),
+            release_at: parcel.marks.release_us.map(utc),
+            ended_at: parcel.marks.ended_us.map(utc),
+            overdue: parcel.is_overdue(),
+            supersedes: parcel.marks.supersedes.map(|id| id.to_string()),
+            superseded_by: parcel.marks.superseded_by.map(|id| id.to_string()),
+            urgent: parcel.marks.urgent,
+            refusal: parcel.marks.refusal.map(RefusalReason::as_str),
         }
     }
 }
@@ -65,8 +86,10 @@ pub(crate) struct EventObject<'a> {
     /// Place in the log.
     epoch: u64,
     index: u64,
-    /// Whose word it is: `relay` or `recipient`.
+    /// Whose word it is: `relay`, `sender`, `recipient`, or `party` (the one that the statement names).
     word_of: &'static str,
+    /// What a party wrote (a remark, a reason), opened; null: nothing, or it can't be opened here.
+    text: Option<&'a str>,
     /// The other lines of the event's text; a list where a key repeats.
     details: BTreeMap<&'a str, Values<'a>>,
 }
@@ -86,9 +109,15 @@ impl<'a> EventObject<'a> {
             time: utc(event.time_us),
             epoch: event.epoch,
             index,
-            word_of: words::word_of(&event.kind),
+            word_of: words::word_of(event),
+            text: None,
             details: details(&event.lines),
         }
+    }
+
+    /// The same with what a party wrote.
+    pub(crate) fn with_text(self, text: Option<&'a str>) -> Self {
+        Self { text, ..self }
     }
 }
 
@@ -141,6 +170,14 @@ mod tests {
                 "fetched_at": "2026-11-21T11:39:34.000123Z",
                 "acknowledged_at": null,
                 "signer": "91".repeat(32),
+                "delivered_at": null,
+                "release_at": null,
+                "ended_at": null,
+                "overdue": false,
+                "supersedes": null,
+                "superseded_by": null,
+                "urgent": false,
+                "refusal": null,
             })
         );
     }
@@ -158,6 +195,7 @@ mod tests {
                 "epoch": 1,
                 "index": 7,
                 "word_of": "relay",
+                "text": null,
                 "details": {
                     "parcel": testing::ID,
                     "sender": "1371215102",

@@ -1,6 +1,7 @@
 //! Times as people and programs read them. Inside, they are Unix microseconds.
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::tz::{Offset, TimeZone};
 use tasuki_proto::time;
 
@@ -27,6 +28,17 @@ pub(crate) fn serial(us: i64) -> String {
     print(us, "%Y%m%d%H%M%S")
 }
 
+/// Reads a time from the command line: RFC 3339 with its offset, or a date and time in Japan. Unix microseconds.
+pub(crate) fn parse(text: &str) -> Result<i64, String> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(moment.as_microsecond());
+    }
+    let civil = text.replace(' ', "T").parse::<DateTime>();
+    let moment = civil.ok().and_then(|civil| civil.to_zoned(TimeZone::fixed(JAPAN)).ok());
+    let moment = moment.ok_or("expected a time such as 2026-02-01T09:00:00+09:00 or \"2026-02-01 09:00\"")?;
+    Ok(moment.timestamp().as_microsecond())
+}
+
 fn print(us: i64, format: &str) -> String {
     // Outside the years −9999..=9999 there is no date; such a time is wrong anyway.
     let time = Timestamp::from_microsecond(us).unwrap_or(Timestamp::UNIX_EPOCH);
@@ -44,6 +56,19 @@ mod tests {
         assert_eq!(japan(us), "2026-11-21 20:38");
         assert_eq!(japan_seconds(us), "2026-11-21 20:38:34");
         assert_eq!(serial(us), "20261121203834");
+    }
+
+    #[test]
+    fn a_time_is_read_in_japan_unless_it_says_otherwise() {
+        let nine = time::parse_us("2026-02-01T00:00:00.000000Z").unwrap();
+        for text in
+            ["2026-02-01 09:00", "2026-02-01T09:00:00", "2026-02-01T09:00:00+09:00", "2026-02-01T00:00Z"]
+        {
+            assert_eq!(parse(text), Ok(nine), "{text}");
+        }
+        for text in ["", "tomorrow", "2026-02-30 09:00", "09:00"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use tasuki_careplan::samples;
 use tasuki_proto::event::Event;
 use tasuki_proto::ids::ParcelKey;
-use tasuki_sdk::{FileSummary, Parcel, State};
+use tasuki_sdk::{FileSummary, Marks, Parcel, State};
 
 pub(crate) use crate::output::captured::Stream;
 
@@ -45,6 +45,7 @@ pub(crate) fn parcel() -> Parcel {
         fetched_us: Some(ACCEPTED_US + 60_000_000),
         acknowledged_us: None,
         signer: [0x91; 32],
+        marks: Marks::default(),
     }
 }
 

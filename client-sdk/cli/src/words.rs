@@ -1,7 +1,8 @@
 //! Words for states, events and contents, in both languages. JSON has the codes, people read these.
 
 use tasuki_careplan::words::Words;
-use tasuki_proto::event::kind;
+use tasuki_proto::event::{Event, kind};
+use tasuki_sdk::declare::RefusalReason;
 
 use crate::lang::Text;
 
@@ -32,6 +33,22 @@ pub(crate) fn event(event: &str) -> Text {
         kind::PARCEL_DELIVERED => {
             ("中継サーバーが受け付け、宛先の受信箱に入れました", "the relay put it into the mailbox")
         }
+        kind::PARCEL_HELD => {
+            ("中継サーバーが受け付け、保留しています", "the relay holds it until its release")
+        }
+        kind::PARCEL_IMPORTED => {
+            ("宛先の介護ソフトが取り込みました", "the receiver's care software took it in")
+        }
+        kind::PARCEL_REFUSED => ("宛先が受け取りを断りました", "the receiver refused it"),
+        kind::PARCEL_RECALLED => ("送信元が取り消しました", "the sender recalled it"),
+        kind::PARCEL_DISCARDED => ("保留中に破棄されました", "it was discarded while it was held"),
+        kind::PARCEL_EXPIRED => ("受信されないまま期限が切れました", "it expired before anybody fetched it"),
+        kind::PARCEL_OVERDUE => ("期日までに受信されていません", "it is overdue: nobody has fetched it"),
+        kind::PARCEL_REMARKED => ("連絡がありました", "a remark"),
+        kind::PARCEL_WITHDRAWAL_ASKED => {
+            ("送信元が使用中止を依頼しました", "the sender asks that it not be used")
+        }
+        kind::REQUEST_MADE => ("書類の依頼がありました", "a document was asked for"),
         kind::PARCEL_FETCHED => ("宛先に渡しました", "released to the receiver"),
         kind::PARCEL_ACKNOWLEDGED => ("宛先が署名して受領しました", "the receiver signed for it"),
         kind::OFFICE_CHANGED => ("事業所の登録内容が変わりました", "the office's entry changed"),
@@ -49,9 +66,31 @@ pub(crate) fn event(event: &str) -> Text {
     Text::new(ja, en)
 }
 
-/// Whose word an event is: `recipient` where it carries the receiver's own signature, else `relay`.
-pub(crate) fn word_of(event: &str) -> &'static str {
-    if event == kind::PARCEL_ACKNOWLEDGED { "recipient" } else { "relay" }
+/// Why a receiver refused, in few words.
+pub(crate) fn refusal(reason: RefusalReason) -> Text {
+    let (ja, en) = match reason {
+        RefusalReason::Unreadable => ("読み取れない", "unreadable"),
+        RefusalReason::WrongContent => ("内容の誤り", "wrong content"),
+        RefusalReason::NotOurs => ("宛先違い", "not ours"),
+        RefusalReason::ImportFailed => ("取込不可", "import failed"),
+        RefusalReason::KeyLost => ("鍵の紛失", "key lost"),
+        RefusalReason::Other => ("その他", "other"),
+    };
+    Text::new(ja, en)
+}
+
+/// Whose word an event is: `recipient` or `sender` where it carries that party's own signature, `party` where it may be
+/// either's, else `relay`.
+pub(crate) fn word_of(event: &Event) -> &'static str {
+    let signed = event.digest("statement").is_some();
+    match event.kind.as_str() {
+        kind::PARCEL_ACKNOWLEDGED | kind::PARCEL_IMPORTED | kind::PARCEL_REFUSED => "recipient",
+        kind::PARCEL_RECALLED | kind::PARCEL_WITHDRAWAL_ASKED => "sender",
+        // Otherwise the relay did it by itself.
+        kind::PARCEL_DELIVERED | kind::PARCEL_DISCARDED if signed => "sender",
+        kind::PARCEL_REMARKED | kind::REQUEST_MADE => "party",
+        _ => "relay",
+    }
 }
 
 /// What a parcel holds: `words` describe its standard files; `attachments` of its `files` are others.
@@ -103,7 +142,21 @@ mod tests {
     fn events_say_what_happened_and_whose_word_it_is() {
         assert_eq!(event("parcel.acknowledged").en, "the receiver signed for it");
         assert_eq!(event("parcel.teleported").ja, "parcel.teleported");
-        assert_eq!((word_of("parcel.acknowledged"), word_of("parcel.delivered")), ("recipient", "relay"));
+        let signed = |kind: &str| {
+            let mut event = crate::testing::event(kind);
+            event.lines.add("statement", &tasuki_proto::canonical::digest_text(&[1; 32]));
+            event
+        };
+        for (kind, whose) in [
+            ("parcel.acknowledged", "recipient"),
+            ("parcel.delivered", "sender"),
+            ("parcel.recalled", "sender"),
+            ("parcel.remarked", "party"),
+            ("parcel.fetched", "relay"),
+        ] {
+            assert_eq!(word_of(&signed(kind)), whose, "{kind}");
+        }
+        assert_eq!(word_of(&crate::testing::event("parcel.delivered")), "relay");
     }
 
     #[test]

@@ -61,7 +61,7 @@ async fn sign_and_send(
 
 fn sign(client: &Client, delivered: &Delivered) -> Result<Bytes, SdkError> {
     let now_us = client.now_us();
-    let statement = Statement::Acknowledge(AboutParcel {
+    let statement = Statement::acknowledge(AboutParcel {
         parcel: delivered.key,
         recipient: delivered.recipient,
         digest: delivered.digest,

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use futures_util::StreamExt as _;
+use tasuki_careplan::month::Month;
+use tasuki_certs::open::OpenError;
 use tasuki_proto::{evidence, reason};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -14,10 +16,12 @@ use super::store::store;
 use super::unpack::{Delivered, unpack};
 use super::{ReceiveOptions, ReceiveOutcome, ReceiveReport, ReceivedParcel, Stored};
 use crate::client::Client;
+use crate::declare::{RefusalReason, Say};
 use crate::error::{Refusal, SdkError, VerificationError};
 use crate::home::Task;
 use crate::parcel::Parcel;
 use crate::progress::{Progress, Step};
+use crate::tracking::ListFilter;
 use crate::{blocking, files};
 
 /// Parcels that are opened side by side: each may hold the largest container and its inflated files in memory.
@@ -82,8 +86,19 @@ impl Client {
     }
 
     async fn waiting(&self, options: &ReceiveOptions) -> Result<Vec<Parcel>, SdkError> {
-        let mut waiting = self.inbox().await?;
-        sweep(self.home(), &waiting)?;
+        let everything = ListFilter::waiting();
+        let all = self.list_received(&everything).await?;
+        sweep(self.home(), &all)?;
+        let mut waiting = all;
+        waiting.retain(|parcel| {
+            let named = options.only.iter().any(|name| name.names(&parcel.key));
+            let current = options.superseded || named || parcel.marks.superseded_by.is_none();
+            let of_month =
+                |month: Month| parcel.files.iter().any(|file| file.month == Some(month.to_string()));
+            current
+                && options.from.is_none_or(|from| parcel.key.sender == from)
+                && options.month.is_none_or(of_month)
+        });
         for name in &options.only {
             if !waiting.iter().any(|p| name.names(&p.key)) {
                 return Err(Refusal::of(reason::PARCEL_NOT_FOUND).into());
@@ -160,6 +175,23 @@ impl Client {
         .await
     }
 
+    /// Refuses a parcel that is sealed to none of the keys at hand, if the HOME is set to: its sender then sends it again.
+    async fn answer_lost_key(&self, parcel: &Parcel, error: SdkError) -> ReceiveOutcome {
+        let lost = matches!(error, SdkError::Verification(VerificationError::Seal(OpenError::NotARecipient)));
+        if !lost || !self.home().config().answer_key_lost {
+            return ReceiveOutcome::Failed(error);
+        }
+        let say = Say::Refuse { reason: RefusalReason::KeyLost, text: None };
+        match self.declare_about(parcel.clone(), &say).await {
+            Ok(_) => ReceiveOutcome::KeyLost(error),
+            // The next run tries again.
+            Err(refused) => {
+                tracing::warn!(error = %refused, "a lost key could not be answered");
+                ReceiveOutcome::Failed(error)
+            }
+        }
+    }
+
     /// Acknowledges what is stored, in batches, and reports every parcel.
     async fn acknowledge_all(
         &self,
@@ -178,7 +210,8 @@ impl Client {
                         stored.push(result);
                     }
                     Err(error) => {
-                        report(&mut reports, progress, parcel, ReceiveOutcome::Failed(error));
+                        let outcome = self.answer_lost_key(&parcel, error).await;
+                        report(&mut reports, progress, parcel, outcome);
                     }
                 }
             }

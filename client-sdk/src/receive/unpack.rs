@@ -10,6 +10,7 @@ use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::evidence::Proven;
 use tasuki_proto::ids::{ParcelKey, own_office};
 use tasuki_proto::parcel::OpenParcel;
+use tasuki_proto::time;
 
 use super::names::Names;
 use crate::error::VerificationError;
@@ -22,6 +23,7 @@ pub(crate) struct Delivered {
     pub(crate) digest: [u8; 32],
     pub(crate) sealed_digest: [u8; 32],
     pub(crate) signer: [u8; 32],
+    /// When the relay accepted it. Unix microseconds.
     pub(crate) time_us: i64,
 }
 
@@ -33,6 +35,16 @@ impl Delivered {
         if event.kind != kind::PARCEL_DELIVERED {
             return Err(wrong("it is no delivery"));
         }
+        Self::read_acceptance(proven, key)
+    }
+
+    /// Reads a proven event that should be the delivery or, of one that was held, the acceptance of this parcel.
+    pub(crate) fn read_acceptance(proven: &Proven, key: ParcelKey) -> Result<Self, VerificationError> {
+        let wrong = VerificationError::Event;
+        let event = &proven.event;
+        if !matches!(event.kind.as_str(), kind::PARCEL_DELIVERED | kind::PARCEL_HELD) {
+            return Err(wrong("it is no acceptance"));
+        }
         if event.parcel() != Some(key) {
             return Err(wrong("it is about another parcel"));
         }
@@ -42,7 +54,8 @@ impl Delivered {
             digest: event.digest("digest").ok_or(wrong("it names no digest"))?,
             sealed_digest: event.digest("sealed").ok_or(wrong("it names no sealed digest"))?,
             signer: event.digest("signer").ok_or(wrong("it names no signer"))?,
-            time_us: event.time_us,
+            // The signature was accepted then; a release may come much later.
+            time_us: event.lines.get("accepted").and_then(time::parse_us).unwrap_or(event.time_us),
         })
     }
 }

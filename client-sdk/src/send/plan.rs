@@ -11,11 +11,12 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::serial::Serial;
 use tasuki_careplan::words::Words;
 use tasuki_proto::container::check_name;
+use tasuki_proto::ids::ParcelId;
 use tasuki_proto::parcel::{ATTACHMENT, ATTACHMENTS, Software};
 
 use super::select::{self, LeftOut};
 use super::source::{self, Found, Source};
-use super::{SendOptions, addressed, serials};
+use super::{Hold, SendOptions, addressed, serials};
 use crate::error::{ConfigError, SdkError};
 use crate::finding::Finding;
 use crate::parcel::describe;
@@ -31,6 +32,7 @@ pub struct Plan {
     pub left_out: Vec<LeftOut>,
     pub(super) again: bool,
     pub(super) unchecked: bool,
+    pub(super) hold: Option<Hold>,
     pub(super) software: Software,
 }
 
@@ -47,6 +49,8 @@ pub struct PlannedParcel {
     pub files: Vec<PlannedFile>,
     /// 送付状.
     pub note: Option<String>,
+    /// The own parcel that it is to supersede.
+    pub supersedes: Option<ParcelId>,
     /// What already forbids sending it.
     pub findings: Vec<Finding>,
     /// What the files of this and of another parcel must agree about and do not: they would make one unit if their serials
@@ -138,6 +142,7 @@ pub fn plan(paths: &[PathBuf], options: &SendOptions, own: OfficeNumber) -> Resu
         left_out,
         again: options.again,
         unchecked: options.unchecked,
+        hold: options.hold,
         software: options.software.clone(),
     })
 }
@@ -187,6 +192,7 @@ impl Sorter {
                 serial: Some(group.serial),
                 files,
                 note: None,
+                supersedes: None,
                 findings,
                 serials: Vec::new(),
             });
@@ -290,6 +296,7 @@ fn parcel_for(
             serial: None,
             files: Vec::new(),
             note: None,
+            supersedes: None,
             findings: Vec::new(),
             serials: Vec::new(),
         });

@@ -15,6 +15,7 @@ use tasuki_proto::limits::{MAX_FILES, MAX_INFLATED_BYTES, MAX_NOTE_CHARS};
 use tasuki_proto::parcel::{self, FileEntry, Header, Software};
 use tasuki_proto::reason;
 
+use super::Hold;
 use super::fingerprint::Fingerprint;
 use super::outbox::Outbox;
 use super::plan::PlannedParcel;
@@ -55,6 +56,7 @@ pub(super) struct Workshop {
     pub(super) sent: Arc<Sent>,
     pub(super) again: bool,
     pub(super) unchecked: bool,
+    pub(super) hold: Option<Hold>,
     pub(super) software: Software,
     pub(super) rng: SystemRandom,
     pub(super) now_us: i64,
@@ -96,15 +98,11 @@ impl Workshop {
                 Found::Nothing => {}
             }
         }
-        let prepared = match self.build(planned, content, &files)? {
-            Ok(ready) => Prepared::Ready(ready),
-            Err(refusal) => Prepared::Refused(refusal),
-        };
-        Ok((prepared, warnings))
+        Ok((self.build(planned, content, &files)?, warnings))
     }
 
     /// A container that an interrupted sending left in the outbox.
-    fn left(&self, content: Fingerprint) -> Result<Option<Ready>, SdkError> {
+    pub(super) fn left(&self, content: Fingerprint) -> Result<Option<Ready>, SdkError> {
         let Some(ready) = self.outbox.ready(content)? else { return Ok(None) };
         if self.sent.holds(content, ready.key.id)? {
             // The interruption came between the record and this.
@@ -166,24 +164,45 @@ impl Workshop {
         planned: &PlannedParcel,
         content: Fingerprint,
         files: &[Content],
-    ) -> Result<Result<Ready, Refusal>, SdkError> {
-        let id = ParcelId::new(self.now_us, &self.rng)
-            .map_err(|_| ConfigError::Trust("the system gives no randomness".to_owned()))?;
-        let mut header =
-            Header::new(id, planned.sender, planned.recipient, self.now_us, self.software.clone());
+    ) -> Result<Prepared, SdkError> {
+        let mut header = self.header(planned.sender, planned.recipient)?;
         header.note.clone_from(&planned.note);
+        header.supersedes = planned.supersedes;
+        match self.hold {
+            Some(Hold::UntilReleased) => header.set_hold(None),
+            Some(Hold::Until(release_us)) => header.set_hold(Some(release_us)),
+            None => {}
+        }
         header.files = files.iter().map(|(entry, _)| entry.clone()).collect();
         let contents: Vec<Cow<'_, [u8]>> = files.iter().map(|(_, bytes)| Cow::Borrowed(&bytes[..])).collect();
-        let container = match parcel::build(&header, &contents, self.home.identity(), self.now_us) {
-            Ok(container) => container,
+        self.finish(content, &header, &contents)
+    }
+
+    /// The header of a new parcel, still without content.
+    pub(super) fn header(&self, sender: OfficeNumber, recipient: OfficeNumber) -> Result<Header, SdkError> {
+        let id = ParcelId::new(self.now_us, &self.rng)
+            .map_err(|_| ConfigError::Trust("the system gives no randomness".to_owned()))?;
+        Ok(Header::new(id, sender, recipient, self.now_us, self.software.clone()))
+    }
+
+    /// Signs a parcel and puts it durably into the outbox.
+    pub(super) fn finish(
+        &self,
+        content: Fingerprint,
+        header: &Header,
+        contents: &[Cow<'_, [u8]>],
+    ) -> Result<Prepared, SdkError> {
+        match parcel::build(header, contents, self.home.identity(), self.now_us) {
+            Ok(container) => {
+                self.outbox.put(content, &container)?;
+                Ok(Prepared::Ready(ready(content, header, container)))
+            }
             Err(error) => {
                 let message = error.to_string();
                 let refusal = Refusal { message_en: message, ..Refusal::of(error.code()) };
-                return Ok(Err(refusal));
+                Ok(Prepared::Refused(refusal))
             }
-        };
-        self.outbox.put(content, &container)?;
-        Ok(Ok(ready(content, &header, container)))
+        }
     }
 }
 

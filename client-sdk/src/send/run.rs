@@ -7,8 +7,8 @@ use futures_util::stream;
 use tasuki_careplan::file_name::FileName;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::serial::Serial;
-use tasuki_proto::ids::ParcelKey;
-use tasuki_proto::parcel::Software;
+use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::parcel::{Header, Software};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::fingerprint::Fingerprint;
@@ -18,7 +18,7 @@ use super::prepare::{Prepared, Ready, Workshop};
 use super::record::Sent;
 use super::settle::Settler;
 use super::submit::{Parcel, Submission};
-use super::{ParcelReport, SendOptions, SendOutcome, SendReport};
+use super::{Hold, ParcelReport, SendOptions, SendOutcome, SendReport};
 use crate::client::Client;
 use crate::error::{Refusal, SdkError};
 use crate::finding::Finding;
@@ -64,9 +64,9 @@ impl Client {
     pub async fn send(&self, plan: Plan, progress: &dyn Progress) -> Result<SendReport, SdkError> {
         progress.step(Step::Planned { parcels: plan.parcels.len(), bytes: plan.bytes() });
         let _lock = self.home().lock(Task::Send).await?;
-        let Plan { parcels, unsendable, left_out, again, unchecked, software } = plan;
+        let Plan { parcels, unsendable, left_out, again, unchecked, hold, software } = plan;
         let work = parcels.into_iter().map(|p| Work::Planned(Box::new(p))).collect();
-        let how = How { again, unchecked, software };
+        let how = How { again, unchecked, hold, software };
         let parcels = self.carry_out(work, how, progress).await?;
         Ok(SendReport { parcels, unsendable, left_out })
     }
@@ -80,7 +80,8 @@ impl Client {
         let work = self.outbox_work().await?;
         let bytes = work.iter().map(|w| u64::from(w.kib()) * 1024).sum();
         progress.step(Step::Planned { parcels: work.len(), bytes });
-        let how = How { again: false, unchecked: false, software: SendOptions::default().software };
+        let software = SendOptions::default().software;
+        let how = How { again: false, unchecked: false, hold: None, software };
         let parcels = self.carry_out(work, how, progress).await?;
         Ok(SendReport { parcels, ..SendReport::default() })
     }
@@ -101,10 +102,10 @@ impl Client {
         .await
     }
 
-    async fn carry_out(
+    pub(super) async fn carry_out(
         &self,
         work: Vec<Work>,
-        How { again, unchecked, software }: How,
+        How { again, unchecked, hold, software }: How,
         progress: &dyn Progress,
     ) -> Result<Vec<ParcelReport>, SdkError> {
         let home = self.home();
@@ -120,6 +121,7 @@ impl Client {
             sent,
             again,
             unchecked,
+            hold,
             software,
             rng: self.inner.rng.clone(),
             now_us: self.now_us(),
@@ -145,27 +147,30 @@ impl Client {
 
 /// How parcels are prepared.
 #[derive(Debug)]
-struct How {
-    again: bool,
-    unchecked: bool,
-    software: Software,
+pub(super) struct How {
+    pub(super) again: bool,
+    pub(super) unchecked: bool,
+    pub(super) hold: Option<Hold>,
+    pub(super) software: Software,
 }
 
 /// One thing to do.
 #[derive(Debug)]
-enum Work {
+pub(super) enum Work {
     /// A parcel to be.
     Planned(Box<PlannedParcel>),
     /// A container in the outbox, and its size.
     Waiting(Fingerprint, Draft, usize),
+    /// A parcel in the archive, to be sent as a new one, and its size.
+    Again(ParcelId, Draft, usize),
 }
 
 impl Work {
     /// KiB that it holds in memory, at most all there are.
-    fn kib(&self) -> u32 {
+    pub(super) fn kib(&self) -> u32 {
         let bytes = match self {
             Self::Planned(parcel) => parcel.bytes(),
-            Self::Waiting(_, _, size) => u64::try_from(*size).unwrap_or(u64::MAX),
+            Self::Waiting(_, _, size) | Self::Again(_, _, size) => u64::try_from(*size).unwrap_or(u64::MAX),
         };
         u32::try_from(bytes.div_ceil(1024)).unwrap_or(MAX_KIB).clamp(1, MAX_KIB)
     }
@@ -239,6 +244,7 @@ async fn prepare(workshop: Arc<Workshop>, work: Work) -> (Draft, Result<Prepared
             (draft, prepared)
         }
         Work::Waiting(content, draft, _) => (draft, blocking::run(move || workshop.resume(content)).await),
+        Work::Again(older, draft, _) => (draft, blocking::run(move || workshop.prepare_again(older)).await),
     }
 }
 
@@ -264,11 +270,21 @@ impl Draft {
     }
 
     fn of_ready(ready: &Ready) -> Self {
+        Self { parcel: Some(ready.key), ..Self::of_paths(ready.recipient, &ready.files) }
+    }
+
+    /// Of a parcel to be with the same content as this one's.
+    pub(super) fn of_header(header: &Header) -> Self {
+        let paths: Vec<String> = header.files.iter().map(|file| file.path.clone()).collect();
+        Self::of_paths(header.recipient, &paths)
+    }
+
+    fn of_paths(recipient: OfficeNumber, paths: &[String]) -> Self {
         Self {
-            parcel: Some(ready.key),
-            recipient: ready.recipient,
-            serial: ready.files.iter().find_map(|f| Some(FileName::parse(f).ok()?.serial)),
-            files: ready.files.iter().map(|f| f.rsplit('/').next().unwrap_or(f).to_owned()).collect(),
+            parcel: None,
+            recipient,
+            serial: paths.iter().find_map(|f| Some(FileName::parse(f).ok()?.serial)),
+            files: paths.iter().map(|f| f.rsplit('/').next().unwrap_or(f).to_owned()).collect(),
             warnings: Vec::new(),
         }
     }

@@ -85,8 +85,8 @@ impl Settler {
 fn check_delivered(proven: &Proven, ready: &Ready, signer: &[u8; 32]) -> Result<(), VerificationError> {
     let event = &proven.event;
     let wrong = VerificationError::Event;
-    if event.kind != kind::PARCEL_DELIVERED {
-        return Err(wrong("it is no delivery"));
+    if !matches!(event.kind.as_str(), kind::PARCEL_DELIVERED | kind::PARCEL_HELD) {
+        return Err(wrong("it is no acceptance"));
     }
     if event.parcel() != Some(ready.key) {
         return Err(wrong("it is about another parcel"));

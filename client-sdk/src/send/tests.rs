@@ -171,6 +171,7 @@ impl Bench {
             sent: Arc::new(Sent::of(&self.home).unwrap()),
             again,
             unchecked: false,
+            hold: None,
             software: SendOptions::default().software,
             rng: SystemRandom::new(),
             now_us: NOW_US,

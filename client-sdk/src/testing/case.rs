@@ -86,7 +86,7 @@ impl Case {
         first.set_parcel(&key, delivered.recipient, &delivered.digest);
         first.lines.add("sealed", &digest_text(&delivered.sealed_digest));
         first.lines.add("signer", &digest_text(&delivered.signer));
-        let about = Statement::Acknowledge(AboutParcel {
+        let about = Statement::acknowledge(AboutParcel {
             parcel: key,
             recipient: delivered.recipient,
             digest: delivered.digest,

@@ -9,6 +9,7 @@ use tasuki_proto::canonical::parse_hex;
 use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::evidence::{self, Proven as ProvenEvent};
 use tasuki_proto::ids::{ParcelKey, identity_text, own_office};
+use tasuki_proto::lifecycle::Act;
 use tasuki_proto::log::{Checkpoint, LogError};
 use tasuki_proto::parcel::OpenParcel;
 use tasuki_proto::pb;
@@ -44,9 +45,11 @@ pub(super) fn verify(folder: &Path, options: &VerifyOptions) -> Result<VerifyRep
     for proven in &events {
         case.state(proven, &statements)?;
     }
-    let delivered = events.iter().find(|proven| proven.event.kind == kind::PARCEL_DELIVERED);
-    let delivered = delivered.ok_or(VerificationError::Event("there is no delivery"))?;
-    case.sender(&Delivered::read(delivered, case.key)?, index.container.as_deref())?;
+    let of_kind = |kind: &str| events.iter().find(|proven| proven.event.kind == kind);
+    // Of one that is held there is no delivery yet.
+    let accepted = of_kind(kind::PARCEL_DELIVERED).or_else(|| of_kind(kind::PARCEL_HELD));
+    let accepted = accepted.ok_or(VerificationError::Event("there is no delivery"))?;
+    case.sender(&Delivered::read_acceptance(accepted, case.key)?, index.container.as_deref())?;
     case.proofs.sort_by_key(|proof| proof.time_us);
     let Case { key, recipient, digest, proofs, warnings, .. } = case;
     Ok(VerifyReport { parcel: key, recipient, digest, proofs, trust, warnings })
@@ -146,35 +149,51 @@ impl Case<'_> {
     /// The party's own signature behind an event, if the event names one.
     fn state(&mut self, proven: &ProvenEvent, all: &HashMap<[u8; 32], Vec<u8>>) -> Result<(), SdkError> {
         let event = &proven.event;
+        let act = Act::of_event(&event.kind);
         let Some(digest) = event.digest("statement") else {
-            return match event.kind.as_str() {
-                kind::PARCEL_ACKNOWLEDGED => Err(VerificationError::Event("it names no statement").into()),
-                _ => Ok(()),
+            // What the relay does by itself needs none: releases and discards whose time has come among it.
+            let needed = act.is_some_and(|act| match act {
+                Act::Release | Act::Discard => event.lines.get("by").is_some_and(|by| by != RELAY),
+                act => act.needs_statement(),
+            });
+            return if needed {
+                Err(VerificationError::Event("it names no statement").into())
+            } else {
+                Ok(())
             };
+        };
+        let Some(act) = act else {
+            // A kind of a later version: that the log holds it is proven, what it means is not known here.
+            return Ok(());
         };
         let cms = all.get(&digest).ok_or(VerificationError::Incomplete("a signed statement"))?;
         let verified = self.verifier.verify_as_of(cms, None, event.time_us, self.known_us);
         let verified = verified.map_err(VerificationError::Signature)?;
         let said = verified.content.and_then(|content| Statement::parse(content).ok());
-        let Some(Statement::Acknowledge(about)) = said else {
+        let Some(Statement::Parcel(declaration)) = said else {
             return Err(VerificationError::Statement.into());
         };
-        let fits = event.kind == kind::PARCEL_ACKNOWLEDGED
+        let about = &declaration.about;
+        let fits = declaration.word.act() == act
             && about.parcel == self.key
             && about.recipient == self.recipient
-            && about.digest == self.digest;
+            && about.digest == self.digest
+            && declaration.word.text().copied() == event.digest("text");
         if !fits {
             return Err(VerificationError::Statement.into());
         }
-        if own_office(&verified.signer.identity) != Some(self.recipient) {
-            return Err(VerificationError::Signer(self.recipient.to_string()).into());
+        let speaker = declaration.speaker();
+        if own_office(&verified.signer.identity) != Some(speaker) {
+            return Err(VerificationError::Signer(speaker.to_string()).into());
         }
-        if event.digest("signer") != Some(verified.signer.fingerprint) {
+        let signer = event.digest("statement-signer").or_else(|| event.digest("signer"));
+        if signer != Some(verified.signer.fingerprint) {
             return Err(VerificationError::Event("it names another signer").into());
         }
-        self.warnings.extend(material::warnings(Whose::Recipient, &verified.signer));
+        let whose = if speaker == self.recipient { Whose::Recipient } else { Whose::Sender };
+        self.warnings.extend(material::warnings(whose, &verified.signer));
         self.proofs.push(Proof {
-            what: Proven::Stated("acknowledge".to_owned()),
+            what: Proven::Stated(declaration.word.kind().to_owned()),
             time_us: about.time_us,
             by: identity_text(&verified.signer.identity),
         });

@@ -31,6 +31,12 @@ pub struct Header {
     /// An earlier parcel of the same two offices that this one replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub supersedes: Option<ParcelId>,
+    /// Held after acceptance, invisible to the receiver, until its sender releases it or `release_at` comes (登録・保留).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hold: bool,
+    /// When the relay is to release it, RFC 3339 in UTC with microseconds. Only with `hold`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    release_at: Option<String>,
     /// The software that made it.
     pub software: Software,
     /// Every file, in order.
@@ -142,6 +148,8 @@ impl Header {
             created_at: time::format_us(created_us),
             note: None,
             supersedes: None,
+            hold: false,
+            release_at: None,
             software,
             files: Vec::new(),
         }
@@ -150,6 +158,17 @@ impl Header {
     /// When the parcel was made, by the sender's clock. Unix microseconds.
     pub fn created_us(&self) -> i64 {
         time::parse_us(&self.created_at).unwrap_or(0)
+    }
+
+    /// Holds the parcel, until a time (Unix microseconds) where one is given.
+    pub fn set_hold(&mut self, release_us: Option<i64>) {
+        self.hold = true;
+        self.release_at = release_us.map(time::format_us);
+    }
+
+    /// When a held parcel is to be released. Unix microseconds.
+    pub fn release_us(&self) -> Option<i64> {
+        self.release_at.as_deref().and_then(time::parse_us)
     }
 
     /// The bytes of `parcel.json`.
@@ -178,6 +197,8 @@ impl Header {
             && time::parse_us(&self.created_at).is_some()
             && short(&self.software.name)
             && short(&self.software.version)
+            && self.supersedes != Some(self.parcel)
+            && self.release_at.as_ref().is_none_or(|at| self.hold && time::parse_us(at).is_some())
             && self.files.len() <= limits::MAX_FILES;
         if !well_formed {
             return Err(HeaderError::Malformed);

@@ -142,7 +142,7 @@ async fn verify(
     let progress = Progress::new(totals.feed_lines, &Text::new("通知", "feeds"), out);
     let feed_entries = feeds::verify(store, current, &totals, &progress, &mut problems).await?;
     drop(progress);
-    let progress = Progress::new(totals.delivered, &Text::new("電文", "parcels"), out);
+    let progress = Progress::new(totals.accepted, &Text::new("電文", "parcels"), out);
     let counts = parcels::Walk::new(store, current, &mut problems).run(&totals, &progress).await?;
     drop(progress);
 
@@ -158,6 +158,18 @@ async fn verify(
         problems: problems.counts().clone(),
     };
     Ok((summary, problems))
+}
+
+/// What differs, by kind, without a relay's files.
+#[cfg(test)]
+pub(crate) async fn differences(
+    store: &Store,
+    key: &LogVerifier,
+    witness: &std::path::Path,
+) -> BTreeMap<&'static str, u64> {
+    let witness = Witness::read(witness, key).unwrap();
+    let (out, ..) = Output::captured(super::lang::Lang::En, false);
+    verify(store, key, witness.as_ref(), &out).await.unwrap().0.problems
 }
 
 /// The epochs that the database holds. One may be lost whole: then nothing of it is there.

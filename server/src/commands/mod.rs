@@ -21,7 +21,7 @@ mod doctor;
 pub(crate) mod exit;
 mod init;
 pub(crate) mod lang;
-mod log_verify;
+pub(crate) mod log_verify;
 mod office;
 mod office_csv;
 pub(crate) mod output;

@@ -9,6 +9,8 @@ use serde_json::Value;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::lifecycle::Act;
+use tasuki_proto::statement::Word;
 use tempfile::TempDir;
 
 use super::exit::Exit;
@@ -17,7 +19,7 @@ use super::output::Output;
 use crate::boot::Boot;
 use crate::cli::Cli;
 use crate::clock::{Clock as _, SystemClock};
-use crate::committer::change::{Acknowledgement, Change, Delivery, Done};
+use crate::committer::change::{Actor, Change, Delivery, Doing, Done, Paper, Signed};
 use crate::config::Config;
 use crate::config::template::names;
 use crate::store::archive::Archived;
@@ -163,6 +165,8 @@ pub(super) fn delivery(n: u8) -> Box<Delivery> {
         crls: vec![crl.fingerprint],
         archive: Arc::new(vec![signer, anchor, crl]),
         directory: 0,
+        hold: None,
+        supersedes: None,
     })
 }
 
@@ -175,21 +179,24 @@ pub(super) async fn deliver(boot: &Boot, n: u8) -> ParcelKey {
 }
 
 pub(super) async fn fetch(boot: &Boot, key: ParcelKey) -> Done {
-    submit(boot, Change::Fetch { key, office: office(RECEIVER), by: format!("office:{RECEIVER}") }).await
+    submit(boot, by_receiver(key, Act::Fetch, None)).await
+}
+
+fn by_receiver(key: ParcelKey, act: Act, signed: Option<Signed>) -> Change {
+    let by = Actor::Office { office: office(RECEIVER), name: format!("office:{RECEIVER}") };
+    Change::Act(Box::new(Doing { key, act, by, signed }))
 }
 
 pub(super) async fn acknowledge(boot: &Boot, key: ParcelKey, n: u8) -> Done {
     let signer = archived("certificate", b"receiver", &[]);
-    let word = Acknowledgement {
-        key,
-        office: office(RECEIVER),
-        digest: [n; 32],
+    let paper = Paper {
         cms: format!("signed for {key}").into_bytes(),
-        by: format!("office:{RECEIVER}"),
+        text: Vec::new(),
         signer: signer.fingerprint,
         archive: Arc::new(vec![signer]),
     };
-    submit(boot, Change::Acknowledge(Box::new(word))).await
+    let signed = Signed { digest: [n; 32], recipient: office(RECEIVER), word: Word::Acknowledge, paper };
+    submit(boot, by_receiver(key, Act::Acknowledge, Some(signed))).await
 }
 
 pub(super) async fn submit(boot: &Boot, change: Change) -> Done {

@@ -3,16 +3,15 @@
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::digest_text;
 use tasuki_proto::event::{kind, sha256};
-use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::lifecycle::State;
 
 use super::batch::GiveUp;
-use super::change::{Acknowledgement, Change, Delivery, Refused};
-use super::events::{self, Entry, FeedEnds, NoRandomness, Scribe};
-use crate::store::archive::StatementRow;
+use super::change::{Change, Refused};
+use super::events::{Entry, FeedEnds, NoRandomness, Scribe};
 use crate::store::head::Head;
 use crate::store::leaves::Position;
 use crate::store::offices::{KeyRow, OfficeRow, OfficeState};
-use crate::store::parcels::{ParcelRow, State};
+use crate::store::parcels::ParcelRow;
 use crate::store::{Store, Tx};
 
 /// A batch while it is being worked out.
@@ -49,16 +48,16 @@ pub(super) struct Applied {
 }
 
 impl Applied {
-    fn parcel(row: ParcelRow, written: Entry) -> Self {
+    pub(super) fn parcel(row: ParcelRow, written: Entry) -> Self {
         Self { parcel: Some(row), written: Some(written), ..Self::default() }
     }
 
-    fn event(written: Entry) -> Self {
+    pub(super) fn event(written: Entry) -> Self {
         Self { written: Some(written), ..Self::default() }
     }
 }
 
-type Answer = Result<Result<Applied, Refused>, GiveUp>;
+pub(super) type Answer = Result<Result<Applied, Refused>, GiveUp>;
 
 impl From<NoRandomness> for GiveUp {
     fn from(_: NoRandomness) -> Self {
@@ -77,14 +76,16 @@ impl Draft<'_> {
         for change in changes {
             match change {
                 Change::Deliver(d) => offices.extend([d.key.sender, d.recipient]),
-                Change::Fetch { key, office, .. } => offices.extend([key.sender, *office]),
-                Change::Acknowledge(a) => offices.extend([a.key.sender, a.office]),
+                // Its receiver's, when its row tells who that is.
+                Change::Act(doing) => offices.push(doing.key.sender),
+                Change::Request(asking) => offices.extend([asking.request.from, asking.request.to]),
                 Change::PutOffices(rows) => offices.extend(rows.iter().map(|o| o.number)),
                 Change::SetOfficeState { office, .. } => offices.push(*office),
                 Change::RegisterKey(key) => offices.push(key.office),
                 Change::Audit { office, .. } => offices.extend(*office),
             }
         }
+        self.ends.trim();
         Ok(self.ends.load(self.store, tx, self.scribe.epoch, offices).await?)
     }
 
@@ -92,8 +93,8 @@ impl Draft<'_> {
     pub(super) async fn apply(&mut self, tx: &mut Tx, place: usize, change: &mut Change) -> Answer {
         match change {
             Change::Deliver(delivery) => self.deliver(tx, place, delivery).await,
-            Change::Fetch { key, office, by } => self.fetch(tx, key, *office, by).await,
-            Change::Acknowledge(word) => self.acknowledge(tx, word).await,
+            Change::Act(doing) => self.act(tx, doing).await,
+            Change::Request(asking) => self.request(tx, asking).await,
             Change::PutOffices(offices) => self.put_offices(tx, offices).await,
             Change::SetOfficeState { office, state, reason } => {
                 self.set_office_state(tx, *office, *state, reason).await
@@ -112,111 +113,6 @@ impl Draft<'_> {
                 Ok(Ok(Applied::event(written)))
             }
         }
-    }
-
-    async fn deliver(&mut self, tx: &mut Tx, place: usize, delivery: &mut Delivery) -> Answer {
-        if delivery.directory != self.head.directory {
-            // Offices changed since the parcel was checked: look again, under the lock.
-            for (office, refused) in
-                [(delivery.key.sender, Refused::Sender), (delivery.recipient, Refused::Recipient)]
-            {
-                let row = self.store.office_in(tx, office).await?;
-                if row.is_none_or(|o| o.state != OfficeState::Active) {
-                    return Ok(Err(refused));
-                }
-            }
-        }
-        if delivery.aside && !self.store.consume_intent(tx, &delivery.sealed_digest).await? {
-            // It waited so long that the sweep took its content.
-            return Ok(Err(Refused::Unavailable));
-        }
-        for item in delivery.archive.iter() {
-            self.store.archive(tx, item).await?;
-        }
-        let seq = self.head.next_seq;
-        self.head.next_seq += 1;
-        let parties = [delivery.key.sender, delivery.recipient];
-        let written = self.scribe.write(kind::PARCEL_DELIVERED, seq, &parties, self.ends, |event| {
-            events::delivered(event, delivery);
-        })?;
-        let row = ParcelRow {
-            seq,
-            key: delivery.key,
-            recipient: delivery.recipient,
-            state: State::Delivered,
-            digest: delivery.digest,
-            sealed_digest: delivery.sealed_digest,
-            container_size: delivery.container_size,
-            sealed_size: delivery.sealed_size,
-            files: delivery.files.clone(),
-            signer: delivery.signer,
-            accepted_us: self.scribe.time_us,
-            fetched_us: 0,
-            acknowledged_us: 0,
-            position: written.position,
-        };
-        // Of one that was set aside the row is empty, and says that there is one.
-        self.contents.push((place, seq, std::mem::take(&mut delivery.sealed)));
-        self.parcels.push(row.clone());
-        Ok(Ok(Applied::parcel(row, written)))
-    }
-
-    async fn fetch(&mut self, tx: &mut Tx, key: &ParcelKey, office: OfficeNumber, by: &str) -> Answer {
-        let Some(mut row) = self.store.parcel_in(tx, key).await?.filter(|p| p.recipient == office) else {
-            return Ok(Err(Refused::NotFound));
-        };
-        if row.state != State::Delivered {
-            let position = Some(row.position);
-            return Ok(Ok(Applied { parcel: Some(row), position, repeated: true, ..Applied::default() }));
-        }
-        let time_us = self.scribe.time_us;
-        if !self.store.move_parcel(tx, row.seq, State::Delivered, State::Fetched, time_us).await? {
-            return Ok(Err(Refused::Conflict));
-        }
-        let parties = [key.sender, office];
-        let written = self.scribe.write(kind::PARCEL_FETCHED, row.seq, &parties, self.ends, |event| {
-            events::fetched(event, &row, by);
-        })?;
-        row.state = State::Fetched;
-        row.fetched_us = time_us;
-        Ok(Ok(Applied::parcel(row, written)))
-    }
-
-    async fn acknowledge(&mut self, tx: &mut Tx, word: &Acknowledgement) -> Answer {
-        let found = self.store.parcel_in(tx, &word.key).await?;
-        let Some(mut row) = found.filter(|p| p.recipient == word.office) else {
-            return Ok(Err(Refused::NotFound));
-        };
-        if row.digest != word.digest {
-            return Ok(Err(Refused::Digest));
-        }
-        match row.state {
-            State::Delivered => return Ok(Err(Refused::NotFetched)),
-            State::Acknowledged => {
-                return Ok(Ok(Applied { parcel: Some(row), repeated: true, ..Applied::default() }));
-            }
-            State::Fetched => {}
-        }
-        let time_us = self.scribe.time_us;
-        if !self.store.move_parcel(tx, row.seq, State::Fetched, State::Acknowledged, time_us).await? {
-            return Ok(Err(Refused::Conflict));
-        }
-        for item in word.archive.iter() {
-            self.store.archive(tx, item).await?;
-        }
-        let digest = sha256(&word.cms);
-        // A copy: the batch may be tried again, without a parcel that exists already.
-        let cms = word.cms.clone();
-        let statement = StatementRow { digest, seq: row.seq, kind: "acknowledge", cms };
-        self.store.insert_statement(tx, &statement).await?;
-        let parties = [word.key.sender, word.office];
-        let written =
-            self.scribe.write(kind::PARCEL_ACKNOWLEDGED, row.seq, &parties, self.ends, |event| {
-                events::acknowledged(event, &row, word, &digest);
-            })?;
-        row.state = State::Acknowledged;
-        row.acknowledged_us = time_us;
-        Ok(Ok(Applied::parcel(row, written)))
     }
 
     async fn put_offices(&mut self, tx: &mut Tx, offices: &[OfficeRow]) -> Answer {
@@ -294,7 +190,16 @@ impl Draft<'_> {
 
     /// Inserts the batch's parcels. False: one of them exists already, so nothing of the batch may stand.
     pub(super) async fn insert_parcels(&mut self, tx: &mut Tx) -> Result<bool, GiveUp> {
-        Ok(self.store.insert_parcels(tx, &self.parcels).await?)
+        if !self.store.insert_parcels(tx, &self.parcels).await? {
+            return Ok(false);
+        }
+        for parcel in &self.parcels {
+            self.store.put_marks(tx, parcel).await?;
+            if let (State::Delivered, Some(older)) = (parcel.state, &parcel.marks.supersedes) {
+                self.store.supersede(tx, &parcel.key, older).await?;
+            }
+        }
+        Ok(true)
     }
 
     /// Inserts contents, leaves and feed rows.

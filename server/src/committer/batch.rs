@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use ring::rand::SystemRandom;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::log::{Checkpoint, LogError, LogSigner};
 
 use super::apply::{Applied, Draft};
@@ -244,14 +245,20 @@ impl Writer {
     }
 }
 
-/// Two deliveries of one name in a batch: the second waits, so that it meets the first in the database.
+/// Two deliveries of one name in a batch: the second waits, so that it meets the first in the database. So does one
+/// that supersedes another of the batch.
 fn set_repetitions_aside(jobs: &mut Vec<Job>) -> Vec<Job> {
     let mut names = HashSet::new();
     let mut aside = Vec::new();
     let mut kept = Vec::with_capacity(jobs.len());
     for job in jobs.drain(..) {
         let first = match &job.change {
-            Change::Deliver(delivery) => names.insert(delivery.key),
+            Change::Deliver(delivery) => {
+                let older = delivery.supersedes.map(|id| ParcelKey { sender: delivery.key.sender, id });
+                let known = older.is_none_or(|older| !names.contains(&older));
+                // Inserted also where it waits: a third of the same name waits with it.
+                names.insert(delivery.key) && known
+            }
             _ => true,
         };
         if first { kept.push(job) } else { aside.push(job) }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::lifecycle::Act;
 use tasuki_proto::log::Checkpoint;
 use tasuki_proto::reason;
+use tasuki_proto::statement::{Request, Word};
 
 use crate::store::archive::Archived;
 use crate::store::leaves::Position;
@@ -17,17 +19,10 @@ use crate::store::parcels::{FileRow, ParcelRow};
 pub enum Change {
     /// A verified, sealed parcel for its receiver's mailbox.
     Deliver(Box<Delivery>),
-    /// Release to the receiver.
-    Fetch {
-        /// Which parcel.
-        key: ParcelKey,
-        /// The receiving office that asks, itself or through whom it lets.
-        office: OfficeNumber,
-        /// Who fetches, as events name it; see `tasuki_proto::ids::identity_text`.
-        by: String,
-    },
-    /// The receiver's signed word that it holds the parcel.
-    Acknowledge(Box<Acknowledgement>),
+    /// Something that is done to a parcel after it was accepted.
+    Act(Box<Doing>),
+    /// One office asks another for a document.
+    Request(Box<Asking>),
     /// Offices for the directory, new or changed.
     PutOffices(Vec<OfficeRow>),
     /// An office's standing.
@@ -85,25 +80,84 @@ pub struct Delivery {
     pub archive: Arc<Vec<Archived>>,
     /// `Head::directory` when the receiver's standing and keys were read.
     pub directory: i64,
+    /// It is held at first: when it is to be released, Unix microseconds; 0: when its sender says so.
+    pub hold: Option<i64>,
+    /// The parcel of the same sender and receiver that it supersedes.
+    pub supersedes: Option<ParcelId>,
 }
 
-/// A receiver's acknowledgement whose signature was verified.
+/// Something that is done to a parcel. What it does, and whether it may, is `tasuki_proto::lifecycle`'s to say.
 #[derive(Debug)]
-pub struct Acknowledgement {
+pub struct Doing {
     /// Which parcel.
     pub key: ParcelKey,
-    /// The receiving office that signed.
-    pub office: OfficeNumber,
-    /// The digest that it states.
+    /// What is done.
+    pub act: Act,
+    /// Whose doing it is.
+    pub by: Actor,
+    /// The signed word, where it needs one.
+    pub signed: Option<Signed>,
+}
+
+/// Who does something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// An office, itself or through whom it lets.
+    Office {
+        /// Which.
+        office: OfficeNumber,
+        /// Who acts, as events name it; see `tasuki_proto::ids::identity_text`.
+        name: String,
+    },
+    /// The relay, when a time has come.
+    Relay,
+}
+
+impl Actor {
+    /// As events name it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Office { name, .. } => name,
+            Self::Relay => "relay",
+        }
+    }
+}
+
+/// A statement about a parcel whose signature was verified.
+#[derive(Debug)]
+pub struct Signed {
+    /// The parcel's digest that it states.
     pub digest: [u8; 32],
+    /// The receiver that it states.
+    pub recipient: OfficeNumber,
+    /// What it says.
+    pub word: Word,
+    /// Who signed, and over which bytes.
+    pub paper: Paper,
+}
+
+/// A statement as it came in.
+#[derive(Debug)]
+pub struct Paper {
     /// The statement (CMS).
     pub cms: Vec<u8>,
-    /// Who signed, as events name it, and the certificate's SHA-256.
-    pub by: String,
+    /// The sealed text that it names; empty: it names none.
+    pub text: Vec<u8>,
     /// SHA-256 of the signer's certificate.
     pub signer: [u8; 32],
     /// Certificates and CRLs that may not be archived yet.
     pub archive: Arc<Vec<Archived>>,
+}
+
+/// One office asks another for a document; its signature was verified.
+#[derive(Debug)]
+pub struct Asking {
+    /// What it says.
+    pub request: Request,
+    /// Who signed, as events name it.
+    pub by: String,
+    /// Who signed, and over which bytes.
+    pub paper: Paper,
 }
 
 /// A change was made, durably, or had been made before.
@@ -136,9 +190,9 @@ pub enum Refused {
     /// No such parcel for this office.
     #[error("no such parcel for this office")]
     NotFound,
-    /// It was not fetched yet.
-    #[error("the parcel was not fetched yet")]
-    NotFetched,
+    /// The parcel's state, or the party, does not allow it: the reason word of `tasuki_proto::lifecycle`, or of a bound.
+    #[error("not allowed: {0}")]
+    Because(&'static str),
     /// The statement's digest is not the parcel's.
     #[error("the digest is not the parcel's")]
     Digest,
@@ -164,7 +218,7 @@ impl Refused {
             Self::Sender => reason::SENDER_SUSPENDED,
             Self::Recipient => reason::RECIPIENT_SUSPENDED,
             Self::NotFound => reason::PARCEL_NOT_FOUND,
-            Self::NotFetched => reason::NOT_FETCHED,
+            Self::Because(word) => word,
             Self::Digest => reason::DIGEST_MISMATCH,
             Self::Conflict => reason::STATE_CONFLICT,
             Self::Office => reason::OFFICE_NOT_FOUND,

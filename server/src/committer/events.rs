@@ -6,10 +6,13 @@ use std::collections::hash_map;
 use ring::rand::SecureRandom;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::digest_text;
-use tasuki_proto::event::{Event, leaf_hash};
+use tasuki_proto::event::{Event, leaf_hash, sha256};
 use tasuki_proto::feed::Opening;
+use tasuki_proto::lifecycle::Act;
+use tasuki_proto::statement::Word;
+use tasuki_proto::time;
 
-use super::change::{Acknowledgement, Delivery};
+use super::change::{Asking, Delivery, Doing};
 use crate::store::feeds::{FeedEnd, FeedRow};
 use crate::store::leaves::{Leaf, Position};
 use crate::store::parcels::{FileRow, ParcelRow};
@@ -32,6 +35,13 @@ impl FeedEnds {
         self.0.clear();
     }
 
+    /// Forgets what memory has no room for. Not in the middle of a batch, whose feed rows stand only here.
+    pub(super) fn trim(&mut self) {
+        if self.0.len() > MAX_ENDS {
+            self.0.clear();
+        }
+    }
+
     /// Brings the ends of these offices' feeds into memory.
     pub(super) async fn load(
         &mut self,
@@ -40,9 +50,6 @@ impl FeedEnds {
         epoch: u64,
         offices: impl IntoIterator<Item = OfficeNumber>,
     ) -> Result<(), StoreError> {
-        if self.0.len() > MAX_ENDS {
-            self.0.clear();
-        }
         for office in offices {
             if let hash_map::Entry::Vacant(place) = self.0.entry(office) {
                 place.insert(store.feed_end(tx, office, epoch).await?);
@@ -149,8 +156,8 @@ impl Random<'_> {
     }
 }
 
-/// Lines of parcel.delivered.
-pub(super) fn delivered(event: &mut Event, delivery: &Delivery) {
+/// Lines of parcel.delivered, or of parcel.held.
+pub(super) fn accepted(event: &mut Event, delivery: &Delivery) {
     event.set_parcel(&delivery.key, delivery.recipient, &delivery.digest);
     event.lines.add("sealed", &digest_text(&delivery.sealed_digest));
     event.lines.add("size", &delivery.container_size.to_string());
@@ -163,25 +170,57 @@ pub(super) fn delivered(event: &mut Event, delivery: &Delivery) {
     for (place, file) in delivery.files.iter().enumerate() {
         event.lines.add("file", &format!("{} {}", place + 1, FileRow::line(file)));
     }
+    if let Some(older) = &delivery.supersedes {
+        event.lines.add("supersedes", &older.to_string());
+    }
+    if let Some(release_us) = delivery.hold.filter(|us| *us > 0) {
+        event.lines.add("release-at", &time::format_us(release_us));
+    }
 }
 
-/// Lines of parcel.fetched.
-pub(super) fn fetched(event: &mut Event, parcel: &ParcelRow, by: &str) {
-    event.set_parcel(&parcel.key, parcel.recipient, &parcel.digest);
-    event.lines.add("by", by);
+/// What parcel.delivered takes over from the parcel.held before it: everything but the hold, and when that was.
+pub(super) fn released(event: &mut Event, held: &Event) {
+    event.lines = held.lines.clone();
+    event.lines.retain(|key| key != "release-at");
+    event.lines.add("accepted", &time::format_us(held.time_us));
 }
 
-/// Lines of parcel.acknowledged.
-pub(super) fn acknowledged(
-    event: &mut Event,
-    parcel: &ParcelRow,
-    word: &Acknowledgement,
-    statement: &[u8; 32],
-) {
-    event.set_parcel(&parcel.key, parcel.recipient, &parcel.digest);
-    event.lines.add("by", &word.by);
-    event.lines.add("signer", &digest_text(&word.signer));
-    event.lines.add("statement", &digest_text(statement));
+/// Lines of every event about something done to a parcel: who did it, and the statement that says so.
+pub(super) fn done(event: &mut Event, parcel: &ParcelRow, doing: &Doing) {
+    if doing.act != Act::Release {
+        event.set_parcel(&parcel.key, parcel.recipient, &parcel.digest);
+    }
+    event.lines.add("by", doing.by.name());
+    if doing.act == Act::CallOverdue {
+        event.lines.add("since", &time::format_us(parcel.delivered_us()));
+    }
+    let Some(signed) = &doing.signed else { return };
+    // The release's event names the parcel's own signer as well.
+    let signer = if doing.act == Act::Release { "statement-signer" } else { "signer" };
+    event.lines.add(signer, &digest_text(&signed.paper.signer));
+    event.lines.add("statement", &digest_text(&sha256(&signed.paper.cms)));
+    match &signed.word {
+        Word::Refuse { reason, .. } => event.lines.add("reason", reason.as_str()),
+        Word::Remark { urgent: true, .. } => event.lines.add("urgent", "yes"),
+        _ => {}
+    }
+    if let Some(text) = signed.word.text() {
+        event.lines.add("text", &digest_text(text));
+    }
+}
+
+/// Lines of request.made.
+pub(super) fn asked(event: &mut Event, asking: &Asking) {
+    let request = &asking.request;
+    event.lines.add("from", request.from.as_str());
+    event.lines.add("to", request.to.as_str());
+    event.lines.add("document", &request.document);
+    event.lines.add("by", &asking.by);
+    event.lines.add("signer", &digest_text(&asking.paper.signer));
+    event.lines.add("statement", &digest_text(&sha256(&asking.paper.cms)));
+    if let Some(text) = &request.text {
+        event.lines.add("text", &digest_text(text));
+    }
 }
 
 /// Lines of log.started.

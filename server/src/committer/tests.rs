@@ -1,6 +1,7 @@
 //! The committer on real databases: what is answered stands, in the log, in order, once.
 
 mod aside;
+mod lifecycle;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -9,9 +10,12 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::{Event, kind, leaf_hash, sha256};
 use tasuki_proto::feed::Cursor;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::lifecycle::{Act, State};
 use tasuki_proto::log::LogSigner;
+use tasuki_proto::reason;
+use tasuki_proto::statement::Word;
 
-use super::change::{Acknowledgement, Change, Delivery, Done, Refused};
+use super::change::{Actor, Change, Delivery, Doing, Done, Paper, Refused, Signed};
 use super::events::Lost;
 use super::start::Found;
 use super::{Committer, Started};
@@ -22,7 +26,7 @@ use crate::store::Store;
 use crate::store::dialect::Dialect;
 use crate::store::leaves::Position;
 use crate::store::offices::{OfficeRow, OfficeState};
-use crate::store::parcels::{FileRow, ParcelFilter, Side, State};
+use crate::store::parcels::{FileRow, ParcelFilter, Side};
 use crate::store::testing::{TestDatabase, on_both_databases};
 
 const SENDER: &str = "1371215102";
@@ -105,6 +109,8 @@ fn delivery(n: u8) -> Box<Delivery> {
         crls: vec![[2; 32]],
         archive: Arc::default(),
         directory: 0,
+        hold: None,
+        supersedes: None,
     })
 }
 
@@ -119,20 +125,30 @@ fn again(delivery: &Delivery) -> Box<Delivery> {
     })
 }
 
-fn acknowledgement(key: ParcelKey, digest: [u8; 32]) -> Change {
-    Change::Acknowledge(Box::new(Acknowledgement {
-        key,
-        office: office(RECEIVER),
-        digest,
-        cms: b"signed".to_vec(),
-        by: format!("office:{RECEIVER}"),
+fn doing(key: ParcelKey, act: Act, by: Option<&str>, signed: Option<Signed>) -> Change {
+    let by = by.map_or(Actor::Relay, |number| Actor::Office {
+        office: office(number),
+        name: format!("office:{number}"),
+    });
+    Change::Act(Box::new(Doing { key, act, by, signed }))
+}
+
+fn signed(word: Word, digest: [u8; 32]) -> Signed {
+    let paper = Paper {
+        cms: format!("signed {word:?} {digest:?}").into_bytes(),
+        text: Vec::new(),
         signer: [3; 32],
         archive: Arc::default(),
-    }))
+    };
+    Signed { digest, recipient: office(RECEIVER), word, paper }
+}
+
+fn acknowledgement(key: ParcelKey, digest: [u8; 32]) -> Change {
+    doing(key, Act::Acknowledge, Some(RECEIVER), Some(signed(Word::Acknowledge, digest)))
 }
 
 fn fetch(key: ParcelKey) -> Change {
-    Change::Fetch { key, office: office(RECEIVER), by: format!("office:{RECEIVER}") }
+    doing(key, Act::Fetch, Some(RECEIVER), None)
 }
 
 async fn with_offices(committer: &Committer) {
@@ -155,7 +171,7 @@ async fn contents_go_when_their_time_is_over(dialect: Dialect) {
     }
     committer.submit(acknowledgement(keys[2], [3; 32])).await.unwrap();
 
-    let config = RetentionConfig { acknowledged_hours: 2, ..RetentionConfig::default() };
+    let config = RetentionConfig { acknowledged: "2h".parse().unwrap(), ..RetentionConfig::default() };
     let sweeper = Sweeper::new(store.clone(), Arc::clone(&bench.clock) as Arc<dyn Clock>, config);
     assert_eq!(sweeper.sweep().await.unwrap(), 0, "two hours are not over");
     bench.clock.0.store(START_US + 2 * HOUR_US + 1, Ordering::SeqCst);
@@ -187,8 +203,11 @@ async fn a_parcel_lives(dialect: Dialect) {
     let done = committer.submit(Change::Deliver(parcel)).await.unwrap();
     prove(&started, &done).await;
     assert!(!done.repeated);
-    assert_eq!(committer.submit(acknowledgement(key, [1; 32])).await.unwrap_err(), Refused::NotFetched);
-    let stranger = Change::Fetch { key, office: office(SENDER), by: String::new() };
+    assert_eq!(
+        committer.submit(acknowledgement(key, [1; 32])).await.unwrap_err(),
+        Refused::Because(reason::NOT_FETCHED)
+    );
+    let stranger = doing(key, Act::Fetch, Some("9971100020"), None);
     assert_eq!(committer.submit(stranger).await.unwrap_err(), Refused::NotFound);
 
     let done = committer.submit(fetch(key)).await.unwrap();
@@ -210,7 +229,8 @@ async fn a_parcel_lives(dialect: Dialect) {
         .map(|leaf| Event::parse(&leaf.text).unwrap().kind)
         .collect();
     assert_eq!(kinds, [kind::PARCEL_DELIVERED, kind::PARCEL_FETCHED, kind::PARCEL_ACKNOWLEDGED]);
-    assert_eq!(store.statements_of(row.seq).await.unwrap()[0].1, b"signed");
+    let paper = signed(Word::Acknowledge, [1; 32]).paper;
+    assert_eq!(store.statements_of(row.seq).await.unwrap()[0].cms, paper.cms);
 }
 
 async fn repetitions_answer_the_first_result(dialect: Dialect) {
@@ -250,13 +270,14 @@ async fn repetitions_answer_the_first_result(dialect: Dialect) {
 
     // A batch that is tried again without a repetition writes everything else whole.
     committer.submit(fetch(first.key)).await.unwrap();
-    let (signed, repeated) = tokio::join!(
+    let (word, repeated) = tokio::join!(
         committer.submit(acknowledgement(first.key, [1; 32])),
         committer.submit(Change::Deliver(again(&first))),
     );
     assert!(repeated.unwrap().repeated);
-    let seq = signed.unwrap().parcel.unwrap().seq;
-    assert_eq!(store.statements_of(seq).await.unwrap()[0].1, b"signed");
+    let seq = word.unwrap().parcel.unwrap().seq;
+    let paper = signed(Word::Acknowledge, [1; 32]).paper;
+    assert_eq!(store.statements_of(seq).await.unwrap()[0].cms, paper.cms);
 }
 
 async fn many_at_once_make_gapless_feeds(dialect: Dialect) {

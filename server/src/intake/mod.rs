@@ -35,6 +35,7 @@ use crate::access::Caller;
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::committer::change::{Change, Delivery, Done};
+use crate::config::LifecycleConfig;
 use crate::directory::{Directory, Member};
 use crate::store::Store;
 use crate::store::parcels::FileRow;
@@ -80,6 +81,7 @@ pub struct Intake {
     committer: Committer,
     store: Store,
     clock: Arc<dyn Clock>,
+    lifecycle: LifecycleConfig,
     workers: Workers,
     rng: SystemRandom,
 }
@@ -93,6 +95,7 @@ impl Intake {
         committer: Committer,
         store: Store,
         clock: Arc<dyn Clock>,
+        lifecycle: LifecycleConfig,
         workers: u32,
     ) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -104,6 +107,7 @@ impl Intake {
             committer,
             store,
             clock,
+            lifecycle,
             workers: Workers::start(workers),
             rng: SystemRandom::new(),
         }
@@ -217,8 +221,25 @@ impl Intake {
             crls: signature.signer.crls.clone(),
             archive: Arc::clone(&needed.items),
             directory: recipient.generation,
+            hold: self.hold(header, now_us).map_err(about)?,
+            supersedes: header.supersedes,
         });
         Ok(Checked { delivery, needed })
+    }
+
+    /// Whether the parcel is held at first, because its sender or the operator wants it, and until when.
+    fn hold(&self, header: &Header, now_us: i64) -> Result<Option<i64>, Refusal> {
+        let grace_us = self.lifecycle.grace.us();
+        let wanted = match header.release_us() {
+            _ if !header.hold => None,
+            Some(at_us) if at_us <= now_us => None,
+            Some(at_us) if at_us > now_us.saturating_add(self.lifecycle.hold_at_most.us()) => {
+                return Err(Refusal::of(reason::HOLD_TOO_LONG));
+            }
+            Some(at_us) => Some(at_us.max(now_us + grace_us)),
+            None => Some(0),
+        };
+        Ok(wanted.or((grace_us > 0).then_some(now_us + grace_us)))
     }
 
     /// The receiving office, with keys to seal to. The caller's own standing was asked for by its call.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::lifecycle::State;
 use tasuki_proto::log::Checkpoint;
 use tasuki_proto::{pb, reason, time};
 
@@ -12,7 +13,7 @@ use super::{Context, Failure};
 use crate::store::StoreError;
 use crate::store::feeds::FeedRow;
 use crate::store::leaves::Position;
-use crate::store::parcels::{ParcelRow, State};
+use crate::store::parcels::ParcelRow;
 
 /// Four times as long as a relay takes to notice what another process wrote.
 const PUBLISHED_WITHIN: Duration = Duration::from_secs(2);
@@ -32,20 +33,21 @@ pub(super) fn parcel_key(message: Option<&pb::ParcelRef>) -> Result<ParcelKey, F
 
 pub(super) fn state(state: State) -> pb::ParcelState {
     match state {
+        State::Held => pb::ParcelState::Held,
         State::Delivered => pb::ParcelState::Delivered,
         State::Fetched => pb::ParcelState::Fetched,
         State::Acknowledged => pb::ParcelState::Acknowledged,
+        State::Imported => pb::ParcelState::Imported,
+        State::Refused => pb::ParcelState::Refused,
+        State::Recalled => pb::ParcelState::Recalled,
+        State::Discarded => pb::ParcelState::Discarded,
+        State::Expired => pb::ParcelState::Expired,
     }
 }
 
-/// Back from the wire. A state that no parcel of this relay can have is `None`.
-pub(super) fn state_from(state: pb::ParcelState) -> Option<State> {
-    match state {
-        pb::ParcelState::Delivered => Some(State::Delivered),
-        pb::ParcelState::Fetched => Some(State::Fetched),
-        pb::ParcelState::Acknowledged => Some(State::Acknowledged),
-        _ => None,
-    }
+/// Back from the wire; `None`: unspecified.
+pub(super) fn state_from(wire: pb::ParcelState) -> Option<State> {
+    State::ALL.into_iter().find(|s| state(*s) == wire)
 }
 
 /// A time of the database: 0 is "not yet" and stays empty.
@@ -80,6 +82,14 @@ impl Context {
             fetched_at: when(row.fetched_us),
             acknowledged_at: when(row.acknowledged_us),
             signer: row.signer.to_vec().into(),
+            delivered_at: when(row.delivered_us()),
+            release_at: when(if row.state == State::Held { row.marks.release_us } else { 0 }),
+            ended_at: when(row.marks.ended_us),
+            overdue_at: when(row.marks.overdue_us),
+            supersedes: row.marks.supersedes.map(|id| id.to_string()).unwrap_or_default(),
+            superseded_by: row.marks.superseded_by.map(|id| id.to_string()).unwrap_or_default(),
+            urgent: row.marks.urgent,
+            refusal: row.marks.refusal.map(|reason| reason.as_str().to_owned()).unwrap_or_default(),
         })
     }
 
@@ -99,24 +109,19 @@ impl Context {
         Ok(self.ledger.checkpoint_of(position.epoch).await?)
     }
 
-    /// A parcel that exists for this office: it sent it, or it is to receive it.
+    /// A parcel that exists for this office: it sent it, or it is to receive it and it was delivered.
     pub(super) async fn visible(
         &self,
         key: &ParcelKey,
         office: OfficeNumber,
     ) -> Result<Option<ParcelRow>, StoreError> {
-        Ok(self.store.parcel(key).await?.filter(|row| concerns(row, office)))
+        Ok(self.store.parcel(key).await?.filter(|row| row.exists_for(office)))
     }
 }
 
 /// The leaf stands in this checkpoint's tree.
 pub(super) fn covers(checkpoint: &Checkpoint, position: Position) -> bool {
     checkpoint.epoch == position.epoch && position.index < checkpoint.size
-}
-
-/// The office is the parcel's sender or receiver.
-fn concerns(row: &ParcelRow, office: OfficeNumber) -> bool {
-    row.key.sender == office || row.recipient == office
 }
 
 #[cfg(test)]

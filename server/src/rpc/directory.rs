@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::acknowledge::{Verified, verify};
 use super::crls::{self, Along};
+use super::declare::{Verified, verify};
 use super::page::{page_size, read_token, token};
 use super::{Context, Failure};
 use crate::access::Caller;

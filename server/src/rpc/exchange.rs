@@ -1,4 +1,4 @@
-//! `tasuki.v1.Exchange`: submit, fetch, acknowledge.
+//! `tasuki.v1.Exchange`: submit, fetch, acknowledge, declare.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::status::check_items;
-use super::{Context, Failure, acknowledge, fetch, submit};
+use super::{Context, Failure, declare, fetch, submit};
 
 /// Messages that wait for a slow reader. A chunk of a fetch has 256 KiB.
 const WAITING: usize = 4;
@@ -59,7 +59,18 @@ impl Exchange for Service {
         let entered = self.0.enter(request.extensions()).await?;
         let statements = request.into_inner().statements;
         check_items(statements.len())?;
-        let results = acknowledge::run(&self.0, &entered.caller, statements).await;
+        let results = declare::acknowledge(&self.0, &entered.caller, statements).await;
         Ok(Response::new(pb::AcknowledgeResponse { results }))
+    }
+
+    async fn declare(
+        &self,
+        request: Request<pb::DeclareRequest>,
+    ) -> Result<Response<pb::DeclareResponse>, Status> {
+        let entered = self.0.enter(request.extensions()).await?;
+        let statements = request.into_inner().statements;
+        check_items(statements.len())?;
+        let results = declare::declare(&self.0, &entered.caller, statements).await;
+        Ok(Response::new(pb::DeclareResponse { results }))
     }
 }

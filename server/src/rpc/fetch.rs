@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use tasuki_proto::lifecycle::Act;
 use tasuki_proto::{pb, reason};
 use tokio::sync::mpsc;
 use tonic::Status;
@@ -11,8 +12,8 @@ use tonic::Status;
 use super::convert::{opening_at, parcel_key};
 use super::{Context, Failure};
 use crate::access::Caller;
-use crate::committer::change::Change;
-use crate::store::parcels::{ParcelRow, State};
+use crate::committer::change::{Actor, Change, Doing};
+use crate::store::parcels::ParcelRow;
 
 /// Bytes of one chunk: eight of them fill the window of an HTTP/2 connection well, and a reader that stops
 /// holds no more than a few.
@@ -75,16 +76,18 @@ pub(super) async fn run(context: &Arc<Context>, caller: &Caller, items: Vec<pb::
 /// Commits the release, if it is the first.
 async fn release(context: &Context, caller: &Caller, item: &pb::FetchItem) -> Result<Released, Failure> {
     let key = parcel_key(item.r#ref.as_ref())?;
-    let found = context.store.parcel(&key).await?.filter(|row| row.recipient == caller.office);
+    let theirs = |row: &ParcelRow| row.recipient == caller.office && row.exists_for(caller.office);
+    let found = context.store.parcel(&key).await?.filter(theirs);
     let row = found.ok_or(Failure::of(reason::PARCEL_NOT_FOUND))?;
     if item.offset > row.sealed_size {
         return Err(Failure::of(reason::OFFSET_OUT_OF_RANGE));
     }
-    if row.state != State::Delivered {
+    if row.state.was_fetched() {
         return Ok(Released { row, offset: item.offset });
     }
-    let change = Change::Fetch { key, office: caller.office, by: caller.name.clone() };
-    let done = context.committer.submit(change).await?;
+    let by = Actor::Office { office: caller.office, name: caller.name.clone() };
+    let doing = Doing { key, act: Act::Fetch, by, signed: None };
+    let done = context.committer.submit(Change::Act(Box::new(doing))).await?;
     let row = done.parcel.ok_or(Failure::of(reason::STORE_UNAVAILABLE))?;
     Ok(Released { row, offset: item.offset })
 }

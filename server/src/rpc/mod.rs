@@ -1,9 +1,9 @@
 //! The gRPC services. Handlers translate and delegate; what they decide stands in `access`, `intake`,
 //! `directory` and the committer.
 
-mod acknowledge;
 mod convert;
 mod crls;
+mod declare;
 mod directory;
 mod exchange;
 mod feed;

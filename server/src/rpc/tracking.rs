@@ -8,6 +8,7 @@ use tasuki_careplan::month::Month;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::Event;
 use tasuki_proto::ids::ParcelId;
+use tasuki_proto::lifecycle::State;
 use tasuki_proto::log::Checkpoint;
 use tasuki_proto::parcel::ATTACHMENT;
 use tasuki_proto::pb::tracking_server::Tracking;
@@ -17,13 +18,17 @@ use tonic::{Request, Response, Status};
 use super::convert::{opening_at, parcel_key, state_from};
 use super::crls::Along;
 use super::page::{page_size, read_token, token};
+use super::status::check_items;
 use super::{Context, Failure};
 use crate::access::Caller;
-use crate::store::parcels::{ParcelFilter, ParcelRow, Side, State};
+use crate::store::parcels::{ParcelFilter, ParcelRow, Side};
 
 /// Files of all parcels on one page, about 50 bytes each: a page stays below the 4 MiB that gRPC clients take by
 /// default, whatever an office was sent.
 const MAX_FILES_IN_PAGE: usize = 20_000;
+
+/// Bytes of statements and texts in one answer: it stays below the 4 MiB that gRPC clients take by default.
+const MAX_STATEMENT_BYTES: usize = 3 * 1024 * 1024;
 
 /// The service.
 #[derive(Clone, Debug)]
@@ -83,16 +88,42 @@ impl Tracking for Service {
         let named = Named::by(&events);
         let crls = Along::archived(context, named.crls.iter()).await.map_err(Failure::from)?;
         let statements = context.store.statements_of(row.seq).await.map_err(Failure::from)?;
-        let statements = statements.into_iter().filter(|(digest, _)| named.statements.contains(digest));
+        let statements = statements.into_iter().filter(|kept| named.statements.contains(&kept.digest));
         Ok(Response::new(pb::GetEvidenceResponse {
             parcel: Some(context.summary(&row).await.map_err(Failure::from)?),
-            statements: statements.map(|(_, cms)| cms.into()).collect(),
+            statements: statements.map(|kept| kept.cms.into()).collect(),
             certificates: certificates(context, &named.signers).await?,
             crls: crls.crls,
             more_crls: crls.more,
             log_keys: named.epochs.iter().map(|epoch| context.ledger.key().vkey(*epoch)).collect(),
             events,
         }))
+    }
+
+    async fn get_statements(
+        &self,
+        request: Request<pb::GetStatementsRequest>,
+    ) -> Result<Response<pb::GetStatementsResponse>, Status> {
+        let entered = self.0.enter(request.extensions()).await?;
+        let (context, office) = (&self.0, entered.caller.office);
+        let wanted = request.into_inner().digests;
+        check_items(wanted.len())?;
+        let (mut statements, mut signers, mut size) = (Vec::new(), BTreeSet::new(), 0);
+        for digest in wanted {
+            let digest = <[u8; 32]>::try_from(&digest[..])
+                .map_err(|_| Failure::malformed("digests holds one that has not 32 bytes"))?;
+            let kept = context.store.statement_for(&digest, office).await.map_err(Failure::from)?;
+            let Some(kept) = kept else { continue };
+            size += kept.cms.len() + kept.text.len();
+            // What does not fit is asked for again.
+            if size > MAX_STATEMENT_BYTES && !statements.is_empty() {
+                break;
+            }
+            signers.extend(kept.signer);
+            statements.push(pb::SignedStatement { statement: kept.cms.into(), text: kept.text.into() });
+        }
+        let certificates = certificates(context, &signers).await?;
+        Ok(Response::new(pb::GetStatementsResponse { statements, certificates }))
     }
 }
 
@@ -113,11 +144,12 @@ async fn list(
         partner: optional(&request.partner, "partner is no office number")?,
         month: optional::<Month>(&request.month, "month is not YYYYMM")?.map(|m| m.to_string()),
         kind: file_kind(&request.kind)?,
+        superseded: marked(request.superseded)?,
+        overdue: marked(request.overdue)?,
         after: read_token(kind, &request.page_token)?,
     };
     if !request.states.is_empty() && filter.states.is_empty() {
-        // Only states that no parcel of this relay can be in.
-        return Ok(pb::ListResponse::default());
+        return Err(Failure::malformed("states holds the unspecified one only"));
     }
     let mut rows = context.store.list_parcels(office, side, &filter, limit + 1).await?;
     let more = rows.len() > limit as usize;
@@ -152,6 +184,16 @@ fn states(request: &pb::ListRequest) -> Result<Vec<State>, Failure> {
         states.extend(state_from(state).filter(|s| !states.contains(s)));
     }
     Ok(states)
+}
+
+/// How a list treats a mark.
+fn marked(number: i32) -> Result<Option<bool>, Failure> {
+    match pb::Marked::try_from(number) {
+        Ok(pb::Marked::Any) => Ok(None),
+        Ok(pb::Marked::No) => Ok(Some(false)),
+        Ok(pb::Marked::Yes) => Ok(Some(true)),
+        Err(_) => Err(Failure::malformed("superseded or overdue is unknown")),
+    }
 }
 
 fn optional<T: std::str::FromStr>(text: &str, rule: &str) -> Result<Option<T>, Failure> {
@@ -207,8 +249,9 @@ async fn events(
             _ => None,
         };
         let under = past.as_deref().unwrap_or(current);
-        let opening = opening_at(&openings, position);
-        events.push(context.ledger.evidence(position, under, Some(leaf.text), opening).await?);
+        // What is not in its feed is not this office's to see: a hold, for its receiver.
+        let Some(opening) = opening_at(&openings, position) else { continue };
+        events.push(context.ledger.evidence(position, under, Some(leaf.text), Some(opening)).await?);
     }
     Ok(events)
 }
@@ -230,6 +273,7 @@ impl Named {
             named.epochs.insert(event.epoch);
             named.statements.extend(event.digest("statement"));
             named.signers.extend(event.digest("signer"));
+            named.signers.extend(event.digest("statement-signer"));
             named.crls.extend(event.lines.all("crl").filter_map(canonical::parse_digest));
         }
         named

@@ -1,4 +1,4 @@
-//! What evidence needs later: certificates, CRLs and signed statements, as they were.
+//! What evidence needs later: certificates and CRLs, as they were.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 
 use super::dialect::Dialect;
-use super::rows::{digest, int, unsigned};
+use super::rows::{int, unsigned};
 use super::{Store, StoreError, Tx};
 
 /// Above this it is cheaper to ask whether something is kept than to hand it to the database in vain.
@@ -25,19 +25,6 @@ pub struct Archived {
     pub der: Arc<[u8]>,
     /// For a signer's certificate: fingerprints of its chain, itself first, up to the anchor.
     pub chain: Vec<[u8; 32]>,
-}
-
-/// A signed statement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatementRow {
-    /// SHA-256 of `cms`.
-    pub digest: [u8; 32],
-    /// The parcel that it is about.
-    pub seq: i64,
-    /// Its kind, for example `acknowledge`.
-    pub kind: &'static str,
-    /// CMS `SignedData` (DER).
-    pub cms: Vec<u8>,
 }
 
 impl Store {
@@ -114,28 +101,5 @@ impl Store {
             return Err(StoreError::Corrupt { table: "archive", column: "chain", row });
         }
         Ok(Some((row.try_get("der")?, chain.to_vec())))
-    }
-
-    pub(crate) async fn insert_statement(&self, tx: &mut Tx, row: &StatementRow) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO statements (digest, seq, kind, cms) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (digest) DO NOTHING",
-        )
-        .bind(row.digest.to_vec())
-        .bind(row.seq)
-        .bind(row.kind)
-        .bind(row.cms.clone())
-        .execute(&mut **tx)
-        .await?;
-        Ok(())
-    }
-
-    /// Statements about one parcel: (digest, CMS). A parcel has few.
-    pub async fn statements_of(&self, seq: i64) -> Result<Vec<([u8; 32], Vec<u8>)>, StoreError> {
-        let rows = sqlx::query("SELECT digest, cms FROM statements WHERE seq = $1 ORDER BY digest LIMIT 100")
-            .bind(seq)
-            .fetch_all(self.read())
-            .await?;
-        rows.iter().map(|row| Ok((digest(row, "digest")?, row.try_get("cms")?))).collect()
     }
 }

@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 2] = [
+const MIGRATIONS: [Migration; 3] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -24,6 +24,11 @@ const MIGRATIONS: [Migration; 2] = [
         name: "0002_contents_aside",
         sqlite: include_str!("../../../migrations/sqlite/0002_contents_aside.sql"),
         postgres: include_str!("../../../migrations/postgres/0002_contents_aside.sql"),
+    },
+    Migration {
+        name: "0003_lifecycle",
+        sqlite: include_str!("../../../migrations/sqlite/0003_lifecycle.sql"),
+        postgres: include_str!("../../../migrations/postgres/0003_lifecycle.sql"),
     },
 ];
 

@@ -1,6 +1,7 @@
 //! Feeds: which events concern which office, numbered without gaps.
 
 use sqlx::Row as _;
+use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::leaf_hash;
 use tasuki_proto::feed::{Cursor, NO_PREVIOUS, Opening};
@@ -118,19 +119,29 @@ impl Store {
         .await?;
         let mut entries: Vec<(FeedRow, Vec<u8>)> = Vec::with_capacity(rows.len());
         for row in &rows {
-            let opening = Opening {
-                party: office,
-                number: unsigned(row, "number")?,
-                previous: digest(row, "previous")?,
-                salt: array(row, "salt")?,
-            };
-            let position = Position::from_key(row.try_get("pos")?);
-            if entries.first().is_some_and(|(first, _)| first.position.epoch != position.epoch) {
+            let entry = feed_row(row, office)?;
+            if entries.first().is_some_and(|(first, _)| first.position.epoch != entry.position.epoch) {
                 break;
             }
-            entries.push((FeedRow { opening, position }, row.try_get("text")?));
+            entries.push((entry, row.try_get("text")?));
         }
         Ok(entries)
+    }
+
+    /// An office's opening of one event; `None`: the event is not in its feed.
+    pub async fn opening_at(
+        &self,
+        office: OfficeNumber,
+        position: Position,
+    ) -> Result<Option<FeedRow>, StoreError> {
+        let row = sqlx::query(
+            "SELECT number, pos, salt, previous FROM feeds WHERE pos = $1 AND office = $2 LIMIT 1",
+        )
+        .bind(position.to_key())
+        .bind(office.to_string())
+        .fetch_optional(self.read())
+        .await?;
+        row.as_ref().map(|row| feed_row(row, office)).transpose()
     }
 
     /// An office's openings of the events about one parcel.
@@ -143,16 +154,16 @@ impl Store {
         .bind(office.to_string())
         .fetch_all(self.read())
         .await?;
-        rows.iter()
-            .map(|row| {
-                let opening = Opening {
-                    party: office,
-                    number: unsigned(row, "number")?,
-                    previous: digest(row, "previous")?,
-                    salt: array(row, "salt")?,
-                };
-                Ok(FeedRow { opening, position: Position::from_key(row.try_get("pos")?) })
-            })
-            .collect()
+        rows.iter().map(|row| feed_row(row, office)).collect()
     }
+}
+
+fn feed_row(row: &AnyRow, office: OfficeNumber) -> Result<FeedRow, StoreError> {
+    let opening = Opening {
+        party: office,
+        number: unsigned(row, "number")?,
+        previous: digest(row, "previous")?,
+        salt: array(row, "salt")?,
+    };
+    Ok(FeedRow { opening, position: Position::from_key(row.try_get("pos")?) })
 }

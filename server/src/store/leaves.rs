@@ -184,6 +184,18 @@ impl Store {
         rows.iter().map(leaf).collect()
     }
 
+    pub(crate) async fn leaf_text_in(
+        &self,
+        tx: &mut Tx,
+        position: Position,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = sqlx::query("SELECT text FROM leaves WHERE pos = $1")
+            .bind(position.to_key())
+            .fetch_optional(&mut **tx)
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
     /// One leaf's text.
     pub(crate) async fn leaf_text(&self, position: Position) -> Result<Option<Vec<u8>>, StoreError> {
         let row = sqlx::query("SELECT text FROM leaves WHERE pos = $1")

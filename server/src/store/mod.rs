@@ -9,6 +9,7 @@ pub mod audit;
 pub mod blobs;
 mod contents;
 pub mod dialect;
+pub mod due;
 pub mod feeds;
 pub mod head;
 pub mod leaves;
@@ -17,6 +18,7 @@ pub mod parcels;
 pub mod retention;
 pub mod rows;
 pub mod settings;
+pub mod statements;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

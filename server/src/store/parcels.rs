@@ -4,43 +4,12 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::lifecycle::{Past, State};
+use tasuki_proto::statement::RefusalReason;
 
 use super::leaves::Position;
 use super::rows::{digest, insert_sql, int, parsed, pieces, unsigned};
 use super::{Store, StoreError, Tx};
-
-/// Where a parcel stands. See the table of states in ARCHITECTURE.md.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
-    /// In the receiver's mailbox.
-    Delivered,
-    /// Released to the receiver.
-    Fetched,
-    /// Signed for by the receiver.
-    Acknowledged,
-}
-
-impl State {
-    /// All states, in the order of a parcel's life.
-    pub const ALL: [Self; 3] = [Self::Delivered, Self::Fetched, Self::Acknowledged];
-
-    /// As the database and the command line spell it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Delivered => "delivered",
-            Self::Fetched => "fetched",
-            Self::Acknowledged => "acknowledged",
-        }
-    }
-}
-
-impl std::str::FromStr for State {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|s| s.as_str() == text).ok_or(())
-    }
-}
 
 /// What the relay knows of one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,12 +67,64 @@ pub struct ParcelRow {
     pub fetched_us: i64,
     /// Unix microseconds; 0: not yet.
     pub acknowledged_us: i64,
-    /// Where its acceptance stands in the log.
+    /// Where its delivery stands in the log; of one that is held, its acceptance.
     pub position: Position,
+    /// What is true of few parcels.
+    pub marks: Marks,
 }
 
+/// What is true of few parcels: columns with defaults, which the insertion of a batch leaves out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// It was held after acceptance.
+    pub held: bool,
+    /// When it is to be released, Unix microseconds; 0: when its sender says so.
+    pub release_us: i64,
+    /// When it was released. Unix microseconds; 0: not yet.
+    pub released_us: i64,
+    /// When it came into its final state. Unix microseconds; 0: not yet.
+    pub ended_us: i64,
+    /// When it was called overdue. Unix microseconds; 0: it was not.
+    pub overdue_us: i64,
+    /// The parcel of the same sender that it supersedes.
+    pub supersedes: Option<ParcelId>,
+    /// The parcel of the same sender that supersedes it.
+    pub superseded_by: Option<ParcelId>,
+    /// One of its parties marked it urgent.
+    pub urgent: bool,
+    /// Why its receiver refused it; `None`: it did not.
+    pub refusal: Option<RefusalReason>,
+}
+
+impl ParcelRow {
+    /// When it came into its receiver's mailbox. Unix microseconds; 0: not yet.
+    pub fn delivered_us(&self) -> i64 {
+        if self.marks.held { self.marks.released_us } else { self.accepted_us }
+    }
+
+    /// What the table of states needs to know of it.
+    pub fn past(&self) -> Past {
+        Past {
+            delivered: self.delivered_us() != 0,
+            held: self.marks.held,
+            acknowledged: self.acknowledged_us != 0,
+            overdue: self.marks.overdue_us != 0,
+        }
+    }
+
+    /// It exists for this office: it sent it, or it is to receive it and it was delivered.
+    pub fn exists_for(&self, office: OfficeNumber) -> bool {
+        self.key.sender == office || (self.recipient == office && self.delivered_us() != 0)
+    }
+}
+
+/// What a new parcel's row is written with.
+const NEW: &str = "seq, sender, id, recipient, state, digest, sealed_digest, container_size, sealed_size, files, signer, \
+                   accepted_us, fetched_us, acknowledged_us, pos";
+
 pub(super) const COLUMNS: &str = "seq, sender, id, recipient, state, digest, sealed_digest, container_size, sealed_size, \
-                       files, signer, accepted_us, fetched_us, acknowledged_us, pos";
+                       files, signer, accepted_us, fetched_us, acknowledged_us, pos, held, release_us, released_us, \
+                       ended_us, overdue_us, supersedes, superseded_by, urgent, refusal";
 
 pub(super) fn parcel(row: &AnyRow) -> Result<ParcelRow, StoreError> {
     let seq: i64 = row.try_get("seq")?;
@@ -128,8 +149,31 @@ pub(super) fn parcel(row: &AnyRow) -> Result<ParcelRow, StoreError> {
         fetched_us: row.try_get("fetched_us")?,
         acknowledged_us: row.try_get("acknowledged_us")?,
         position: Position::from_key(row.try_get("pos")?),
+        marks: Marks {
+            held: row.try_get::<i64, _>("held")? != 0,
+            release_us: row.try_get("release_us")?,
+            released_us: row.try_get("released_us")?,
+            ended_us: row.try_get("ended_us")?,
+            overdue_us: row.try_get("overdue_us")?,
+            supersedes: optional_id(row, "supersedes", seq)?,
+            superseded_by: optional_id(row, "superseded_by", seq)?,
+            urgent: row.try_get::<i64, _>("urgent")? != 0,
+            refusal: match row.try_get::<String, _>("refusal")?.as_str() {
+                "" => None,
+                word => Some(word.parse().map_err(|()| corrupt("refusal"))?),
+            },
+        },
     })
 }
+
+fn optional_id(row: &AnyRow, column: &'static str, seq: i64) -> Result<Option<ParcelId>, StoreError> {
+    let bytes: Option<Vec<u8>> = row.try_get(column)?;
+    let corrupt = |_| StoreError::Corrupt { table: "parcels", column, row: seq.to_string() };
+    bytes.map(|bytes| ParcelId::from_bytes(&bytes).map_err(corrupt)).transpose()
+}
+
+/// What a receiver may know of: what was held and never released does not exist for it.
+const VISIBLE: &str = "(held = 0 OR released_us > 0)";
 
 /// Which parcels a list wants.
 #[derive(Clone, Debug, Default)]
@@ -142,6 +186,10 @@ pub struct ParcelFilter {
     pub month: Option<String>,
     /// Kind of at least one file.
     pub kind: Option<String>,
+    /// Only those that are, or are not, superseded by a newer one.
+    pub superseded: Option<bool>,
+    /// Only those that were, or were not, called overdue and still wait.
+    pub overdue: Option<bool>,
     /// Continue behind this `seq`.
     pub after: Option<i64>,
 }
@@ -162,7 +210,7 @@ impl Store {
         tx: &mut Tx,
         parcels: &[ParcelRow],
     ) -> Result<bool, StoreError> {
-        let head = format!("parcels ({COLUMNS})");
+        let head = format!("parcels ({NEW})");
         let mut inserted = 0;
         for piece in pieces(parcels) {
             let tail = " ON CONFLICT (id, sender) DO NOTHING";
@@ -210,30 +258,112 @@ impl Store {
         Ok(())
     }
 
-    /// Moves a parcel on, if it is still in the state that the caller saw. False: it is not.
+    /// Writes the marks that a new parcel begins with, where it has any.
+    pub(crate) async fn put_marks(&self, tx: &mut Tx, parcel: &ParcelRow) -> Result<(), StoreError> {
+        let Marks { held, release_us, supersedes, .. } = &parcel.marks;
+        if !held && supersedes.is_none() {
+            return Ok(());
+        }
+        sqlx::query("UPDATE parcels SET held = $1, release_us = $2, supersedes = $3 WHERE seq = $4")
+            .bind(i64::from(*held))
+            .bind(*release_us)
+            .bind(supersedes.map(|id| id.as_bytes().to_vec()))
+            .bind(parcel.seq)
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+
+    /// Marks the parcel that a delivered one supersedes.
+    pub(crate) async fn supersede(
+        &self,
+        tx: &mut Tx,
+        newer: &ParcelKey,
+        older: &ParcelId,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE parcels SET superseded_by = $1 WHERE id = $2 AND sender = $3")
+            .bind(newer.id.as_bytes().to_vec())
+            .bind(older.as_bytes().to_vec())
+            .bind(newer.sender.to_string())
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
+    }
+
+    /// Takes back the mark that a recalled parcel left on an older one: the newest other parcel that supersedes it,
+    /// and was delivered and not recalled, keeps it marked.
+    pub(crate) async fn restore_superseded(
+        &self,
+        tx: &mut Tx,
+        sender: OfficeNumber,
+        older: &ParcelId,
+    ) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE parcels SET superseded_by = (SELECT n.id FROM parcels n WHERE n.sender = $1 \
+             AND n.supersedes = $2 AND n.state <> 'recalled' AND (n.held = 0 OR n.released_us > 0) \
+             ORDER BY n.seq DESC LIMIT 1) WHERE id = $2 AND sender = $1",
+        )
+        .bind(sender.to_string())
+        .bind(older.as_bytes().to_vec())
+        .execute(&mut **tx)
+        .await?;
+        Ok(())
+    }
+
+    /// Moves a parcel on, if it is still in the state that the caller saw. `position`: of the event; that of a
+    /// delivery becomes the parcel's. False: it is not in that state any more.
     pub(crate) async fn move_parcel(
         &self,
         tx: &mut Tx,
-        seq: i64,
-        from: State,
+        row: &ParcelRow,
         to: State,
         at_us: i64,
+        position: Position,
     ) -> Result<bool, StoreError> {
-        let sql = match to {
-            State::Delivered => return Ok(false),
-            State::Fetched => "UPDATE parcels SET state = $1, fetched_us = $2 WHERE seq = $3 AND state = $4",
-            State::Acknowledged => {
-                "UPDATE parcels SET state = $1, acknowledged_us = $2 WHERE seq = $3 AND state = $4"
+        let stamp = match to {
+            State::Held => return Ok(false),
+            State::Delivered => "released_us = $2, pos = $5",
+            State::Fetched => "fetched_us = $2",
+            State::Acknowledged => "acknowledged_us = $2",
+            State::Imported | State::Refused | State::Recalled | State::Discarded | State::Expired => {
+                "ended_us = $2"
             }
         };
-        let done = sqlx::query(sql)
+        let sql = format!("UPDATE parcels SET state = $1, {stamp} WHERE seq = $3 AND state = $4");
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(to.as_str())
             .bind(at_us)
-            .bind(seq)
-            .bind(from.as_str())
-            .execute(&mut **tx)
-            .await?;
-        Ok(done.rows_affected() == 1)
+            .bind(row.seq)
+            .bind(row.state.as_str());
+        if to == State::Delivered {
+            query = query.bind(position.to_key());
+        }
+        Ok(query.execute(&mut **tx).await?.rows_affected() == 1)
+    }
+
+    /// Marks a parcel as called overdue.
+    pub(crate) async fn mark_overdue(&self, tx: &mut Tx, seq: i64, at_us: i64) -> Result<(), StoreError> {
+        let query = sqlx::query("UPDATE parcels SET overdue_us = $1 WHERE seq = $2");
+        query.bind(at_us).bind(seq).execute(&mut **tx).await?;
+        Ok(())
+    }
+
+    /// Remembers why a parcel was refused.
+    pub(crate) async fn mark_refused(
+        &self,
+        tx: &mut Tx,
+        seq: i64,
+        reason: RefusalReason,
+    ) -> Result<(), StoreError> {
+        let query = sqlx::query("UPDATE parcels SET refusal = $1 WHERE seq = $2");
+        query.bind(reason.as_str()).bind(seq).execute(&mut **tx).await?;
+        Ok(())
+    }
+
+    /// Marks a parcel as urgent.
+    pub(crate) async fn mark_urgent(&self, tx: &mut Tx, seq: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE parcels SET urgent = 1 WHERE seq = $1").bind(seq).execute(&mut **tx).await?;
+        Ok(())
     }
 
     /// A parcel by sender and id.
@@ -245,6 +375,13 @@ impl Store {
             .bind(key.sender.to_string())
             .fetch_optional(self.read())
             .await?;
+        row.as_ref().map(parcel).transpose()
+    }
+
+    /// A parcel by its number.
+    pub async fn parcel_numbered(&self, seq: i64) -> Result<Option<ParcelRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM parcels WHERE seq = $1");
+        let row = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(seq).fetch_optional(self.read()).await?;
         row.as_ref().map(parcel).transpose()
     }
 
@@ -272,7 +409,8 @@ impl Store {
         office: OfficeNumber,
     ) -> Result<Vec<ParcelRow>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM parcels WHERE id = $1 AND (sender = $2 OR recipient = $2) ORDER BY seq LIMIT 2"
+            "SELECT {COLUMNS} FROM parcels WHERE id = $1 AND (sender = $2 OR (recipient = $2 AND {VISIBLE})) \
+             ORDER BY seq LIMIT 2"
         );
         let query =
             sqlx::query(sqlx::AssertSqlSafe(sql)).bind(id.as_bytes().to_vec()).bind(office.to_string());
@@ -292,6 +430,19 @@ impl Store {
             Side::Received => ("recipient", "sender", ">", "ASC"),
         };
         let mut sql = format!("SELECT {COLUMNS} FROM parcels WHERE {own} = $1");
+        if side == Side::Received {
+            sql.push_str(&format!(" AND {VISIBLE}"));
+        }
+        for (wanted, yes, no) in [
+            (filter.superseded, " AND superseded_by IS NOT NULL", " AND superseded_by IS NULL"),
+            (
+                filter.overdue,
+                " AND overdue_us > 0 AND state = 'delivered'",
+                " AND NOT (overdue_us > 0 AND state = 'delivered')",
+            ),
+        ] {
+            sql.push_str(wanted.map_or("", |wanted| if wanted { yes } else { no }));
+        }
         let mut texts = vec![office.to_string()];
         let mut with = |sql: &mut String, condition: &str, value: String| {
             texts.push(value);

@@ -1,72 +1,55 @@
 //! Sealed contents whose time is over: finding them piece by piece, and letting them go.
 
-use sqlx::Row as _;
+use std::fmt::Write as _;
 
-use super::parcels::State;
-use super::{Store, StoreError};
-
-/// A piece of the contents that are kept: the parcels numbered `first..=last`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// Number of the first parcel.
-    pub first: i64,
-    /// Number of the last.
-    pub last: i64,
-}
+use super::parcels::{COLUMNS, ParcelRow, parcel};
+use super::{Store, StoreError, Tx};
 
 impl Store {
-    /// The next contents behind a parcel's number, at most `limit` of them. `None`: there are no more.
-    pub async fn next_contents(&self, after: i64, limit: u32) -> Result<Option<Piece>, StoreError> {
-        let row = sqlx::query(
-            "SELECT MIN(seq) AS first, MAX(seq) AS last FROM \
-             (SELECT seq FROM contents WHERE seq > $1 ORDER BY seq LIMIT $2) AS piece",
-        )
-        .bind(after)
-        .bind(i64::from(limit))
-        .fetch_one(self.read())
-        .await?;
-        let (first, last): (Option<i64>, Option<i64>) = (row.try_get("first")?, row.try_get("last")?);
-        Ok(first.zip(last).map(|(first, last)| Piece { first, last }))
+    /// Parcels behind a number whose content is kept, in order, at most `limit`.
+    pub async fn kept_after(&self, after: i64, limit: u32) -> Result<Vec<ParcelRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM parcels WHERE seq IN \
+             (SELECT seq FROM contents WHERE seq > $1 ORDER BY seq LIMIT $2) ORDER BY seq"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(after).bind(i64::from(limit));
+        query.fetch_all(self.read()).await?.iter().map(parcel).collect()
     }
 
-    /// Deletes the contents in a piece whose parcels were acknowledged before `before_us`. Returns how many went.
-    ///
-    /// The state of a parcel does not change with it, so the head is not taken.
-    pub(crate) async fn purge_acknowledged(&self, piece: Piece, before_us: i64) -> Result<u64, StoreError> {
-        const DUE: &str =
-            "FROM parcels WHERE seq >= $1 AND seq <= $2 AND state = $3 AND acknowledged_us < $4";
-        // A large one's empty row goes now, and the sweep of large contents comes for the rest.
-        const DOOM: &str = "INSERT INTO content_intents (digest, created_us, doomed) \
-             SELECT sealed_digest, acknowledged_us, 1 FROM parcels p JOIN contents c ON c.seq = p.seq \
-             WHERE p.seq >= $1 AND p.seq <= $2 AND p.state = $3 AND p.acknowledged_us < $4 \
-             AND length(c.sealed) = 0";
-        let sql = format!("SELECT COUNT(*) AS due FROM contents WHERE seq IN (SELECT seq {DUE})");
-        let due: i64 = sqlx::query(sqlx::AssertSqlSafe(sql))
-            .bind(piece.first)
-            .bind(piece.last)
-            .bind(State::Acknowledged.as_str())
-            .bind(before_us)
-            .fetch_one(self.read())
-            .await?
-            .try_get("due")?;
-        if due == 0 {
-            // Mostly so: nothing is due, and the writer is not disturbed.
+    /// Deletes contents of parcels. Returns how many went. The states of the parcels do not change with it, so the head
+    /// is not taken.
+    pub(crate) async fn purge(&self, parcels: &[i64], now_us: i64) -> Result<u64, StoreError> {
+        if parcels.is_empty() {
             return Ok(0);
         }
-        let delete = format!("DELETE FROM contents WHERE seq IN (SELECT seq {DUE})");
         let mut tx = self.begin().await?;
-        let mut purged = 0;
-        for sql in [DOOM.to_owned(), delete] {
-            let done = sqlx::query(sqlx::AssertSqlSafe(sql))
-                .bind(piece.first)
-                .bind(piece.last)
-                .bind(State::Acknowledged.as_str())
-                .bind(before_us)
-                .execute(&mut *tx)
-                .await?;
-            purged = done.rows_affected();
-        }
+        let purged = self.purge_in(&mut tx, parcels, now_us).await?;
         tx.commit().await?;
         Ok(purged)
+    }
+
+    async fn purge_in(&self, tx: &mut Tx, parcels: &[i64], now_us: i64) -> Result<u64, StoreError> {
+        // `from` is the number of the first parameter that names a parcel.
+        let list = |from: usize| {
+            let mut list = String::new();
+            for n in 0..parcels.len() {
+                let comma = if n == 0 { "" } else { "," };
+                write!(list, "{comma}${}", n + from).expect("writing to a String does not fail");
+            }
+            list
+        };
+        // A large one's empty row goes now, and the sweep of large contents comes for the rest.
+        let doom = format!(
+            "INSERT INTO content_intents (digest, created_us, doomed) \
+             SELECT p.sealed_digest, CAST($1 AS BIGINT), 1 FROM parcels p JOIN contents c ON c.seq = p.seq \
+             WHERE length(c.sealed) = 0 AND p.seq IN ({}) ON CONFLICT (digest) DO NOTHING",
+            list(2)
+        );
+        let doom = sqlx::query(sqlx::AssertSqlSafe(doom)).bind(now_us);
+        parcels.iter().fold(doom, |query, seq| query.bind(*seq)).execute(&mut **tx).await?;
+        let delete = format!("DELETE FROM contents WHERE seq IN ({})", list(1));
+        let delete = sqlx::query(sqlx::AssertSqlSafe(delete));
+        let delete = parcels.iter().fold(delete, |query, seq| query.bind(*seq));
+        Ok(delete.execute(&mut **tx).await?.rows_affected())
     }
 }

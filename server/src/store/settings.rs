@@ -7,6 +7,11 @@ use super::{Store, StoreError, Tx};
 /// Until when stale revocation data passes, Unix microseconds.
 pub const REVOCATION_OVERRIDE: &str = "revocation_override_until_us";
 
+/// How far the log was walked for parcels that are overdue, and that expire: a position.
+pub const WALKED_OVERDUE: &str = "walked_overdue";
+/// See [`WALKED_OVERDUE`].
+pub const WALKED_EXPIRED: &str = "walked_expired";
+
 impl Store {
     /// A setting's value.
     pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {

@@ -3,11 +3,12 @@
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::lifecycle::State;
 
 use super::dialect::Dialect;
 use super::leaves::Position;
 use super::offices::{KeyKind, KeyRow, MAX_KEYS_READ};
-use super::parcels::{FileRow, ParcelRow, State};
+use super::parcels::{FileRow, Marks, ParcelRow};
 use super::testing::{TestDatabase, on_both_databases};
 use super::{Store, Tx};
 
@@ -45,6 +46,7 @@ fn parcel(seq: i64, sender: OfficeNumber, id: ParcelId, recipient: OfficeNumber)
         fetched_us: 0,
         acknowledged_us: 0,
         position: Position { epoch: 1, index: u64::try_from(seq).unwrap() },
+        marks: Marks::default(),
     }
 }
 

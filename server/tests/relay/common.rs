@@ -214,7 +214,7 @@ impl Office {
     pub(crate) fn acknowledgement(&self, parcel: ParcelKey, digest: [u8; 32]) -> Bytes {
         let about =
             AboutParcel { parcel, recipient: self.number.parse().unwrap(), digest, time_us: now_us() };
-        self.sign(&Statement::Acknowledge(about))
+        self.sign(&Statement::acknowledge(about))
     }
 
     pub(crate) fn sign(&self, statement: &Statement) -> Bytes {

@@ -31,7 +31,7 @@ const WARM: usize = 5;
 /// Makes a relay let contents go as soon as they are signed for.
 pub fn keep_nothing(relay: &Relay) {
     relay.configure(|line| match line.split(' ').next() {
-        Some("acknowledged_hours") => Some("acknowledged_hours = 0".to_owned()),
+        Some("acknowledged") => Some("acknowledged = \"0s\"".to_owned()),
         Some("sweep_every_s") => Some("sweep_every_s = 2".to_owned()),
         _ => None,
     });
@@ -83,7 +83,7 @@ fn statement(parcel: &Signed, receiver: &Party) -> bytes::Bytes {
         digest: sha256(&parcel.container),
         time_us: now_us(),
     };
-    let text = Statement::Acknowledge(about).print();
+    let text = Statement::acknowledge(about).print();
     cms_sign::sign(&receiver.identity, text.as_bytes(), Content::Attached, now_us()).expect("it signs").into()
 }
 

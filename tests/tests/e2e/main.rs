@@ -6,6 +6,7 @@ mod hostile_parcels;
 mod hostile_tls;
 mod large_crl;
 mod large_parcel;
+mod lifecycle;
 mod mailbox;
 mod month;
 mod new_epoch;

@@ -125,11 +125,11 @@ fn send_takes_paths_notes_and_attachments() {
 #[test]
 fn the_other_commands_take_what_the_contract_says() {
     let cli = parsed("--home H inbox");
-    assert!(matches!(cli.command, Command::Inbox));
+    assert!(matches!(cli.command, Command::Inbox(_)));
     assert_eq!((cli.global.home, cli.global.json, cli.global.lang), (Some("H".into()), false, None));
     let cli = parsed("inbox --json --home H --lang ja");
     assert_eq!((cli.global.home, cli.global.json, cli.global.lang), (Some("H".into()), true, Some(Lang::Ja)));
-    assert!(matches!(parsed("sent").command, Command::Sent));
+    assert!(matches!(parsed("sent").command, Command::Sent(_)));
 
     match parsed("receive --out D --keep-sealed").command {
         Command::Receive(receive) => {

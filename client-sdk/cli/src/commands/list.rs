@@ -1,10 +1,13 @@
 //! `tasuki inbox` and `tasuki sent`: parcels, one to a line.
 
-use tasuki_sdk::Parcel;
+use tasuki_sdk::declare::RefusalReason;
+use tasuki_sdk::{ListFilter, Parcel, State};
 
+use crate::args::acts::{Filters, Inbox, Sent, Sort};
 use crate::content::{of_parcel, office};
 use crate::exit::{Exit, Failure};
 use crate::json::ParcelObject;
+use crate::lang::{Lang, Text};
 use crate::moment::japan;
 use crate::output::Output;
 use crate::table::Table;
@@ -20,15 +23,72 @@ enum List {
 }
 
 /// `tasuki inbox`: what waits.
-pub(super) fn inbox(session: &Session, out: &mut Output) -> Result<Exit, Failure> {
-    let parcels = session.run(session.client.inbox())?;
-    print(List::Inbox, &parcels, out)
+pub(super) fn inbox(args: &Inbox, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
+    let mut filter = filter(&args.filters);
+    if filter.states.is_empty() && !args.all && !args.filters.superseded {
+        filter.states = ListFilter::waiting().states;
+    }
+    if !args.all && !args.filters.superseded {
+        filter.superseded = Some(false);
+    }
+    let parcels = session.run(session.client.list_received(&filter))?;
+    print(List::Inbox, &chosen(List::Inbox, parcels, &args.filters), out)
 }
 
 /// `tasuki sent`: what was sent and where it stands.
-pub(super) fn sent(session: &Session, out: &mut Output) -> Result<Exit, Failure> {
-    let parcels = session.run(session.client.sent())?;
-    print(List::Sent, &parcels, out)
+pub(super) fn sent(args: &Sent, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
+    let lost = if args.auto_resend { session.run(session.client.key_lost())? } else { Vec::new() };
+    let resent = if lost.is_empty() { Exit::Done } else { super::resend::again(&lost, session, out)? };
+    let parcels = session.run(session.client.list_sent(&filter(&args.filters)))?;
+    let parcels = chosen(List::Sent, parcels, &args.filters);
+    print(List::Sent, &parcels, out)?;
+    offer_resend(&parcels, out);
+    Ok(resent)
+}
+
+fn filter(filters: &Filters) -> ListFilter {
+    ListFilter {
+        states: if filters.unread { vec![State::Delivered] } else { filters.state.clone() },
+        partner: filters.partner,
+        month: filters.month,
+        kind: filters.kind.clone(),
+        superseded: filters.superseded.then_some(true),
+        overdue: filters.overdue.then_some(true),
+    }
+}
+
+/// Sorts, and cuts one page out.
+fn chosen(list: List, mut parcels: Vec<Parcel>, filters: &Filters) -> Vec<Parcel> {
+    let partner = |parcel: &Parcel| match list {
+        List::Inbox => (parcel.key.sender, parcel.sender_name.clone()),
+        List::Sent => (parcel.recipient, parcel.recipient_name.clone()),
+    };
+    match filters.sort {
+        Sort::Time => {}
+        Sort::Number => parcels.sort_by_key(|parcel| partner(parcel).0),
+        Sort::Name => parcels.sort_by_cached_key(|parcel| partner(parcel).1),
+    }
+    let Some(size) = filters.page_size else { return parcels };
+    let size = usize::try_from(size).unwrap_or(usize::MAX);
+    let before = size.saturating_mul(usize::try_from(filters.page - 1).unwrap_or(usize::MAX));
+    parcels.into_iter().skip(before).take(size).collect()
+}
+
+/// Parcels whose receivers have lost their keys can be sent again.
+fn offer_resend(parcels: &[Parcel], out: &mut Output) {
+    let lost = parcels.iter().filter(|parcel| {
+        parcel.marks.refusal == Some(RefusalReason::KeyLost) && parcel.marks.superseded_by.is_none()
+    });
+    let lost = lost.count();
+    if lost > 0 {
+        out.remark(
+            "KEY_LOST",
+            &Text::new(
+                format!("{lost}件は宛先の鍵が失われて開けませんでした。tasuki resend --lost で再送できます。"),
+                format!("{lost} could not be opened: the receivers' keys are lost. Send them again: tasuki resend --lost."),
+            ),
+        );
+    }
 }
 
 fn print(list: List, parcels: &[Parcel], out: &mut Output) -> Result<Exit, Failure> {
@@ -67,7 +127,7 @@ fn table(list: List, parcels: &[Parcel], out: &Output) -> Table {
         };
         table.row([
             latest(list, parcel).map(japan).unwrap_or_default(),
-            words::state(parcel.state.as_str()).of(lang).to_owned(),
+            state(parcel, lang),
             partner,
             of_parcel(parcel).of(lang).to_owned(),
             parcel.key.id.to_string(),
@@ -76,18 +136,42 @@ fn table(list: List, parcels: &[Parcel], out: &Output) -> Table {
     table
 }
 
+/// The state with what is special about it.
+fn state(parcel: &Parcel, lang: Lang) -> String {
+    let marks = &parcel.marks;
+    let refusal = marks.refusal.map(|reason| words::refusal(reason).of(lang).to_owned());
+    let release = marks.release_us.map(|us| format!("{}{}", lang.pick("〜", "until "), japan(us)));
+    let remarks = [
+        refusal,
+        release,
+        parcel.is_overdue().then(|| lang.pick("期日超過", "overdue").to_owned()),
+        marks.superseded_by.map(|_| lang.pick("差替済", "superseded").to_owned()),
+        marks.urgent.then(|| lang.pick("至急", "urgent").to_owned()),
+    ];
+    let remarks: Vec<String> = remarks.into_iter().flatten().collect();
+    let state = words::state(parcel.state.as_str());
+    if remarks.is_empty() {
+        return state.of(lang).to_owned();
+    }
+    match lang {
+        Lang::Ja => format!("{}（{}）", state.of(lang), remarks.join("、")),
+        Lang::En => format!("{} ({})", state.of(lang), remarks.join(", ")),
+    }
+}
+
 /// An inbox is about when something arrived, a list of what was sent about when its state was reached.
 fn latest(list: List, parcel: &Parcel) -> Option<i64> {
     match list {
-        List::Inbox => parcel.accepted_us,
-        List::Sent => parcel.acknowledged_us.or(parcel.fetched_us).or(parcel.accepted_us),
+        List::Inbox => parcel.marks.delivered_us.or(parcel.accepted_us),
+        List::Sent => {
+            parcel.marks.ended_us.or(parcel.acknowledged_us).or(parcel.fetched_us).or(parcel.accepted_us)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lang::Lang;
     use crate::testing;
 
     fn printed(list: List, parcels: &[Parcel], lang: Lang) -> String {

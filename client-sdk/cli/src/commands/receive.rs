@@ -1,10 +1,13 @@
 //! `tasuki receive`: fetch, verify, store, acknowledge.
 
+use std::path::Path;
+
 use serde::Serialize;
 use tasuki_sdk::SdkError;
 use tasuki_sdk::receive::{ReceiveOptions, ReceiveOutcome, ReceiveReport, ReceivedParcel};
 
 use crate::args::Receive;
+use crate::args::acts::Choice;
 use crate::content::{of_parcel, office};
 use crate::exit::{Exit, Failure};
 use crate::explain;
@@ -68,7 +71,9 @@ impl<'a> ReceivedObject<'a> {
             accepted_at: parcel.accepted_us.map(utc),
             acknowledged_at: match received.outcome {
                 ReceiveOutcome::Acknowledged { acknowledged_us, .. } => Some(utc(acknowledged_us)),
-                ReceiveOutcome::Stored { .. } | ReceiveOutcome::Failed(_) => None,
+                ReceiveOutcome::Stored { .. } | ReceiveOutcome::Failed(_) | ReceiveOutcome::KeyLost(_) => {
+                    None
+                }
             },
         }
     }
@@ -80,17 +85,25 @@ fn state(received: &ReceivedParcel) -> &'static str {
         ReceiveOutcome::Acknowledged { state, .. } => state.as_str(),
         ReceiveOutcome::Stored { .. } => tasuki_sdk::State::Fetched.as_str(),
         ReceiveOutcome::Failed(_) => received.parcel.state.as_str(),
+        ReceiveOutcome::KeyLost(_) => tasuki_sdk::State::Refused.as_str(),
     }
 }
 
 /// `tasuki receive --out DIR`.
 pub(super) fn receive(args: Receive, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
-    let options = ReceiveOptions { keep_sealed: args.keep_sealed, only: args.parcels };
+    let Choice { from, month, all, zip } = args.choice;
+    let options =
+        ReceiveOptions { keep_sealed: args.keep_sealed, only: args.parcels, superseded: all, from, month };
     let bar = Bar::new(out.lang());
     let report = session.run(session.client.receive(&args.out, &options, &bar));
     bar.clear();
     let report = report?;
     print(&report, out)?;
+    if let Some(path) = zip {
+        let folders: Vec<&Path> =
+            report.parcels.iter().filter_map(|p| p.outcome.stored()).map(|s| s.folder.as_path()).collect();
+        tasuki_sdk::receive::zip_folders(&args.out, &folders, &path)?;
+    }
     Ok(report.worst().into())
 }
 
@@ -145,6 +158,7 @@ fn summary(report: &ReceiveReport) -> Text {
     let done = count(|o| matches!(o, ReceiveOutcome::Acknowledged { .. }));
     let stored = count(|o| matches!(o, ReceiveOutcome::Stored { .. }));
     let failed = count(|o| matches!(o, ReceiveOutcome::Failed(_)));
+    let lost = count(|o| matches!(o, ReceiveOutcome::KeyLost(_)));
     let parts = [
         (done, "件を検証・保存し、受領を返しました", "verified, stored and acknowledged"),
         (
@@ -153,6 +167,11 @@ fn summary(report: &ReceiveReport) -> Text {
             "stored, not yet acknowledged (run the same again)",
         ),
         (failed, "件は受信できませんでした", "not received"),
+        (
+            lost,
+            "件は以前の鍵で暗号化されていたため、送信元に再送を求めました",
+            "sealed to a key that is lost: their senders were asked to send them again",
+        ),
     ];
     let parts: Vec<_> = parts.into_iter().filter(|(n, _, _)| *n > 0).collect();
     let ja: Vec<String> = parts.iter().map(|(n, ja, _)| format!("{n}{ja}")).collect();

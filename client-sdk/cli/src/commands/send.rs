@@ -2,13 +2,15 @@
 
 mod json;
 mod left_out;
+mod supersede;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use tasuki_careplan::file_name::FileName;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::parcel::Software;
 use tasuki_sdk::send::plan::{Plan, PlannedParcel};
-use tasuki_sdk::send::{Attachment, ParcelReport, SendOptions, SendOutcome, SendReport};
+use tasuki_sdk::send::{Attachment, Hold, ParcelReport, SendOptions, SendOutcome, SendReport};
 use tasuki_sdk::{ErrorKind, Finding};
 
 use crate::args::{NoteArg, Send};
@@ -35,12 +37,13 @@ struct Told<'a> {
 
 /// `tasuki send PATH…`.
 pub(super) fn send(args: Send, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
-    let paths = args.paths.clone();
-    let plan = session.client.plan(&paths, &options(args)?)?;
+    let (paths, supersedes) = (args.paths.clone(), args.supersedes);
+    let mut plan = session.client.plan(&paths, &options(args)?)?;
     if plan.parcels.is_empty() && plan.unsendable.is_empty() {
         left_out::print(&plan.left_out, out)?;
         return Err(Failure::usage("送るファイルがありません。", "there is no file to send there."));
     }
+    let proposed = supersede::decide(supersedes, &mut plan, session, out)?;
     let contents: Vec<Text> = plan.parcels.iter().map(planned_content).collect();
     let (report, names) = session.runtime.block_on(carry(session, plan, out.lang()))?;
     let told = report.parcels.iter().zip(&contents).map(|(report, content)| Told {
@@ -49,7 +52,37 @@ pub(super) fn send(args: Send, session: &Session, out: &mut Output) -> Result<Ex
         content,
     });
     print(&told.collect::<Vec<_>>(), &report, out)?;
+    supersede::tell(&proposed, &report, out);
     Ok(report.worst().into())
+}
+
+/// Prints what became of parcels that were sent again.
+pub(super) fn print_resent(
+    report: &SendReport,
+    session: &Session,
+    out: &mut Output,
+) -> Result<Exit, Failure> {
+    let mut directory = Names::new(&session.client);
+    let names: Vec<String> = report
+        .parcels
+        .iter()
+        .map(|parcel| session.runtime.block_on(directory.of(parcel.recipient)))
+        .collect();
+    let contents: Vec<Text> = report.parcels.iter().map(resent_content).collect();
+    let told = report.parcels.iter().zip(&names).zip(&contents);
+    let told = told.map(|((report, recipient_name), content)| Told { report, recipient_name, content });
+    print(&told.collect::<Vec<_>>(), report, out)?;
+    Ok(report.worst().into())
+}
+
+/// What a parcel's files are, by their names.
+fn resent_content(report: &ParcelReport) -> Text {
+    let names: Vec<Option<FileName>> = report.files.iter().map(|name| FileName::parse(name).ok()).collect();
+    let standard: Vec<&FileName> = names.iter().flatten().collect();
+    let kinds: Vec<_> = standard.iter().map(|name| name.kind).collect();
+    let months: Vec<_> = standard.iter().filter_map(|name| name.month?.month()).collect();
+    let described = tasuki_careplan::words::describe(&kinds, &months);
+    words::content(described, names.len(), names.len() - standard.len())
 }
 
 /// Sends, and then learns the receivers' names where the relay can be asked.
@@ -105,6 +138,10 @@ fn options(args: Send) -> Result<SendOptions, Failure> {
         unchecked: args.unchecked,
         only: args.unit,
         skip_unneeded: args.skip_unneeded,
+        hold: match args.release_at {
+            Some(at_us) => Some(Hold::Until(at_us)),
+            None => args.hold.then_some(Hold::UntilReleased),
+        },
         software,
     })
 }

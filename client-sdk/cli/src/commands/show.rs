@@ -1,8 +1,12 @@
 //! `tasuki show`: one parcel and what happened to it.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 use tasuki_careplan::kind::FileKind;
 use tasuki_careplan::month::Month;
+use tasuki_proto::event::Event;
+use tasuki_sdk::declare;
 use tasuki_sdk::error::Refusal;
 use tasuki_sdk::{FileSummary, ParcelHistory, ParcelName, SdkError};
 
@@ -12,7 +16,7 @@ use crate::json::{EventObject, ParcelObject};
 use crate::lang::Lang;
 use crate::moment::japan_seconds;
 use crate::output::Output;
-use crate::table::Table;
+use crate::table::{Table, shown_lines};
 use crate::words;
 
 use super::Session;
@@ -30,13 +34,26 @@ pub(super) fn show(parcel: &ParcelName, session: &Session, out: &mut Output) -> 
     let history = session.run(session.client.show(parcel))?;
     let history =
         history.ok_or_else(|| SdkError::from(Refusal::of(tasuki_proto::reason::PARCEL_NOT_FOUND)))?;
-    print(&history, out)?;
+    let events: Vec<&Event> = history.events.iter().map(|proven| &proven.event).collect();
+    let texts = session.run(session.client.texts(&events))?;
+    print(&history, &texts, out)?;
     Ok(Exit::Done)
 }
 
-fn print(history: &ParcelHistory, out: &mut Output) -> Result<(), Failure> {
+/// What parties wrote, by SHA-256 of their statements.
+type Texts = HashMap<[u8; 32], declare::Text>;
+
+fn text_of<'t>(event: &Event, texts: &'t Texts) -> Option<&'t declare::Text> {
+    texts.get(&event.digest("statement")?)
+}
+
+fn print(history: &ParcelHistory, texts: &Texts, out: &mut Output) -> Result<(), Failure> {
     if out.is_json() {
-        let events = history.events.iter().map(|e| EventObject::new(&e.event, e.index)).collect();
+        let events = history.events.iter().map(|proven| {
+            let text = text_of(&proven.event, texts).map(|text| text.text.as_str());
+            EventObject::new(&proven.event, proven.index).with_text(text)
+        });
+        let events = events.collect();
         out.object(&ShowObject { parcel: ParcelObject::new(&history.parcel), events })?;
         return Ok(());
     }
@@ -48,6 +65,13 @@ fn print(history: &ParcelHistory, out: &mut Output) -> Result<(), Failure> {
     }
     out.line("")?;
     out.lines(events(history, lang).lines())?;
+    for proven in &history.events {
+        let Some(text) = text_of(&proven.event, texts) else { continue };
+        let when = japan_seconds(proven.event.time_us);
+        out.line("")?;
+        out.line(format!("{when}  {}", text.by))?;
+        out.lines(shown_lines(&text.text).map(|line| format!("  {line}")))?;
+    }
     Ok(())
 }
 
@@ -91,8 +115,10 @@ fn events(history: &ParcelHistory, lang: Lang) -> Table {
         lang.pick("証言者", "WHOSE WORD"),
     ]);
     for proven in &history.events {
-        let whose = match words::word_of(&proven.event.kind) {
+        let whose = match words::word_of(&proven.event) {
             "recipient" => lang.pick("宛先の署名", "the receiver's signature"),
+            "sender" => lang.pick("送信元の署名", "the sender's signature"),
+            "party" => lang.pick("当事者の署名", "a party's signature"),
             _ => lang.pick("中継サーバーの記録", "the relay's log"),
         };
         let time = japan_seconds(proven.event.time_us);
@@ -120,7 +146,7 @@ mod tests {
     #[test]
     fn programs_get_the_parcel_with_its_events() {
         let (mut out, results, _) = Output::captured(Lang::Ja, true);
-        print(&history(), &mut out).unwrap();
+        print(&history(), &Texts::new(), &mut out).unwrap();
         let object = results.objects().remove(0);
         for key in
             ["parcel", "state", "sender", "sender_name", "recipient", "recipient_name", "files", "events"]
@@ -134,7 +160,7 @@ mod tests {
     #[test]
     fn people_see_what_happened_when_and_who_says_so() {
         let (mut out, results, _) = Output::captured(Lang::En, false);
-        print(&history(), &mut out).unwrap();
+        print(&history(), &Texts::new(), &mut out).unwrap();
         let text = results.text();
         assert!(text.contains("to       9971100012 あおぞら訪問介護\n"), "{text}");
         assert!(text.contains("2026-11-21 20:38:34  released to the receiver"), "{text}");
@@ -142,7 +168,7 @@ mod tests {
         assert!(text.contains("2026-02  2.3 KiB\n"), "{text}");
 
         let (mut out, results, _) = Output::captured(Lang::Ja, false);
-        print(&history(), &mut out).unwrap();
+        print(&history(), &Texts::new(), &mut out).unwrap();
         let text = results.text();
         assert!(text.contains("状態     取得済\n"), "{text}");
         assert!(text.contains("宛先に渡しました"), "{text}");

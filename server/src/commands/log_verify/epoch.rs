@@ -23,8 +23,8 @@ pub(super) struct Totals {
     pub(super) feed_lines: u64,
     /// Events about parcels.
     pub(super) parcel_events: u64,
-    /// Parcels that were delivered.
-    pub(super) delivered: u64,
+    /// Parcels that were accepted.
+    pub(super) accepted: u64,
     /// Time of the last event.
     time_us: i64,
 }
@@ -113,7 +113,13 @@ impl Walk<'_> {
             self.problems.add(Problem::LeafParcel(at));
         }
         self.totals.parcel_events += u64::from(leaf.seq > 0);
-        self.totals.delivered += u64::from(event.kind == kind::PARCEL_DELIVERED);
+        // A delivery that follows a hold says when the parcel was accepted.
+        let accepted = match event.kind.as_str() {
+            kind::PARCEL_HELD => true,
+            kind::PARCEL_DELIVERED => event.lines.get("accepted").is_none(),
+            _ => false,
+        };
+        self.totals.accepted += u64::from(accepted);
         if at.index == 0 && !self.begins(&event) {
             self.problems.add(Problem::EpochStart(at.epoch));
         }

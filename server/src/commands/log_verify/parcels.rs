@@ -4,12 +4,15 @@ use std::collections::HashSet;
 
 use ring::digest::{Context, SHA256};
 use tasuki_proto::event::{Event, kind, sha256};
+use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::lifecycle::{Act, Party, Past, State, Step, step};
+use tasuki_proto::time;
 
 use super::epoch::{Extent, Totals};
 use super::problem::{Problem, Problems};
 use crate::commands::progress::Progress;
 use crate::store::leaves::{Leaf, Position};
-use crate::store::parcels::{FileRow, ParcelRow, State};
+use crate::store::parcels::{FileRow, Marks, ParcelRow};
 use crate::store::{Store, StoreError};
 
 /// Parcels whose rows and events are read at once.
@@ -67,9 +70,9 @@ impl<'a> Walk<'a> {
             progress.advance(page.len() as u64);
         }
         let Counts { parcels, .. } = self.counts;
-        // Each delivered parcel has one row, and each event about a parcel was found at its parcel.
-        if parcels != totals.delivered {
-            self.problems.add(Problem::ParcelCount { told: totals.delivered, rows: parcels });
+        // Each accepted parcel has one row, and each event about a parcel was found at its parcel.
+        if parcels != totals.accepted {
+            self.problems.add(Problem::ParcelCount { told: totals.accepted, rows: parcels });
         } else if self.events != totals.parcel_events {
             self.problems.add(Problem::ParcelCount { told: totals.parcel_events, rows: self.events });
         }
@@ -87,6 +90,7 @@ impl<'a> Walk<'a> {
         for problem in problems {
             self.problems.add(problem);
         }
+        self.superseded(&row).await?;
         self.content(&row).await?;
         self.statements(&row, &events).await?;
         self.kept(&row, &events).await
@@ -116,14 +120,31 @@ impl<'a> Walk<'a> {
         Ok((row, events.unwrap_or_default(), problems))
     }
 
-    /// The sealed content is what the event of its acceptance says. Once the receiver has signed for it, it may
-    /// be gone.
+    /// What is marked as superseded is so, by a parcel that was delivered and not recalled.
+    async fn superseded(&mut self, row: &ParcelRow) -> Result<(), StoreError> {
+        let Some(id) = row.marks.superseded_by else { return Ok(()) };
+        let newer = self.store.parcel(&ParcelKey { sender: row.key.sender, id }).await?;
+        let holds = newer.is_some_and(|newer| {
+            newer.marks.supersedes == Some(row.key.id)
+                && newer.recipient == row.recipient
+                && newer.past().delivered
+                && newer.state != State::Recalled
+        });
+        // It may have been recalled since the row was read.
+        let same = self.store.parcel(&row.key).await?.is_some_and(|again| again.marks == row.marks);
+        if !holds && same {
+            self.problems.add(Problem::Parcel { key: row.key, column: "superseded_by" });
+        }
+        Ok(())
+    }
+
+    /// The sealed content is what the event of its acceptance says. Once it waits for nobody any more, it may be gone.
     async fn content(&mut self, row: &ParcelRow) -> Result<(), StoreError> {
         let mut context = Context::new(&SHA256);
         let mut offset = 0;
         loop {
             let Some(piece) = self.store.content(row.seq, offset, PIECE).await? else {
-                if row.state != State::Acknowledged {
+                if matches!(row.state, State::Held | State::Delivered) {
                     self.problems.add(Problem::ContentMissing { key: row.key });
                 }
                 return Ok(());
@@ -148,8 +169,13 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         let kept = self.store.statements_of(row.seq).await?;
-        let good = |digest: &[u8; 32]| kept.iter().any(|(d, cms)| d == digest && sha256(cms) == *digest);
-        if !named.iter().all(good) {
+        let good = |digest: &[u8; 32]| {
+            kept.iter().any(|kept| kept.digest == *digest && sha256(&kept.cms) == *digest)
+        };
+        // Sealed texts are named by the same events.
+        let texts: Vec<[u8; 32]> = events.iter().filter_map(|(event, _)| event.digest("text")).collect();
+        let has_text = |digest: &[u8; 32]| kept.iter().any(|kept| sha256(&kept.text) == *digest);
+        if !named.iter().all(good) || !texts.iter().all(has_text) {
             self.problems.add(Problem::Statement { key: row.key });
         }
         Ok(())
@@ -160,6 +186,7 @@ impl<'a> Walk<'a> {
         let mut wanted: Vec<[u8; 32]> = Vec::new();
         for (event, _) in events {
             wanted.extend(event.digest("signer"));
+            wanted.extend(event.digest("statement-signer"));
             wanted.extend(event.lines.all("crl").filter_map(tasuki_proto::canonical::parse_digest));
         }
         while let Some(fingerprint) = wanted.pop() {
@@ -198,46 +225,101 @@ fn compare(row: &ParcelRow, events: Option<&[Told]>) -> Vec<Problem> {
             || event.office("recipient") != Some(row.recipient)
             || event.digest("digest") != Some(row.digest)
     };
-    let life = events.and_then(|events| Some((events, life(events)?)));
-    let Some((events @ [(accepted, at), ..], (state, times))) = life else {
+    let life = events.and_then(|events| Some((events, Life::of(events)?)));
+    let Some((events @ [(accepted, _), ..], life)) = life else {
         return vec![Problem::ParcelEvents { key }];
     };
     let files: Vec<String> =
         (1..).zip(&row.files).map(|(n, file)| format!("{n} {}", FileRow::line(file))).collect();
     let told: HashSet<&str> = accepted.lines.all("file").collect();
+    let marks = Marks { superseded_by: row.marks.superseded_by, ..life.marks };
     let checks = [
         ("sender, id, recipient, digest", events.iter().any(|(event, _)| strange(event))),
-        ("state", row.state != state),
+        ("state", row.state != life.state),
         ("sealed_digest", accepted.digest("sealed") != Some(row.sealed_digest)),
         ("container_size", accepted.lines.get("size") != Some(row.container_size.to_string().as_str())),
         ("signer", accepted.digest("signer") != Some(row.signer)),
         ("files", files.iter().map(String::as_str).collect::<HashSet<_>>() != told),
-        ("pos", *at != row.position),
-        ("accepted_us", row.accepted_us != times[0]),
-        ("fetched_us", row.fetched_us != times[1]),
-        ("acknowledged_us", row.acknowledged_us != times[2]),
+        ("pos", life.position != row.position),
+        ("accepted_us", row.accepted_us != accepted.time_us),
+        ("fetched_us", row.fetched_us != life.fetched_us),
+        ("acknowledged_us", row.acknowledged_us != life.acknowledged_us),
+        (
+            "held, release_us, released_us, ended_us, overdue_us, supersedes, urgent, refusal",
+            row.marks != marks,
+        ),
     ];
     let differ = checks.into_iter().filter(|(_, differs)| *differs);
     differ.map(|(column, _)| Problem::Parcel { key, column }).collect()
 }
 
-/// The state that a parcel's events lead to, and when it came into each state; `None`: they can't have happened
-/// in this order. Kinds of later versions annotate and change nothing.
-fn life(events: &[Told]) -> Option<(State, [i64; 3])> {
-    let mut state = None;
-    let mut times = [0; 3];
-    for (event, _) in events {
-        let (before, next, place) = match event.kind.as_str() {
-            kind::PARCEL_DELIVERED => (None, State::Delivered, 0),
-            kind::PARCEL_FETCHED => (Some(State::Delivered), State::Fetched, 1),
-            kind::PARCEL_ACKNOWLEDGED => (Some(State::Fetched), State::Acknowledged, 2),
-            _ => continue,
+/// What a parcel's events lead to.
+struct Life {
+    state: State,
+    past: Past,
+    position: Position,
+    fetched_us: i64,
+    acknowledged_us: i64,
+    marks: Marks,
+}
+
+impl Life {
+    /// `None`: the events can't have happened in this order.
+    fn of(events: &[Told]) -> Option<Self> {
+        let ((first, position), rest) = events.split_first()?;
+        let held = match first.kind.as_str() {
+            kind::PARCEL_HELD => true,
+            kind::PARCEL_DELIVERED => false,
+            _ => return None,
         };
-        if state != before {
-            return None;
+        let id = |text: &str| text.parse::<ParcelId>().ok();
+        let mut life = Self {
+            state: if held { State::Held } else { State::Delivered },
+            past: Past { delivered: !held, held, ..Past::default() },
+            position: *position,
+            fetched_us: 0,
+            acknowledged_us: 0,
+            marks: Marks {
+                held,
+                release_us: first.lines.get("release-at").and_then(time::parse_us).unwrap_or(0),
+                supersedes: first.lines.get("supersedes").and_then(id),
+                ..Marks::default()
+            },
+        };
+        for (event, position) in rest {
+            // Kinds of later versions annotate and change nothing.
+            if let Some(act) = Act::of_event(&event.kind) {
+                life.follow(act, event, *position)?;
+            }
         }
-        state = Some(next);
-        times[place] = event.time_us;
+        Some(life)
     }
-    Some((state?, times))
+
+    fn follow(&mut self, act: Act, event: &Event, position: Position) -> Option<()> {
+        let by_anybody =
+            Party::ALL.into_iter().filter_map(|party| step(self.state, self.past, act, party).ok());
+        match by_anybody.into_iter().find(|step| *step != Step::Repeats)? {
+            Step::Moves(next) => self.state = next,
+            Step::Notes | Step::Repeats => {}
+        }
+        self.past = self.past.after(act);
+        let at_us = event.time_us;
+        match act {
+            Act::Release => {
+                self.marks.released_us = at_us;
+                self.position = position;
+            }
+            Act::Fetch => self.fetched_us = at_us,
+            Act::Acknowledge => self.acknowledged_us = at_us,
+            Act::Refuse => {
+                self.marks.ended_us = at_us;
+                self.marks.refusal = event.lines.get("reason").and_then(|reason| reason.parse().ok());
+            }
+            Act::Import | Act::Recall | Act::Discard | Act::Expire => self.marks.ended_us = at_us,
+            Act::CallOverdue => self.marks.overdue_us = at_us,
+            Act::Remark => self.marks.urgent |= event.lines.get("urgent").is_some(),
+            Act::AskWithdrawal => {}
+        }
+        Some(())
+    }
 }

@@ -28,7 +28,7 @@ async fn a_large_content_goes_when_its_time_is_over(dialect: Dialect) {
     started.committer.submit(fetch(keys[0])).await.unwrap();
     started.committer.submit(acknowledgement(keys[0], [1; 32])).await.unwrap();
     bench.clock.0.store(START_US + 1, Ordering::SeqCst);
-    let config = RetentionConfig { acknowledged_hours: 0, ..RetentionConfig::default() };
+    let config = RetentionConfig { acknowledged: "0s".parse().unwrap(), ..RetentionConfig::default() };
     let sweeper = Sweeper::new(store.clone(), Arc::clone(&bench.clock) as Arc<dyn Clock>, config);
     assert_eq!(sweeper.sweep().await.unwrap(), 1);
     assert_eq!(store.sweep(START_US).await.unwrap(), 1);

@@ -1,0 +1,54 @@
+//! Keys of other offices, for what is sealed to them here: texts of statements. The relay hands them on; each is verified
+//! as the relay itself must verify it, so that it can't slip in a key of its own.
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::recipient::Recipient;
+use tasuki_certs::trust::Purpose;
+use tasuki_proto::ids::own_office;
+use tasuki_proto::statement::Statement;
+use tasuki_proto::{pb, reason};
+
+use crate::client::Client;
+use crate::error::{Refusal, SdkError};
+use crate::tracking::found;
+
+impl Client {
+    /// Every key that may be sealed to for an office now.
+    ///
+    /// # Errors
+    /// The relay can't be reached or refuses, or none of the keys that it hands on is the office's.
+    pub(crate) async fn keys_of(&self, office: OfficeNumber) -> Result<Vec<Recipient>, SdkError> {
+        self.log_key().await?;
+        let caller = &self.inner.caller;
+        let answer = caller.repeat(|| {
+            let mut directory = caller.directory();
+            let request = pb::GetOfficeRequest { number: office.to_string() };
+            async move { directory.get_office(request).await }
+        });
+        let row = found(answer.await)?.ok_or_else(|| Refusal::of(reason::RECIPIENT_UNKNOWN))?;
+        let keys: Vec<Recipient> = row.keys.iter().filter_map(|key| self.verified(office, key)).collect();
+        if keys.is_empty() { Err(Refusal::of(reason::RECIPIENT_NO_KEY).into()) } else { Ok(keys) }
+    }
+
+    /// A key, if it is this office's by its certificate or by a statement that its certificate signed.
+    fn verified(&self, office: OfficeNumber, key: &pb::OfficeKey) -> Option<Recipient> {
+        let (trust, now_us) = (&self.inner.trust, self.now_us());
+        match pb::OfficeKeyKind::try_from(key.kind) {
+            Ok(pb::OfficeKeyKind::Certificate) => {
+                let certificate = trust.store().verify(&key.key, &[], Purpose::Seal, now_us).ok()?;
+                let own = own_office(&certificate.identity) == Some(office);
+                if own { Recipient::from_certificate(&key.key).ok() } else { None }
+            }
+            Ok(pb::OfficeKeyKind::Sealing) => {
+                let approval = trust.verifier().verify(&key.approval, None, now_us).ok()?;
+                let said = Statement::parse(approval.content?).ok()?;
+                let Statement::ApproveSealingKey(said) = said else { return None };
+                let own = own_office(&approval.signer.identity) == Some(office)
+                    && said.office == office
+                    && said.spki == key.key;
+                if own { Recipient::from_sealing_key(&key.key).ok() } else { None }
+            }
+            Ok(pb::OfficeKeyKind::Unspecified) | Err(_) => None,
+        }
+    }
+}
