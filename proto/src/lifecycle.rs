@@ -175,13 +175,23 @@ pub enum Step {
     Repeats,
 }
 
+/// How a parcel came into its receiver's mailbox.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// When it was accepted.
+    #[default]
+    Straight,
+    /// Not yet, or never: it was held after acceptance.
+    Held,
+    /// By its release, after it had been held.
+    Released,
+}
+
 /// What the table needs to know of a parcel besides its state.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Past {
-    /// It has been in the receiver's mailbox at some time.
-    pub delivered: bool,
-    /// It was held before that.
-    pub held: bool,
+    /// How it came into the receiver's mailbox.
+    pub way: Way,
     /// It was acknowledged at some time.
     pub acknowledged: bool,
     /// It was called overdue already.
@@ -189,11 +199,16 @@ pub struct Past {
 }
 
 impl Past {
+    /// It has been in the receiver's mailbox at some time.
+    pub fn delivered(self) -> bool {
+        self.way != Way::Held
+    }
+
     /// What becomes of it when this act has moved or noted.
     #[must_use]
     pub fn after(self, act: Act) -> Self {
         match act {
-            Act::Release => Self { delivered: true, ..self },
+            Act::Release => Self { way: Way::Released, ..self },
             Act::Acknowledge => Self { acknowledged: true, ..self },
             Act::CallOverdue => Self { overdue: true, ..self },
             _ => self,
@@ -203,7 +218,7 @@ impl Past {
 
 /// Whether the parcel exists for this party.
 pub fn visible(past: Past, party: Party) -> bool {
-    party != Party::Recipient || past.delivered
+    party != Party::Recipient || past.delivered()
 }
 
 /// What an act does to a parcel, or the stable reason why not.
@@ -230,9 +245,9 @@ pub fn step(state: State, past: Past, act: Act, party: Party) -> Result<Step, &'
 
         (Act::CallOverdue, S::Delivered) => Ok(if past.overdue { Step::Repeats } else { Step::Notes }),
         (Act::AskWithdrawal, S::Fetched | S::Acknowledged | S::Imported) => Ok(Step::Notes),
-        (Act::Remark, _) if past.delivered => Ok(Step::Notes),
+        (Act::Remark, _) if past.delivered() => Ok(Step::Notes),
 
-        (Act::Release, _) if past.held && past.delivered => Ok(Step::Repeats),
+        (Act::Release, _) if past.way == Way::Released => Ok(Step::Repeats),
         (Act::Discard, S::Discarded)
         | (Act::Recall, S::Recalled)
         | (Act::Fetch, S::Fetched | S::Acknowledged | S::Imported | S::Refused)
@@ -287,16 +302,12 @@ mod tests {
     use super::*;
 
     /// Every state and past that a parcel can come into, by the table itself.
-    fn reachable() -> BTreeSet<(State, [bool; 4])> {
-        let key = |s: State, p: Past| (s, [p.delivered, p.held, p.acknowledged, p.overdue]);
-        let starts = [
-            (State::Held, Past { held: true, ..Past::default() }),
-            (State::Delivered, Past { delivered: true, ..Past::default() }),
-        ];
+    fn reachable() -> BTreeSet<(State, Past)> {
+        let held = Past { way: Way::Held, ..Past::default() };
         let mut seen = BTreeSet::new();
-        let mut queue = VecDeque::from(starts);
+        let mut queue = VecDeque::from([(State::Held, held), (State::Delivered, Past::default())]);
         while let Some((state, past)) = queue.pop_front() {
-            if !seen.insert(key(state, past)) {
+            if !seen.insert((state, past)) {
                 continue;
             }
             for act in Act::ALL {
@@ -312,20 +323,20 @@ mod tests {
         seen
     }
 
-    fn past([delivered, held, acknowledged, overdue]: [bool; 4]) -> Past {
-        Past { delivered, held, acknowledged, overdue }
-    }
-
     fn spelt_out() -> String {
         let mut lines: BTreeMap<(State, usize, usize), BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
-        for (state, flags) in reachable() {
-            let mut name = if flags[0] { "delivered" } else { "never delivered" }.to_owned();
-            for (flag, word) in flags[1..].iter().zip([", held", ", acknowledged", ", overdue"]) {
-                name.push_str(if *flag { word } else { "" });
+        for (state, past) in reachable() {
+            let mut name = match past.way {
+                Way::Straight => "delivered",
+                Way::Held => "never delivered, held",
+                Way::Released => "delivered, held",
             }
+            .to_owned();
+            name.push_str(if past.acknowledged { ", acknowledged" } else { "" });
+            name.push_str(if past.overdue { ", overdue" } else { "" });
             for (a, act) in Act::ALL.into_iter().enumerate() {
                 for (p, party) in Party::ALL.into_iter().enumerate() {
-                    let outcome = match step(state, past(flags), act, party) {
+                    let outcome = match step(state, past, act, party) {
                         Ok(Step::Moves(next)) => format!("-> {} ({})", next.as_str(), act.event_kind()),
                         Ok(Step::Notes) => format!("stays ({})", act.event_kind()),
                         Ok(Step::Repeats) => "repeats".to_owned(),
@@ -364,10 +375,10 @@ mod tests {
     fn every_state_is_reached_and_final_ones_are_never_left() {
         let reached: BTreeSet<State> = reachable().into_iter().map(|(state, _)| state).collect();
         assert_eq!(reached, State::ALL.into_iter().collect());
-        for (state, flags) in reachable() {
+        for (state, past) in reachable() {
             for act in Act::ALL {
                 for party in Party::ALL {
-                    let moved = matches!(step(state, past(flags), act, party), Ok(Step::Moves(_)));
+                    let moved = matches!(step(state, past, act, party), Ok(Step::Moves(_)));
                     assert!(!(moved && state.is_final()), "{state:?} {act:?} {party:?}");
                 }
             }
@@ -376,9 +387,9 @@ mod tests {
 
     #[test]
     fn a_receiver_learns_nothing_of_what_was_never_delivered() {
-        for (state, flags) in reachable().into_iter().filter(|(_, flags)| !flags[0]) {
+        for (state, past) in reachable().into_iter().filter(|(_, past)| !past.delivered()) {
             for act in Act::ALL {
-                let outcome = step(state, past(flags), act, Party::Recipient);
+                let outcome = step(state, past, act, Party::Recipient);
                 assert_eq!(outcome, Err(reason::PARCEL_NOT_FOUND), "{state:?} {act:?}");
             }
         }

@@ -138,8 +138,7 @@ impl Relay {
             committer.clone(),
             store.clone(),
             Arc::clone(&clock),
-            config.lifecycle.clone(),
-            config.limits.workers,
+            config,
         ));
         let access =
             Access::new(trust.clone(), Arc::clone(&directory), committer.clone(), Arc::clone(&clock));

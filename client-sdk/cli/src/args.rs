@@ -169,15 +169,8 @@ pub(crate) struct Send {
     /// Leave out files that belong to no send unit, and list them
     #[arg(long)]
     pub(crate) skip_unneeded: bool,
-    /// Hold the parcels at the relay until they are released
-    #[arg(long)]
-    pub(crate) hold: bool,
-    /// Hold the parcels until this time: 2026-02-01T09:00:00+09:00, or "2026-02-01 09:00" in Japan
-    #[arg(long, value_name = "TIME", value_parser = crate::moment::parse)]
-    pub(crate) release_at: Option<i64>,
-    /// The parcel that this one replaces; "auto": the newest of the same kinds and month to the same office
-    #[arg(long, value_name = "PARCEL", value_parser = Supersedes::parse)]
-    pub(crate) supersedes: Option<Supersedes>,
+    #[command(flatten)]
+    pub(crate) delivery: acts::Delivery,
 }
 
 /// What a parcel replaces.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use tasuki_careplan::file_name::MonthField;
 use tasuki_careplan::month::Month;
 
 use super::plan::{Plan, PlannedParcel};
@@ -55,7 +56,7 @@ fn replaces(planned: &PlannedParcel, older: &Parcel) -> bool {
         let standard = planned.files.iter().filter_map(|file| file.standard);
         standard
             .map(|name| {
-                let month = name.month.and_then(|m| m.month()).map(|month| month.to_string());
+                let month = name.month.and_then(MonthField::month).map(|month| month.to_string());
                 (name.kind.prefix().to_owned(), month)
             })
             .collect()

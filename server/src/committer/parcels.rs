@@ -187,7 +187,7 @@ impl Draft<'_> {
         held: Option<&Event>,
     ) -> Result<Entry, GiveUp> {
         let both = [row.key.sender, row.recipient];
-        let delivered = row.past().after(doing.act).delivered;
+        let delivered = row.past().after(doing.act).delivered();
         let parties = if delivered { &both[..] } else { &both[..1] };
         self.ends.load(self.store, tx, self.scribe.epoch, parties.iter().copied()).await?;
         let kind = doing.act.event_kind();
@@ -209,7 +209,7 @@ impl Draft<'_> {
         written: &Entry,
     ) -> Result<(), GiveUp> {
         let time_us = self.scribe.time_us;
-        let was_delivered = row.past().delivered;
+        let was_delivered = row.past().delivered();
         if let Some(next) = next {
             row.state = next;
             match next {
@@ -221,7 +221,7 @@ impl Draft<'_> {
                 State::Fetched => row.fetched_us = time_us,
                 State::Acknowledged => row.acknowledged_us = time_us,
                 State::Imported | State::Refused | State::Recalled | State::Discarded | State::Expired => {
-                    row.marks.ended_us = time_us
+                    row.marks.ended_us = time_us;
                 }
             }
         }

@@ -35,7 +35,7 @@ use crate::access::Caller;
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::committer::change::{Change, Delivery, Done};
-use crate::config::LifecycleConfig;
+use crate::config::{Config, LifecycleConfig};
 use crate::directory::{Directory, Member};
 use crate::store::Store;
 use crate::store::parcels::FileRow;
@@ -87,7 +87,7 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// An intake that works on `workers` parcels at once; 0: as many as there are cores.
+    /// An intake that works on as many parcels at once as the configuration says, and holds them as it says.
     pub fn new(
         directory: Arc<Directory>,
         verifier: Arc<SignatureVerifier>,
@@ -95,10 +95,10 @@ impl Intake {
         committer: Committer,
         store: Store,
         clock: Arc<dyn Clock>,
-        lifecycle: LifecycleConfig,
-        workers: u32,
+        config: &Config,
     ) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let workers = config.limits.workers;
         let workers = if workers == 0 { cores() } else { workers as usize };
         Self {
             directory,
@@ -107,7 +107,7 @@ impl Intake {
             committer,
             store,
             clock,
-            lifecycle,
+            lifecycle: config.lifecycle.clone(),
             workers: Workers::start(workers),
             rng: SystemRandom::new(),
         }

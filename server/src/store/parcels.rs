@@ -4,7 +4,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
-use tasuki_proto::lifecycle::{Past, State};
+use tasuki_proto::lifecycle::{Past, State, Way};
 use tasuki_proto::statement::RefusalReason;
 
 use super::leaves::Position;
@@ -104,12 +104,12 @@ impl ParcelRow {
 
     /// What the table of states needs to know of it.
     pub fn past(&self) -> Past {
-        Past {
-            delivered: self.delivered_us() != 0,
-            held: self.marks.held,
-            acknowledged: self.acknowledged_us != 0,
-            overdue: self.marks.overdue_us != 0,
-        }
+        let way = match (self.marks.held, self.delivered_us()) {
+            (false, _) => Way::Straight,
+            (true, 0) => Way::Held,
+            (true, _) => Way::Released,
+        };
+        Past { way, acknowledged: self.acknowledged_us != 0, overdue: self.marks.overdue_us != 0 }
     }
 
     /// It exists for this office: it sent it, or it is to receive it and it was delivered.
@@ -429,10 +429,8 @@ impl Store {
             Side::Sent => ("sender", "recipient", "<", "DESC"),
             Side::Received => ("recipient", "sender", ">", "ASC"),
         };
-        let mut sql = format!("SELECT {COLUMNS} FROM parcels WHERE {own} = $1");
-        if side == Side::Received {
-            sql.push_str(&format!(" AND {VISIBLE}"));
-        }
+        let visible = if side == Side::Received { VISIBLE } else { "1 = 1" };
+        let mut sql = format!("SELECT {COLUMNS} FROM parcels WHERE {own} = $1 AND {visible}");
         for (wanted, yes, no) in [
             (filter.superseded, " AND superseded_by IS NOT NULL", " AND superseded_by IS NULL"),
             (

@@ -102,7 +102,7 @@ fn held_until_released(database: Database) {
     assert_eq!(done(&post.manager, &["release", &held]), "delivered");
     assert_eq!(done(&post.manager, &["release", &held]), "delivered", "again is no error");
     assert_eq!(text(&refused(&post.manager, &["discard", &held]), "reason"), "NOT_HELD");
-    assert_eq!(post.inbox(&[]), [held.clone()]);
+    assert_eq!(post.inbox(&[]), [held.as_str()]);
     assert_eq!(post.receive().len(), 1);
     // Both sides prove it, each with what it may know.
     for (office, events) in [(&post.manager, 4), (&post.visit, 3)] {
@@ -128,10 +128,10 @@ fn held_until_released_postgres() {
 fn recalled_in_time_or_asked_back() {
     let mut post = Post::new(Database::Sqlite);
     let early = post.send(&[]);
-    assert_eq!(post.inbox(&[]), [early.clone()]);
+    assert_eq!(post.inbox(&[]), [early.as_str()]);
     assert_eq!(done(&post.manager, &["recall", &early]), "recalled");
     assert!(post.inbox(&[]).is_empty());
-    assert_eq!(post.inbox(&["--all"]), [early.clone()], "what was there is not denied");
+    assert_eq!(post.inbox(&["--all"]), [early.as_str()], "what was there is not denied");
     assert!(post.receive().is_empty());
 
     let late = post.send(&[]);
@@ -209,16 +209,16 @@ fn a_newer_version_takes_the_place_of_an_older_one() {
     let proposed = post.try_send(&["--hold"]);
     assert!(proposed.err.contains("MAY_SUPERSEDE") && proposed.err.contains(&first), "{}", proposed.err);
     let second = post.send(&["--supersedes", &first, "--hold"]);
-    assert_eq!(post.inbox(&[]), [first.clone()], "not before it is delivered");
+    assert_eq!(post.inbox(&[]), [first.as_str()], "not before it is delivered");
     done(&post.manager, &["release", &second]);
-    assert_eq!(post.inbox(&[]), [second.clone()]);
+    assert_eq!(post.inbox(&[]), [second.as_str()]);
     assert!(post.inbox(&["--all"]).contains(&first));
     assert_eq!(text(&post.show(&first), "superseded_by"), second);
     let third = post.send(&["--supersedes", "auto"]);
     assert_eq!(text(&post.show(&third), "supersedes"), second);
-    assert_eq!(post.inbox(&[]), [third.clone()]);
+    assert_eq!(post.inbox(&[]), [third.as_str()]);
     done(&post.manager, &["recall", &third]);
-    assert_eq!(post.inbox(&[]), [second.clone()], "the mark ends with the recall");
+    assert_eq!(post.inbox(&[]), [second.as_str()], "the mark ends with the recall");
     let unknown = post.try_send(&["--supersedes", "0193a3f0-8a1b-7c2d-8e3f-000000000000"]).expect(1).json();
     assert_eq!(text(&unknown[0], "reason"), "SUPERSEDES_UNKNOWN");
     let received = post.receive();

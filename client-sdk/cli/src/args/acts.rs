@@ -9,7 +9,21 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_sdk::declare::RefusalReason;
 use tasuki_sdk::{ParcelName, State};
 
-use super::parcel;
+use super::{Supersedes, parcel};
+
+/// Flags of `send` about how and in whose place a parcel is delivered.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Delivery {
+    /// Hold the parcels at the relay until they are released
+    #[arg(long)]
+    pub(crate) hold: bool,
+    /// Hold the parcels until this time: 2026-02-01T09:00:00+09:00, or "2026-02-01 09:00" in Japan
+    #[arg(long, value_name = "TIME", value_parser = crate::moment::parse)]
+    pub(crate) release_at: Option<i64>,
+    /// The parcel that this one replaces; "auto": the newest of the same kinds and month to the same office
+    #[arg(long, value_name = "PARCEL", value_parser = Supersedes::parse)]
+    pub(crate) supersedes: Option<Supersedes>,
+}
 
 /// Parcels that something is done to.
 #[derive(Debug, Args)]

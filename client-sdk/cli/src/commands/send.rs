@@ -37,7 +37,7 @@ struct Told<'a> {
 
 /// `tasuki send PATH…`.
 pub(super) fn send(args: Send, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
-    let (paths, supersedes) = (args.paths.clone(), args.supersedes);
+    let (paths, supersedes) = (args.paths.clone(), args.delivery.supersedes);
     let mut plan = session.client.plan(&paths, &options(args)?)?;
     if plan.parcels.is_empty() && plan.unsendable.is_empty() {
         left_out::print(&plan.left_out, out)?;
@@ -138,9 +138,9 @@ fn options(args: Send) -> Result<SendOptions, Failure> {
         unchecked: args.unchecked,
         only: args.unit,
         skip_unneeded: args.skip_unneeded,
-        hold: match args.release_at {
+        hold: match args.delivery.release_at {
             Some(at_us) => Some(Hold::Until(at_us)),
-            None => args.hold.then_some(Hold::UntilReleased),
+            None => args.delivery.hold.then_some(Hold::UntilReleased),
         },
         software,
     })

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use ring::digest::{Context, SHA256};
 use tasuki_proto::event::{Event, kind, sha256};
 use tasuki_proto::ids::{ParcelId, ParcelKey};
-use tasuki_proto::lifecycle::{Act, Party, Past, State, Step, step};
+use tasuki_proto::lifecycle::{Act, Party, Past, State, Step, Way, step};
 use tasuki_proto::time;
 
 use super::epoch::{Extent, Totals};
@@ -127,7 +127,7 @@ impl<'a> Walk<'a> {
         let holds = newer.is_some_and(|newer| {
             newer.marks.supersedes == Some(row.key.id)
                 && newer.recipient == row.recipient
-                && newer.past().delivered
+                && newer.past().delivered()
                 && newer.state != State::Recalled
         });
         // It may have been recalled since the row was read.
@@ -275,7 +275,7 @@ impl Life {
         let id = |text: &str| text.parse::<ParcelId>().ok();
         let mut life = Self {
             state: if held { State::Held } else { State::Delivered },
-            past: Past { delivered: !held, held, ..Past::default() },
+            past: Past { way: if held { Way::Held } else { Way::Straight }, ..Past::default() },
             position: *position,
             fetched_us: 0,
             acknowledged_us: 0,

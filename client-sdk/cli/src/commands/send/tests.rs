@@ -130,9 +130,7 @@ fn args(paths: &[&str], note: Vec<NoteArg>, attach: Vec<AttachArg>) -> Send {
         unchecked: true,
         unit: Some(UnitClass::Slip),
         skip_unneeded: true,
-        hold: false,
-        release_at: None,
-        supersedes: None,
+        delivery: crate::args::acts::Delivery::default(),
     }
 }
 
