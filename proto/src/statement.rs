@@ -451,8 +451,7 @@ mod tests {
     #[test]
     fn a_line_that_the_kind_does_not_have_is_refused() {
         let recall = Statement::Parcel(Declaration { about: about(), word: Word::Recall }).print();
-        let with_text =
-            format!("{recall}").replace("time: ", &format!("text: {}\ntime: ", digest_text(&[1; 32])));
+        let with_text = recall.replace("time: ", &format!("text: {}\ntime: ", digest_text(&[1; 32])));
         assert_eq!(Statement::parse(with_text.as_bytes()), Err(TextError::Value("kind")));
         let bad = Statement::Request(Request {
             from: "1371215102".parse().unwrap(),

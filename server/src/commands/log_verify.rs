@@ -17,6 +17,7 @@ use serde::Serialize;
 use tasuki_proto::log::{Checkpoint, LogVerifier};
 
 use self::epoch::{Extent, Totals};
+use self::parcels::Due;
 use self::problem::{Problem, Problems};
 use super::desk;
 use super::exit::{Exit, Failure};
@@ -24,7 +25,10 @@ use super::lang::Text;
 use super::output::Output;
 use super::progress::Progress;
 use crate::boot::log_signer;
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
+#[cfg(test)]
+use crate::config::RetentionConfig;
 use crate::evidence::witness::Witness;
 use crate::store::head::Head;
 use crate::store::leaves::Position;
@@ -60,7 +64,8 @@ pub(super) async fn run(config: &Config, out: &mut Output) -> Result<Exit, Failu
     // Before the head: what it holds must then be in the database.
     let witness = Witness::read(path, &key).map_err(Failure::file(path))?;
     let store = desk::open_to_read(config).await?;
-    let verified = verify(&store, &key, witness.as_ref(), out).await;
+    let due = Due { retention: config.retention.clone(), now_us: SystemClock.now_us() };
+    let verified = verify(&store, &key, witness.as_ref(), &due, out).await;
     store.close().await;
     let (summary, problems) = verified?;
     if witness.is_none() {
@@ -111,6 +116,7 @@ async fn verify(
     store: &Store,
     key: &LogVerifier,
     witness: Option<&Checkpoint>,
+    due: &Due,
     out: &Output,
 ) -> Result<(Summary, Problems), StoreError> {
     let mut problems = Problems::default();
@@ -143,7 +149,7 @@ async fn verify(
     let feed_entries = feeds::verify(store, current, &totals, &progress, &mut problems).await?;
     drop(progress);
     let progress = Progress::new(totals.accepted, &Text::new("電文", "parcels"), out);
-    let counts = parcels::Walk::new(store, current, &mut problems).run(&totals, &progress).await?;
+    let counts = parcels::Walk::new(store, current, due, &mut problems).run(&totals, &progress).await?;
     drop(progress);
 
     let summary = Summary {
@@ -169,7 +175,8 @@ pub(crate) async fn differences(
 ) -> BTreeMap<&'static str, u64> {
     let witness = Witness::read(witness, key).unwrap();
     let (out, ..) = Output::captured(super::lang::Lang::En, false);
-    verify(store, key, witness.as_ref(), &out).await.unwrap().0.problems
+    let due = Due { retention: RetentionConfig::default(), now_us: 0 };
+    verify(store, key, witness.as_ref(), &due, &out).await.unwrap().0.problems
 }
 
 /// The epochs that the database holds. One may be lost whole: then nothing of it is there.

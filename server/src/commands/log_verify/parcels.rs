@@ -11,6 +11,7 @@ use tasuki_proto::time;
 use super::epoch::{Extent, Totals};
 use super::problem::{Problem, Problems};
 use crate::commands::progress::Progress;
+use crate::config::RetentionConfig;
 use crate::store::leaves::{Leaf, Position};
 use crate::store::parcels::{FileRow, Marks, ParcelRow};
 use crate::store::{Store, StoreError};
@@ -34,10 +35,30 @@ pub(super) struct Counts {
     pub(super) contents: u64,
 }
 
+/// Which sealed contents may be gone.
+#[derive(Debug)]
+pub(in crate::commands) struct Due {
+    pub(in crate::commands) retention: RetentionConfig,
+    /// Now, Unix microseconds.
+    pub(in crate::commands) now_us: i64,
+}
+
+impl Due {
+    /// Must its content be there? What its receiver has signed for may have gone by other periods than those of today.
+    fn is_kept(&self, row: &ParcelRow) -> bool {
+        match row.state {
+            State::Held | State::Delivered => true,
+            State::Fetched => self.retention.goes_us(row).is_none_or(|at_us| at_us >= self.now_us),
+            _ => false,
+        }
+    }
+}
+
 /// Walks over all parcels.
 pub(super) struct Walk<'a> {
     store: &'a Store,
     current: Extent,
+    due: &'a Due,
     problems: &'a mut Problems,
     counts: Counts,
     /// Events about parcels.
@@ -47,8 +68,8 @@ pub(super) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(store: &'a Store, current: Extent, problems: &'a mut Problems) -> Self {
-        Self { store, current, problems, counts: Counts::default(), events: 0, seen: HashSet::new() }
+    pub(super) fn new(store: &'a Store, current: Extent, due: &'a Due, problems: &'a mut Problems) -> Self {
+        Self { store, current, due, problems, counts: Counts::default(), events: 0, seen: HashSet::new() }
     }
 
     pub(super) async fn run(mut self, totals: &Totals, progress: &Progress) -> Result<Counts, StoreError> {
@@ -144,7 +165,7 @@ impl<'a> Walk<'a> {
         let mut offset = 0;
         loop {
             let Some(piece) = self.store.content(row.seq, offset, PIECE).await? else {
-                if matches!(row.state, State::Held | State::Delivered) {
+                if self.due.is_kept(row) {
                     self.problems.add(Problem::ContentMissing { key: row.key });
                 }
                 return Ok(());

@@ -1,7 +1,7 @@
 //! After acceptance: held, released, recalled, superseded, refused, overdue, expired. What `tasuki_proto::lifecycle`
 //! allows yields one event; what it does not, none.
 
-use tasuki_proto::lifecycle::Party;
+use tasuki_proto::lifecycle::{Party, Step};
 use tasuki_proto::statement::RefusalReason;
 
 use super::*;
@@ -137,16 +137,15 @@ async fn every_act_yields_one_event_or_none(dialect: Dialect) {
         let mut parcel: Option<(ParcelKey, u8)> = None;
         for act in Act::ALL {
             for party in parties {
-                let (key, m) = match parcel {
-                    Some(same) => same,
-                    None => {
-                        n = n.wrapping_add(1);
-                        let key = case.send(n, |d| d.hold = hold.then_some(1)).await;
-                        for (act, party) in &way {
-                            case.act(key, *act, *party, n).await.unwrap();
-                        }
-                        (key, n)
+                let (key, m) = if let Some(same) = parcel {
+                    same
+                } else {
+                    n = n.wrapping_add(1);
+                    let key = case.send(n, |d| d.hold = hold.then_some(1)).await;
+                    for (act, party) in &way {
+                        case.act(key, *act, *party, n).await.unwrap();
                     }
+                    (key, n)
                 };
                 let before = (case.row(key).await, case.kinds(key).await);
                 let Some(party) = party else {
@@ -160,7 +159,6 @@ async fn every_act_yields_one_event_or_none(dialect: Dialect) {
                 let told = tasuki_proto::lifecycle::step(before.0.state, before.0.past(), act, party);
                 let outcome = case.act(key, act, party, m).await;
                 let (row, kinds) = (case.row(key).await, case.kinds(key).await);
-                use tasuki_proto::lifecycle::Step;
                 match told {
                     Ok(Step::Moves(next)) => {
                         let done = outcome.unwrap();

@@ -5,6 +5,7 @@ use sqlx::Row as _;
 use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::log::{Checkpoint, LogSigner};
 
+use super::super::parcels::Due;
 use super::super::problem::{Problem, Problems};
 use super::super::{Summary, verify};
 use crate::boot::{Boot, log_signer};
@@ -47,7 +48,8 @@ impl Bench {
 
     pub(super) async fn verify_against(&self, witness: Option<&Checkpoint>) -> (Summary, Problems) {
         let (out, ..) = Output::captured(Lang::En, false);
-        verify(&self.store, &self.signer.verifier(), witness, &out).await.unwrap()
+        let due = Due { retention: self.relay.config().retention, now_us: 0 };
+        verify(&self.store, &self.signer.verifier(), witness, &due, &out).await.unwrap()
     }
 
     pub(super) async fn execute(&self, sql: &str) {
