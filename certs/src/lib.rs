@@ -27,6 +27,7 @@ mod cms_verify_attributes;
 mod cms_verify_walk;
 mod crl;
 mod crl_scope;
+mod crl_standing;
 mod der_walk;
 mod der_write;
 pub mod error;

@@ -276,7 +276,7 @@ fn newest_first<'a>(crls: impl Iterator<Item = &'a Crl>) -> Vec<&'a Crl> {
 }
 
 /// Whether a CRL may be relied on at all.
-fn usability(crl: &Crl, issuer: &Certificate, moment: Moment) -> Result<(), CrlFault> {
+pub(crate) fn usability(crl: &Crl, issuer: &Certificate, moment: Moment) -> Result<(), CrlFault> {
     if let Some(fault) = crl.fault {
         return Err(fault);
     }

@@ -8,6 +8,8 @@ use ring::digest::{Context, SHA256};
 use crate::certificate::Certificate;
 use crate::chain::{Issuers, first_good_path};
 use crate::crl::Crl;
+use crate::crl_standing;
+pub use crate::crl_standing::{CrlStanding, RankedCrl};
 use crate::error::{CertError, CrlFault, Position};
 use crate::identity::sha256;
 use crate::path;
@@ -312,6 +314,14 @@ impl TrustStore {
     /// Every CRL of this snapshot: SHA-256 and DER.
     pub fn crls(&self) -> impl Iterator<Item = ([u8; 32], Arc<[u8]>)> {
         self.contents.crls.iter().map(|crl| (crl.fingerprint, Arc::clone(&crl.der)))
+    }
+
+    /// How each CRL of this snapshot stands at `now_us` (Unix microseconds): what whoever has room for some only
+    /// keeps first.
+    pub fn ranked_crls(&self, now_us: i64) -> Vec<RankedCrl> {
+        let cas: Vec<&Certificate> =
+            self.contents.anchors.iter().chain(&self.contents.intermediates).collect();
+        crl_standing::rank(&self.contents.crls, &cas, now_us)
     }
 
     /// The profile in force.

@@ -260,3 +260,32 @@ fn the_age_of_a_cas_newest_list_is_told() {
     assert_eq!(ages[0].fresh_until_us, NOW_US + 3 * DAY_US);
     assert_eq!(with_crls(Vec::new(), RevocationPolicy::default()).revocation_ages(), []);
 }
+
+#[test]
+fn lists_are_ranked_by_who_signed_them_and_what_is_in_force() {
+    use tasuki_certs::trust::CrlStanding::{Current, Replaced, Unverified};
+    let stranger = crate::trial::root("Trial root");
+    let crls = vec![
+        crl(&[], 1, NOW_US - 2 * DAY_US, NOW_US),
+        crl(&[], 2, NOW_US - DAY_US, NOW_US + DAY_US),
+        // Not in force yet: until its time comes it replaces none.
+        crl(&[], 3, NOW_US + DAY_US, NOW_US + 2 * DAY_US),
+        clean_crl(&stranger),
+    ];
+    let store = with_crls(crls, RevocationPolicy::default());
+    let ranked = |now_us| store.ranked_crls(now_us).iter().map(|one| one.standing).collect::<Vec<_>>();
+    assert_eq!(ranked(NOW_US), [Replaced, Current, Current, Unverified]);
+    assert_eq!(ranked(NOW_US + DAY_US), [Replaced, Replaced, Current, Unverified]);
+    let delta = CrlOptions {
+        number: 9,
+        this_update_us: NOW_US,
+        next_update_us: NOW_US + DAY_US,
+        digest: Digest::default(),
+        extensions: vec![RawExtension { oid: "2.5.29.27".to_owned(), critical: true, der: vec![2, 1, 1] }],
+    };
+    // Signed by the CA and of no use: it must not stand in the place of one that is.
+    let delta = ca().crl_with(&[], &delta).expect("a CRL can be made");
+    let store = with_crls(vec![delta, clean_crl(ca())], RevocationPolicy::default());
+    let standings: Vec<_> = store.ranked_crls(NOW_US).iter().map(|one| one.standing).collect();
+    assert_eq!(standings, [Unverified, Current]);
+}
