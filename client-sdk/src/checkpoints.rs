@@ -12,7 +12,7 @@ use tasuki_proto::{pb, reason};
 use tokio::sync::Mutex;
 
 use crate::blocking;
-use crate::error::{ConfigError, SdkError, Unreachable, VerificationError};
+use crate::error::{ConfigError, SdkError, Unreachable, VerificationError, words};
 use crate::files::{self, Access};
 use crate::home::{CHECKPOINTS, Home, LOG_KEY, Task};
 use crate::transport::Caller;
@@ -87,7 +87,8 @@ pub(crate) fn newest(
         Some(note) => match verifier.open(&note) {
             Ok(checkpoint) if checkpoint.epoch == epoch => Ok(Some(checkpoint)),
             Ok(_) | Err(_) => {
-                let message = "not a checkpoint of this log".to_owned();
+                let message =
+                    words("この記録のチェックポイントではありません", "not a checkpoint of this log");
                 Err(VerificationError::Malformed { path, message }.into())
             }
         },
@@ -167,7 +168,8 @@ pub(crate) fn pinned_key(home: &Home) -> Result<Option<LogVerifier>, SdkError> {
     let path = home.path(LOG_KEY);
     let Some(text) = files::read_if_exists(&path)? else { return Ok(None) };
     let key = std::str::from_utf8(&text).ok().and_then(|t| LogVerifier::from_vkey(t).ok());
-    let malformed = || ConfigError::File { path, message: "not a verifier key of a log".to_owned() };
+    let message = || words("記録の検証鍵ではありません", "not a verifier key of a log");
+    let malformed = || ConfigError::File { path, message: message() };
     Ok(Some(key.ok_or_else(malformed)?))
 }
 

@@ -154,7 +154,8 @@ impl Client {
         let log = checkpoints::pin(home, &relay.log_key)?;
         let more = self.unknown_crls(&relay.more_crls).await?;
         let (client, crls) = (self.clone(), [relay.crls, more].concat());
-        blocking::run(move || client.inner.trust.keep_crls(&client.inner.home, &crls)).await?;
+        let keep = move || client.inner.trust.keep_crls(&client.inner.home, &crls, client.now_us());
+        blocking::run(keep).await?;
         let checkpoint = self.inner.checkpoints.admit(home, caller, &log, &relay.checkpoint, None).await?;
         let seen = Epochs::load(home)?.map_or(0, |epochs| epochs.newest);
         if checkpoint.epoch < seen {

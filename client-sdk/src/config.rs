@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::trust::RevocationPolicy;
 
-use crate::error::{ConfigError, SdkError};
+use crate::error::{ConfigError, SdkError, words};
 use crate::files;
 
 /// Name of the file inside HOME. It is written last: a folder that holds one is a HOME.
@@ -109,18 +109,26 @@ impl Config {
         let Some(text) = files::read_if_exists(&path)? else {
             return Err(ConfigError::NotAHome(home.to_owned()).into());
         };
-        let malformed = |message: String| ConfigError::File { path: path.clone(), message };
-        let text = String::from_utf8(text).map_err(|_| malformed("not UTF-8".to_owned()))?;
-        let config: Self = toml::from_str(&text).map_err(|e| malformed(e.to_string()))?;
+        let malformed = |message| ConfigError::File { path: path.clone(), message };
+        let not_utf8 = |_| malformed(words("UTF-8のテキストではありません", "not UTF-8"));
+        let text = String::from_utf8(text).map_err(not_utf8)?;
+        let unfit =
+            |e: toml::de::Error| malformed(words(format!("設定として読めません（{e}）"), e.to_string()));
+        let config: Self = toml::from_str(&text).map_err(unfit)?;
         if config.attempts == 0 || config.connect_timeout_s == 0 || config.request_timeout_s == 0 {
-            return Err(malformed("attempts and timeouts must be at least 1".to_owned()).into());
+            let message = words(
+                "attempts、connect_timeout_s、request_timeout_s は1以上にしてください",
+                "attempts and timeouts must be at least 1",
+            );
+            return Err(malformed(message).into());
         }
         Ok(config)
     }
 
     /// The text of `config.toml`.
     pub(crate) fn print(&self) -> Result<String, SdkError> {
-        let text = toml::to_string(self).map_err(|e| ConfigError::Argument(e.to_string()))?;
+        let text = toml::to_string(self)
+            .map_err(|e| ConfigError::Argument(words(format!("設定を書けません（{e}）"), e.to_string())))?;
         Ok(format!("# Settings of this HOME; see the documentation of tasuki-sdk's `config`.\n{text}"))
     }
 }
@@ -152,7 +160,7 @@ mod tests {
         std::fs::write(folder.path().join(CONFIG_FILE), text).unwrap();
         assert!(matches!(
             Config::read(folder.path()),
-            Err(SdkError::Config(ConfigError::File { message, .. })) if message.contains("archiv_days")
+            Err(SdkError::Config(ConfigError::File { message, .. })) if message.en.contains("archiv_days")
         ));
     }
 

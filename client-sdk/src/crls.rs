@@ -13,6 +13,7 @@ use crate::client::Client;
 use crate::error::{SdkError, Unreachable, VerificationError};
 use crate::files;
 use crate::home::{CRLS, Home};
+use crate::trust::MAX_CRLS_BYTES;
 
 /// How long nothing may come while a list is on its way.
 const STANDSTILL: Duration = Duration::from_secs(60);
@@ -26,13 +27,20 @@ pub(crate) fn file_name(fingerprint: &[u8]) -> String {
 }
 
 impl Client {
-    /// Fetches those of the lists named that the HOME does not have.
+    /// Fetches those of the lists named that the HOME does not have: no more at a time than it may keep.
     pub(crate) async fn unknown_crls(&self, named: &[Bytes]) -> Result<Vec<Bytes>, SdkError> {
-        let mut crls = Vec::new();
+        let (mut crls, mut bytes) = (Vec::new(), 0);
         for fingerprint in named.iter().take(MAX_MORE) {
-            if !self.home().path(CRLS).join(file_name(fingerprint)).exists() {
-                crls.extend(self.fetch_crl(fingerprint).await?);
+            if self.home().path(CRLS).join(file_name(fingerprint)).exists() {
+                continue;
             }
+            let Some(crl) = self.fetch_crl(fingerprint).await? else { continue };
+            bytes += crl.len();
+            if bytes > MAX_CRLS_BYTES {
+                tracing::warn!("the relay names more revocation lists than can be kept");
+                break;
+            }
+            crls.push(crl);
         }
         Ok(crls)
     }

@@ -15,7 +15,7 @@ use tasuki_proto::pb;
 use crate::blocking;
 use crate::checkpoints;
 use crate::client::Client;
-use crate::error::{SdkError, VerificationError};
+use crate::error::{SdkError, VerificationError, words};
 use crate::feed::first_of_epoch;
 use crate::files::{self, Access};
 use crate::home::{EPOCHS, Home, SEALING_KEY_APPROVED, Task};
@@ -80,7 +80,8 @@ impl Epochs {
         let epochs: Option<Self> = serde_json::from_slice(&json).ok();
         let epochs = epochs.filter(|epochs| epochs.format == FORMAT);
         let malformed = || {
-            let message = "not what is kept of the log's epochs".to_owned();
+            let message =
+                words("記録の期についての控えではありません", "not what is kept of the log's epochs");
             VerificationError::Malformed { path, message }
         };
         Ok(Some(epochs.ok_or_else(malformed)?))

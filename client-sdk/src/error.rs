@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tasuki_careplan::words::Words;
 use tasuki_certs::identity::IdentityError;
 use tasuki_certs::open::OpenError;
 use tasuki_certs::signature_error::SignatureError;
@@ -12,6 +13,11 @@ use tasuki_proto::parcel::ParcelError;
 use tasuki_proto::reason;
 
 use crate::finding::Finding;
+
+/// What people read, in both languages.
+pub(crate) fn words(ja: impl Into<String>, en: impl Into<String>) -> Words {
+    Words { ja: ja.into(), en: en.into() }
+}
 
 /// What a caller does about an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -139,7 +145,17 @@ impl Refusal {
         let explanation = reason::explain(error.reason());
         let known = explanation.code == error.reason();
         let message_en = error.to_string();
-        let message_ja = if known { explanation.ja.to_owned() } else { message_en.clone() };
+        let message_ja = match error {
+            SdkError::Config(ConfigError::Path { path, message } | ConfigError::File { path, message })
+            | SdkError::Verification(VerificationError::Malformed { path, message }) => {
+                format!("{}: {}。", path.display(), message.ja)
+            }
+            SdkError::Io { path, message, .. } => {
+                format!("{}: 読み書きできません（{message}）。", path.display())
+            }
+            _ if known => explanation.ja.to_owned(),
+            _ => message_en.clone(),
+        };
         Self { reason: error.reason().to_owned(), message_ja, message_en, findings: Vec::new() }
     }
 }
@@ -209,13 +225,13 @@ pub enum ConfigError {
     /// Another process does this with the same HOME right now.
     #[error("another process is at this with the same HOME ({})", .0.display())]
     Locked(PathBuf),
-    /// `config.toml` can't be read.
-    #[error("{}: {message}", path.display())]
+    /// `config.toml`, or another file of the HOME, can't be read.
+    #[error("{}: {}", path.display(), message.en)]
     File {
         /// The file.
         path: PathBuf,
         /// Where and what.
-        message: String,
+        message: Words,
     },
     /// Not the address of a relay.
     #[error("{0:?} is not the address of a relay (https://host:port)")]
@@ -256,16 +272,16 @@ pub enum ConfigError {
         message: String,
     },
     /// A path that was named can't be read or holds nothing to send.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {}", path.display(), message.en)]
     Path {
         /// The path.
         path: PathBuf,
         /// What is wrong with it.
-        message: String,
+        message: Words,
     },
     /// An argument.
-    #[error("{0}")]
-    Argument(String),
+    #[error("{}", .0.en)]
+    Argument(Words),
 }
 
 impl ConfigError {
@@ -356,16 +372,16 @@ pub enum VerificationError {
     #[error("the relay's answer lacks {0}")]
     Incomplete(&'static str),
     /// Evidence to be verified offline is malformed.
-    #[error("{}: {message}", path.display())]
+    #[error("{}: {}", path.display(), message.en)]
     Malformed {
         /// The file.
         path: PathBuf,
         /// What is wrong.
-        message: String,
+        message: Words,
     },
     /// Nothing to anchor trust in was given or found.
-    #[error("no {0} was given and none stands beside the evidence")]
-    NothingToTrust(&'static str),
+    #[error("no {} was given and none stands beside the evidence", .0.en)]
+    NothingToTrust(Words),
 }
 
 impl VerificationError {

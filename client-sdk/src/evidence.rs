@@ -18,6 +18,7 @@
 
 mod layout;
 mod readme;
+mod recorded;
 mod save;
 
 use std::path::PathBuf;
@@ -25,6 +26,20 @@ use std::path::PathBuf;
 use tasuki_proto::ids::ParcelKey;
 
 pub(crate) use layout::{EventIndex, INDEX, Index};
+
+/// Where evidence comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EvidenceSource {
+    /// The relay.
+    Relay,
+    /// The sender's own record of the acceptance, because the relay does not know the parcel. It does not say what
+    /// happened to the parcel afterwards.
+    SentRecord {
+        /// The acceptance lies in a range that the relay's log is known to have lost. False: the relay denies what
+        /// it has signed for.
+        lost: bool,
+    },
+}
 
 /// A folder of evidence that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,4 +52,6 @@ pub struct SavedEvidence {
     pub events: usize,
     /// The signed parcel itself lies in it.
     pub has_parcel: bool,
+    /// Where it comes from.
+    pub source: EvidenceSource,
 }

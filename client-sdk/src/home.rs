@@ -31,7 +31,7 @@ use tasuki_certs::recipient::Recipient;
 use tasuki_certs::sealing_key::SealingKey;
 
 use crate::config::{Config, IdentityConfig};
-use crate::error::{ConfigError, SdkError};
+use crate::error::{ConfigError, SdkError, words};
 use crate::{files, pem};
 
 pub(crate) use init::read_profile;
@@ -117,10 +117,10 @@ impl Home {
         let path = folder.join(SEALING_KEY);
         let sealing_key = match files::read_if_exists(&path)? {
             None => None,
-            Some(pem) => Some(
-                SealingKey::from_pem(&pem)
-                    .map_err(|e| ConfigError::File { path: path.clone(), message: e.to_string() })?,
-            ),
+            Some(pem) => Some(SealingKey::from_pem(&pem).map_err(|e| ConfigError::File {
+                path: path.clone(),
+                message: words(format!("受信用の鍵として読めません（{e}）"), e.to_string()),
+            })?),
         };
         Ok(Self { folder: folder.to_owned(), config, identity, sealing_key })
     }

@@ -13,7 +13,7 @@ use tasuki_proto::ids::{ParcelId, ParcelKey};
 use tasuki_proto::statement::RefusalReason;
 use tasuki_proto::{pb, time};
 
-use crate::error::{ConfigError, SdkError, VerificationError};
+use crate::error::{ConfigError, SdkError, VerificationError, words as message};
 
 /// Where a parcel stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -295,7 +295,10 @@ impl FromStr for ParcelName {
     type Err = SdkError;
 
     fn from_str(text: &str) -> Result<Self, SdkError> {
-        let bad = || ConfigError::Argument(format!("{text:?} is no parcel id"));
+        let bad = || {
+            let (ja, en) = (format!("{text:?} は電文IDではありません"), format!("{text:?} is no parcel id"));
+            ConfigError::Argument(message(ja, en))
+        };
         let (sender, id) = match text.split_once('/') {
             Some((sender, id)) => (Some(sender.parse().map_err(|_| bad())?), id),
             None => (None, text),

@@ -1,5 +1,9 @@
 //! What the HOME trusts about other offices: anchors, revocation lists, profile; and the verifier made of them.
 
+mod room;
+#[cfg(test)]
+mod tests;
+
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tasuki_certs::cms_verify::SignatureVerifier;
@@ -13,12 +17,9 @@ use crate::error::{ConfigError, SdkError};
 use crate::files::{self, Access};
 use crate::home::{ANCHORS, CRLS, Home, PROFILE, read_profile};
 use crate::pem;
+use room::MAX_CRLS;
 
-/// Revocation lists that are kept: several issuers, and some older lists of each.
-const MAX_CRLS: usize = 64;
-
-/// Bytes of the lists that are kept, two of the largest: every command reads them all, in about 30 ms a megabyte.
-const MAX_CRLS_BYTES: u64 = 2 * MAX_CRL_BYTES as u64;
+pub(crate) use room::MAX_CRLS_BYTES;
 
 /// Verifies other offices' signatures with what the HOME trusts.
 #[derive(Debug)]
@@ -41,7 +42,8 @@ impl CurrentTrust for Holder {
 impl Trust {
     /// Reads anchors, revocation lists and profile of a HOME.
     pub(crate) fn load(home: &Home) -> Result<Self, SdkError> {
-        let store = Holder(Arc::new(RwLock::new(Arc::new(read(home)?))));
+        let crls = kept(home)?.into_iter().map(|list| list.der).collect();
+        let store = Holder(Arc::new(RwLock::new(Arc::new(store(home, crls)?))));
         Ok(Self { verifier: SignatureVerifier::new(store.clone()), store })
     }
 
@@ -55,31 +57,77 @@ impl Trust {
         &self.verifier
     }
 
-    /// Keeps revocation lists that the relay handed on, and uses them from now on. Each is signed by its issuer, so
-    /// that a relay can't make one up; one that can't be read is passed over. Older ones stay: a relay can't make a
-    /// revocation forgotten by handing on an older list.
-    pub(crate) fn keep_crls<B: AsRef<[u8]>>(&self, home: &Home, crls: &[B]) -> Result<(), SdkError> {
-        let folder = home.path(CRLS);
-        let mut changed = false;
+    /// A revocation list that an answer of the verifier names (DER).
+    pub(crate) fn crl(&self, fingerprint: &[u8; 32]) -> Option<Arc<[u8]>> {
+        self.store.current().crl_der(fingerprint)
+    }
+
+    /// Keeps revocation lists that the relay handed on, and uses them from now on. One that can't be read is passed
+    /// over. A relay can't make up a list, for each is signed by its issuer; nor make a revocation forgotten, neither
+    /// by an older list, for older ones stand beside the newer, nor by many others: see [`room`].
+    pub(crate) fn keep_crls<B: AsRef<[u8]>>(
+        &self,
+        home: &Home,
+        crls: &[B],
+        now_us: i64,
+    ) -> Result<(), SdkError> {
+        let mut lists = kept(home)?;
+        let before = lists.len();
         for crl in crls.iter().map(AsRef::as_ref).take(MAX_CRLS) {
-            let path = folder.join(file_name(&sha256(crl)));
-            if path.exists() {
+            let name = file_name(&sha256(crl));
+            if lists.iter().any(|list| list.name == name) {
                 continue;
             }
             if crl.len() > MAX_CRL_BYTES || !is_crl(home, crl)? {
                 tracing::warn!("the relay handed on a revocation list that can't be read; it is passed over");
                 continue;
             }
-            files::write_durably(&path, crl, Access::Owner)?;
-            changed = true;
+            lists.push(List { name, der: crl.to_vec() });
         }
-        if changed {
-            drop_oldest(home)?;
-            let store = Arc::new(read(home)?);
-            *self.store.0.write().unwrap_or_else(PoisonError::into_inner) = store;
+        if lists.len() == before {
+            return Ok(());
         }
+        let all = store(home, lists.iter().map(|list| list.der.clone()).collect())?;
+        let ranked =
+            all.ranked_crls(now_us).into_iter().zip(&lists).map(|(rank, list)| (rank, list.der.len()));
+        let stays = room::staying(&ranked.collect::<Vec<_>>());
+        let folder = home.path(CRLS);
+        // What is new is durable before anything goes for it.
+        for (list, _) in lists.iter().zip(&stays).skip(before).filter(|(_, stays)| **stays) {
+            files::write_durably(&folder.join(&list.name), &list.der, Access::Owner)?;
+        }
+        for (list, _) in lists.iter().zip(&stays).take(before).filter(|(_, stays)| !**stays) {
+            files::remove(&folder.join(&list.name))?;
+        }
+        let left = if stays.contains(&false) {
+            let left = lists.into_iter().zip(&stays).filter(|(_, stays)| **stays);
+            store(home, left.map(|(list, _)| list.der).collect())?
+        } else {
+            all
+        };
+        *self.store.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(left);
         Ok(())
     }
+}
+
+/// A revocation list of the HOME.
+struct List {
+    name: String,
+    der: Vec<u8>,
+}
+
+/// The lists of the HOME, in the order in which they came.
+fn kept(home: &Home) -> Result<Vec<List>, SdkError> {
+    let folder = home.path(CRLS);
+    let mut lists = Vec::new();
+    for name in files::list(&folder)? {
+        let path = folder.join(&name);
+        let modified = std::fs::metadata(&path).and_then(|metadata| metadata.modified());
+        let modified = modified.map_err(|e| SdkError::io(&path, &e))?;
+        lists.push((modified, List { der: files::read(&path)?, name }));
+    }
+    lists.sort_by(|(a, one), (b, other)| (a, &one.name).cmp(&(b, &other.name)));
+    Ok(lists.into_iter().map(|(_, list)| list).collect())
 }
 
 /// The trust anchors (DER).
@@ -87,45 +135,31 @@ pub(crate) fn anchors(home: &Home) -> Result<Vec<Vec<u8>>, SdkError> {
     pem::read_certificates(&home.path(ANCHORS))
 }
 
+/// CA certificates above the own one: the other offices' CA is usually the same.
+fn intermediates(home: &Home) -> Vec<Vec<u8>> {
+    home.identity().chain_der().iter().filter(|der| is_ca(der)).cloned().collect()
+}
+
+/// Whether a certificate (DER) is a CA's.
+pub(crate) fn is_ca(der: &[u8]) -> bool {
+    let material = TrustMaterial { anchors: vec![der.to_vec()], ..TrustMaterial::default() };
+    TrustStore::new(material).is_ok()
+}
+
+fn store(home: &Home, crls: Vec<Vec<u8>>) -> Result<TrustStore, SdkError> {
+    let store = TrustStore::new(material(home, crls)?);
+    store.map_err(|e| ConfigError::Trust(e.to_string()).into())
+}
+
 fn material(home: &Home, crls: Vec<Vec<u8>>) -> Result<TrustMaterial, SdkError> {
     let profile = home.path(PROFILE);
     let profile = if profile.exists() { read_profile(&profile)?.1 } else { CertificateProfile::default() };
     let policy = home.config().revocation.clone();
-    Ok(TrustMaterial { anchors: anchors(home)?, crls, profile, policy, ..TrustMaterial::default() })
-}
-
-fn read(home: &Home) -> Result<TrustStore, SdkError> {
-    let folder = home.path(CRLS);
-    let mut crls = Vec::new();
-    for name in files::list(&folder)? {
-        crls.push(files::read(&folder.join(name))?);
-    }
-    let store = TrustStore::new(material(home, crls)?);
-    store.map_err(|e| ConfigError::Trust(e.to_string()).into())
+    let (anchors, intermediates) = (anchors(home)?, intermediates(home));
+    Ok(TrustMaterial { anchors, intermediates, crls, profile, policy, ..TrustMaterial::default() })
 }
 
 /// Whether the bytes are a revocation list at all; who signed it is looked at whenever it is used.
 fn is_crl(home: &Home, crl: &[u8]) -> Result<bool, SdkError> {
     Ok(TrustStore::new(material(home, vec![crl.to_vec()])?).is_ok())
-}
-
-/// Removes the lists that arrived first, beyond [`MAX_CRLS`] and [`MAX_CRLS_BYTES`].
-fn drop_oldest(home: &Home) -> Result<(), SdkError> {
-    let folder = home.path(CRLS);
-    let mut by_age = Vec::new();
-    for name in files::list(&folder)? {
-        let path = folder.join(name);
-        let metadata = std::fs::metadata(&path);
-        let found = metadata.and_then(|m| Ok((m.modified()?, m.len())));
-        let (modified, bytes) = found.map_err(|e| SdkError::io(&path, &e))?;
-        by_age.push((modified, path, bytes));
-    }
-    by_age.sort_unstable();
-    let mut kept = 0;
-    let fits = by_age.iter().rev().take(MAX_CRLS).take_while(|(_, _, bytes)| {
-        kept += bytes;
-        kept <= MAX_CRLS_BYTES
-    });
-    let surplus = by_age.len() - fits.count();
-    by_age.iter().take(surplus).try_for_each(|(_, path, _)| files::remove(path))
 }

@@ -50,7 +50,7 @@ fn config(error: &ConfigError) -> Text {
             format!("{} を別のtasukiが使用中です。終わるのを待ってからやり直してください。", path.display())
         }
         ConfigError::File { path, message } => {
-            format!("{} が正しくありません: {message}", path.display())
+            format!("{} が正しくありません: {}。", path.display(), message.ja)
         }
         ConfigError::RelayUrl(url) => {
             format!("{url:?} は中継サーバーのアドレスではありません（https://ホスト:ポート）。")
@@ -86,8 +86,8 @@ fn config(error: &ConfigError) -> Text {
         ConfigError::NotAZip { path, message } => {
             format!("{} はZIPとして読めません（{message}）。作り直してください。", path.display())
         }
-        ConfigError::Path { path, message } => format!("{}: {message}", path.display()),
-        ConfigError::Argument(message) => format!("引数が正しくありません: {message}"),
+        ConfigError::Path { path, message } => format!("{}: {}。", path.display(), message.ja),
+        ConfigError::Argument(message) => format!("引数が正しくありません: {}。", message.ja),
         other => format!("設定が正しくありません: {other}"),
     };
     Text::new(ja, error.to_string())
@@ -191,9 +191,9 @@ pub(crate) fn verification(cause: &VerificationError) -> Text {
             VerificationError::FeedWentBack { number, .. } => {
                 format!("中継サーバーの通知が、処理済みの{number}番より前で終わっています。")
             }
-            VerificationError::Malformed { path, message } => format!("{}: {message}", path.display()),
+            VerificationError::Malformed { path, message } => format!("{}: {}。", path.display(), message.ja),
             VerificationError::NothingToTrust(what) => {
-                format!("信頼の基になるもの（{what}）が指定されておらず、証拠の横にもありません。")
+                format!("信頼の基になるもの: {}が指定されておらず、証拠の横にもありません。", what.ja)
             }
             other => format!("検証できません: {other}。"),
         };
@@ -219,6 +219,8 @@ fn trimmed(message: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use tasuki_careplan::words::Words;
+
     use super::*;
 
     #[test]
@@ -280,18 +282,25 @@ mod tests {
 
     #[test]
     fn every_message_has_both_languages() {
-        let errors: [SdkError; 7] = [
+        let words = |ja: &str, en: &str| Words { ja: ja.to_owned(), en: en.to_owned() };
+        let wrong = || words("大きすぎます", "too large");
+        let errors: [SdkError; 11] = [
             ConfigError::NoSuchPath("month".into()).into(),
+            ConfigError::Path { path: "month".into(), message: wrong() }.into(),
+            ConfigError::File { path: "month".into(), message: wrong() }.into(),
+            ConfigError::Argument(wrong()).into(),
+            VerificationError::Malformed { path: "month".into(), message: wrong() }.into(),
             ConfigError::Locked("h".into()).into(),
             ConfigError::CertificateRefused("x".into()).into(),
             VerificationError::LogKeyChanged.into(),
             VerificationError::FeedGap { epoch: 1, after: 7 }.into(),
-            VerificationError::NothingToTrust("CA").into(),
+            VerificationError::NothingToTrust(words("CA証明書", "CA")).into(),
             VerificationError::Statement.into(),
         ];
         for one in errors {
             let text = error(&one);
             assert!(text.ja.chars().any(|c| ('ぁ'..='ん').contains(&c)), "{}", text.ja);
+            assert!(!text.ja.contains("too large"), "{}", text.ja);
             assert!(!text.en.chars().any(|c| ('ぁ'..='ん').contains(&c)), "{}", text.en);
         }
     }

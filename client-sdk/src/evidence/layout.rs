@@ -8,7 +8,7 @@ use tasuki_proto::canonical::{digest_text, parse_digest};
 use tasuki_proto::container::check_name;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
 
-use crate::error::{SdkError, VerificationError};
+use crate::error::{SdkError, VerificationError, words};
 use crate::files;
 
 /// Name of the index.
@@ -47,6 +47,9 @@ pub(crate) struct Index {
     pub(crate) profile: Option<String>,
     /// The signed parcel, if it lies there.
     pub(crate) container: Option<String>,
+    /// The relay did not know the parcel: this is the sender's own record of the acceptance.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) from_sent_record: bool,
 }
 
 /// One event.
@@ -80,6 +83,7 @@ impl Index {
             log_key: log_key.to_owned(),
             profile: None,
             container: None,
+            from_sent_record: false,
         }
     }
 
@@ -102,21 +106,30 @@ impl Index {
     pub(crate) fn read(folder: &Path) -> Result<Self, SdkError> {
         let path = folder.join(INDEX);
         let malformed =
-            |message: &str| VerificationError::Malformed { path: path.clone(), message: message.to_owned() };
-        let json = files::read_at_most(&path, MAX_INDEX_BYTES)?.ok_or_else(|| malformed("too large"))?;
-        let index: Self = serde_json::from_slice(&json).map_err(|e| malformed(&e.to_string()))?;
+            |ja: &str, en: &str| VerificationError::Malformed { path: path.clone(), message: words(ja, en) };
+        let json = files::read_at_most(&path, MAX_INDEX_BYTES)?;
+        let json = json.ok_or_else(|| malformed("大きすぎます", "too large"))?;
+        let unfit =
+            |e: serde_json::Error| malformed(&format!("証拠の目録として読めません（{e}）"), &e.to_string());
+        let index: Self = serde_json::from_slice(&json).map_err(unfit)?;
         if index.format != FORMAT {
-            return Err(malformed("not an index of evidence that this version knows").into());
+            return Err(malformed(
+                "この版で読める証拠の目録ではありません",
+                "not an index of evidence that this version knows",
+            )
+            .into());
         }
         if parse_digest(&index.digest).is_none() {
-            return Err(malformed("the digest is none").into());
+            return Err(malformed("ダイジェストが正しくありません", "the digest is none").into());
         }
         let many = [&index.statements, &index.anchors, &index.certificates, &index.crls];
         if index.events.len() > MAX_FILES || many.iter().any(|list| list.len() > MAX_FILES) {
-            return Err(malformed("it names too many files").into());
+            return Err(malformed("ファイルが多すぎます", "it names too many files").into());
         }
         if !index.stays_inside() {
-            return Err(malformed("a path leads out of the folder").into());
+            return Err(
+                malformed("フォルダーの外を指すパスがあります", "a path leads out of the folder").into()
+            );
         }
         Ok(index)
     }
@@ -132,8 +145,8 @@ impl Index {
     /// Reads a file that the index names.
     pub(crate) fn read_file(folder: &Path, name: &str) -> Result<Vec<u8>, SdkError> {
         let path = folder.join(name);
-        let too_large =
-            || VerificationError::Malformed { path: path.clone(), message: "too large".to_owned() };
+        let message = || words("大きすぎます", "too large");
+        let too_large = || VerificationError::Malformed { path: path.clone(), message: message() };
         Ok(files::read_at_most(&path, MAX_FILE_BYTES)?.ok_or_else(too_large)?)
     }
 }
@@ -171,7 +184,7 @@ mod tests {
             for index in [container, statement, profile] {
                 assert!(
                     matches!(read(&index), Err(SdkError::Verification(VerificationError::Malformed { message, .. }))
-                        if message == "a path leads out of the folder"),
+                        if message.en == "a path leads out of the folder"),
                     "{bad}"
                 );
             }

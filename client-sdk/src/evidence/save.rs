@@ -4,16 +4,18 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
 use tasuki_proto::evidence::Proven;
+use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::{pb, reason};
 use tokio::sync::mpsc;
 
 use super::layout::{EventIndex, INDEX, Index};
-use super::{SavedEvidence, readme};
+use super::{EvidenceSource, SavedEvidence, readme, recorded};
 use crate::client::Client;
-use crate::error::{ConfigError, Refusal, SdkError, VerificationError};
+use crate::error::{ConfigError, Refusal, SdkError, VerificationError, words};
 use crate::files::{self, Access};
 use crate::home::{PROFILE, Task};
 use crate::parcel::{Parcel, ParcelName, State};
@@ -24,16 +26,20 @@ use crate::tracking::found;
 use crate::{archive, blocking, pem, trust};
 
 /// Everything that goes into a folder.
-struct Material {
-    parcel: Parcel,
-    proven: Vec<Proven>,
-    wire: pb::GetEvidenceResponse,
-    container: Option<Vec<u8>>,
+pub(super) struct Material {
+    pub(super) key: ParcelKey,
+    pub(super) recipient: OfficeNumber,
+    pub(super) digest: [u8; 32],
+    pub(super) proven: Vec<Proven>,
+    pub(super) wire: pb::GetEvidenceResponse,
+    pub(super) container: Option<Vec<u8>>,
+    pub(super) source: EvidenceSource,
 }
 
 impl Client {
     /// Writes a folder that proves what happened to a parcel; see [`crate::evidence`]. `out` is new or empty, or
-    /// holds older evidence of the same parcel, which is replaced.
+    /// holds older evidence of the same parcel, which is replaced. Of an own parcel that the relay does not know any
+    /// more, the receipt that was kept here is written: see [`SavedEvidence::source`].
     ///
     /// ```no_run
     /// # async fn run(client: tasuki_sdk::Client) -> Result<(), tasuki_sdk::SdkError> {
@@ -56,7 +62,7 @@ impl Client {
             let request = request.clone();
             async move { tracking.get_evidence(request).await }
         });
-        let mut wire = found(answer.await)?.ok_or_else(|| Refusal::of(reason::PARCEL_NOT_FOUND))?;
+        let Some(mut wire) = found(answer.await)? else { return self.save_recorded(*name, out).await };
         let parcel = wire.parcel.take().ok_or(VerificationError::Incomplete("the parcel"))?;
         let parcel = Parcel::from_wire(parcel)?;
         if !name.names(&parcel.key) {
@@ -66,9 +72,24 @@ impl Client {
         let proven = self.prove_events(&parcel, &wire.events, &[]).await?;
         wire.crls.extend(self.all_crls(&wire.more_crls).await?);
         let container = self.container(&parcel).await?;
-        let material = Material { parcel, proven, wire, container };
+        let Parcel { key, recipient, digest, .. } = parcel;
+        let source = EvidenceSource::Relay;
+        let material = Material { key, recipient, digest, proven, wire, container, source };
         let (client, out) = (self.clone(), out.to_owned());
         blocking::run(move || write(&client, &material, &out)).await
+    }
+
+    /// Evidence of what the relay does not know, from the own record.
+    async fn save_recorded(&self, name: ParcelName, out: &Path) -> Result<SavedEvidence, SdkError> {
+        // Whether the relay's log was set back must be known first.
+        self.relay().await?;
+        let (client, out) = (self.clone(), out.to_owned());
+        blocking::run(move || {
+            let material = recorded::material(&client, &name)?;
+            let material = material.ok_or_else(|| Refusal::of(reason::PARCEL_NOT_FOUND))?;
+            write(&client, &material, &out)
+        })
+        .await
     }
 
     /// The signed container, if it can still be had: the sender's from its archive, the receiver's from the relay.
@@ -114,12 +135,12 @@ impl Client {
 }
 
 /// Writes the folder beside its place and moves it there whole.
-fn write(client: &Client, material: &Material, out: &Path) -> Result<SavedEvidence, SdkError> {
-    let key = material.parcel.key;
+pub(super) fn write(client: &Client, material: &Material, out: &Path) -> Result<SavedEvidence, SdkError> {
+    let key = material.key;
     check_free(out, material)?;
     let whole = std::path::absolute(out).map_err(|e| SdkError::io(out, &e))?;
     let (Some(parent), Some(name)) = (whole.parent(), whole.file_name()) else {
-        let message = "not a folder that can be made".to_owned();
+        let message = words("作成できるフォルダーではありません", "not a folder that can be made");
         return Err(ConfigError::Path { path: out.to_owned(), message }.into());
     };
     fs::create_dir_all(parent).map_err(|e| SdkError::io(parent, &e))?;
@@ -144,6 +165,7 @@ fn write(client: &Client, material: &Material, out: &Path) -> Result<SavedEviden
         parcel: key,
         events: material.proven.len(),
         has_parcel: material.container.is_some(),
+        source: material.source,
     })
 }
 
@@ -152,7 +174,7 @@ fn check_free(out: &Path, material: &Material) -> Result<(), SdkError> {
     if files::is_empty_or_missing(out)? {
         return Ok(());
     }
-    let same = out.join(INDEX).exists() && Index::read(out).is_ok_and(|i| i.key() == material.parcel.key);
+    let same = out.join(INDEX).exists() && Index::read(out).is_ok_and(|i| i.key() == material.key);
     if same { Ok(()) } else { Err(VerificationError::FolderDiffers(out.to_owned()).into()) }
 }
 
@@ -171,12 +193,13 @@ struct Folder {
 
 impl Folder {
     fn fill(mut self, client: &Client, material: &Material) -> Result<(), SdkError> {
-        let Material { parcel, proven, wire, container } = material;
+        let Material { key, recipient, digest, proven, wire, container, source } = material;
         for inside in ["events", "checkpoints", "statements", "certificates", "crls"] {
             let path = self.path.join(inside);
             fs::create_dir_all(&path).map_err(|e| SdkError::io(&path, &e))?;
         }
-        let mut index = Index::new(parcel.key, parcel.recipient, &parcel.digest, "log-key.txt");
+        let mut index = Index::new(*key, *recipient, digest, "log-key.txt");
+        index.from_sent_record = matches!(source, EvidenceSource::SentRecord { .. });
         for (number, (event, proven)) in wire.events.iter().zip(proven).enumerate() {
             index.events.push(self.event(number + 1, event, proven)?);
         }

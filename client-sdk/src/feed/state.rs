@@ -5,7 +5,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::{hex, parse_hex};
 use tasuki_proto::feed::NO_PREVIOUS;
 
-use crate::error::{SdkError, VerificationError};
+use crate::error::{SdkError, VerificationError, words};
 use crate::files::{self, Access};
 use crate::home::{FEED, Home};
 
@@ -46,8 +46,11 @@ pub(super) fn load(home: &Home) -> Result<Place, SdkError> {
     let place =
         written.and_then(|w| Some(Place { epoch: w.epoch, number: w.number, leaf: parse_hex(&w.leaf)? }));
     place.ok_or_else(|| {
-        let message = "not the state of this office's feed; remove it to read the feed from its beginning";
-        VerificationError::Malformed { path, message: message.to_owned() }.into()
+        let message = words(
+            "この事業所の通知の控えではありません。削除すると通知を最初から読み直します",
+            "not the state of this office's feed; remove it to read the feed from its beginning",
+        );
+        VerificationError::Malformed { path, message }.into()
     })
 }
 

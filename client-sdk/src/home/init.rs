@@ -17,7 +17,7 @@ use super::{
     ANCHORS, ARCHIVE, CHECKPOINTS, CRLS, LOCKS, OUTBOX, PARTIAL, PROFILE, RELAY_CA, SEALING_KEY, SENT,
 };
 use crate::config::{CONFIG_FILE, Config, IdentityConfig};
-use crate::error::{ConfigError, SdkError};
+use crate::error::{ConfigError, SdkError, words};
 use crate::files::{self, Access};
 use crate::pem;
 use crate::transport::{ProxySetting, RelayAddress};
@@ -175,9 +175,13 @@ pub(super) fn read_pem(certificates: &Path, key: &Path) -> Result<KeyIdentity, S
 
 /// A certificate profile, as text and understood.
 pub(crate) fn read_profile(path: &Path) -> Result<(String, CertificateProfile), SdkError> {
-    let malformed = |message: String| ConfigError::File { path: path.to_owned(), message };
-    let text = String::from_utf8(read_small(path)?).map_err(|_| malformed("not UTF-8".to_owned()))?;
-    let profile = CertificateProfile::from_toml(&text).map_err(|e| malformed(e.to_string()))?;
+    let malformed = |message| ConfigError::File { path: path.to_owned(), message };
+    let not_utf8 = |_| malformed(words("UTF-8のテキストではありません", "not UTF-8"));
+    let text = String::from_utf8(read_small(path)?).map_err(not_utf8)?;
+    let unfit = |e: tasuki_certs::profile::ProfileError| {
+        malformed(words(format!("証明書のプロファイルとして読めません（{e}）"), e.to_string()))
+    };
+    let profile = CertificateProfile::from_toml(&text).map_err(unfit)?;
     Ok((text, profile))
 }
 
@@ -190,7 +194,9 @@ fn read_password(path: &Path) -> Result<String, SdkError> {
 
 fn read_small(path: &Path) -> Result<Vec<u8>, SdkError> {
     files::read_at_most(path, MAX_IDENTITY_BYTES)?.ok_or_else(|| {
-        let message = format!("larger than {MAX_IDENTITY_BYTES} bytes");
+        let limit = MAX_IDENTITY_BYTES;
+        let message =
+            words(format!("大きすぎます（{limit}バイトまで）"), format!("larger than {limit} bytes"));
         ConfigError::Path { path: path.to_owned(), message }.into()
     })
 }

@@ -9,7 +9,7 @@ use tasuki_proto::parcel::OpenParcel;
 
 use super::fingerprint::Fingerprint;
 use super::prepare::{self, Ready};
-use crate::error::{ConfigError, SdkError};
+use crate::error::{ConfigError, SdkError, words};
 use crate::files::{self, Access};
 use crate::home::{Home, OUTBOX};
 
@@ -40,7 +40,10 @@ impl Outbox {
         match OpenParcel::open(&container).map(|parcel| parcel.header) {
             Ok(header) => Ok(Some(prepare::ready(content, &header, container))),
             Err(error) => {
-                let message = format!("not a parcel that this library wrote: {error}");
+                let message = words(
+                    format!("この機能が作った電文ではありません（{error}）"),
+                    format!("not a parcel that this library wrote: {error}"),
+                );
                 Err(ConfigError::File { path, message }.into())
             }
         }

@@ -17,7 +17,7 @@ use tasuki_proto::parcel::{ATTACHMENT, ATTACHMENTS, Software};
 use super::select::{self, LeftOut};
 use super::source::{self, Found, Source};
 use super::{Hold, SendOptions, addressed, serials};
-use crate::error::{ConfigError, SdkError};
+use crate::error::{ConfigError, SdkError, words};
 use crate::finding::Finding;
 use crate::parcel::describe;
 
@@ -356,7 +356,7 @@ pub(crate) fn finding(rule: &str, file: &str, ja: &str, en: &str) -> Finding {
 pub(super) fn file_name(path: &Path) -> Result<String, SdkError> {
     let name = path.file_name().and_then(|n| n.to_str());
     name.map(str::to_owned).ok_or_else(|| {
-        ConfigError::Path { path: path.to_owned(), message: "not a file name that can be read".to_owned() }
-            .into()
+        let message = words("読めないファイル名です", "not a file name that can be read");
+        ConfigError::Path { path: path.to_owned(), message }.into()
     })
 }

@@ -21,7 +21,7 @@ use super::outbox::Outbox;
 use super::plan::PlannedParcel;
 use super::record::{Found, Sent, SentRecord};
 use crate::archive;
-use crate::error::{ConfigError, Refusal, SdkError};
+use crate::error::{ConfigError, Refusal, SdkError, words};
 use crate::finding::Finding;
 use crate::home::Home;
 
@@ -130,7 +130,7 @@ impl Workshop {
         }
         let gone = || ConfigError::Path {
             path: self.outbox.path(content),
-            message: "it was removed while it was to be sent".to_owned(),
+            message: words("送信する前に削除されました", "it was removed while it was to be sent"),
         };
         match self.sent.find(content)? {
             Found::Accepted(record) => Ok(Prepared::Recorded(record)),

@@ -12,7 +12,7 @@ use tasuki_proto::{pb, time};
 
 use super::fingerprint::Fingerprint;
 use crate::epochs::{Epochs, LostRange, is_lost};
-use crate::error::{SdkError, VerificationError};
+use crate::error::{SdkError, VerificationError, words};
 use crate::files::{self, Access};
 use crate::home::{Home, SENT};
 use crate::parcel::State;
@@ -62,6 +62,22 @@ impl StoredEvidence {
             checkpoint: String::from_utf8(evidence.checkpoint.to_vec()).ok()?,
         })
     }
+
+    /// As the relay gave it; `None` if a hash is none.
+    pub(crate) fn to_wire(&self) -> Option<pb::Evidence> {
+        let entry = pb::LogEntry {
+            text: self.event.clone().into_bytes().into(),
+            epoch: self.epoch,
+            index: self.index,
+            opening: None,
+        };
+        let hashes = self.inclusion.iter().map(|hash| Some(parse_hex::<32>(hash)?.to_vec().into()));
+        Some(pb::Evidence {
+            entry: Some(entry),
+            inclusion: hashes.collect::<Option<_>>()?,
+            checkpoint: self.checkpoint.clone().into_bytes().into(),
+        })
+    }
 }
 
 impl SentRecord {
@@ -89,6 +105,20 @@ impl SentRecord {
         ParcelKey { sender: self.sender, id: self.parcel }
     }
 
+    /// The record of a parcel, by its name; `None` if there is none.
+    pub(crate) fn of_parcel(home: &Home, key: ParcelKey) -> Result<Option<Self>, SdkError> {
+        let folder = home.path(SENT);
+        let names = files::list(&folder)?;
+        let found = names.iter().find(|name| parse_name(name).is_some_and(|(_, parcel)| parcel == key.id));
+        let record = found.map(|name| Self::read(&folder.join(name))).transpose()?;
+        Ok(record.filter(|record| record.key() == key))
+    }
+
+    /// SHA-256 of the container; [`SentRecord::read`] has seen that it is one.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        parse_hex(&self.digest).unwrap_or_default()
+    }
+
     /// SHA-256 of the certificate that it was signed with, as the event of the acceptance says.
     pub(super) fn signer(&self) -> Option<[u8; 32]> {
         Event::parse(self.evidence.event.as_bytes()).ok()?.digest("signer")
@@ -101,7 +131,7 @@ impl SentRecord {
 
     fn read(path: &Path) -> Result<Self, SdkError> {
         let malformed = || {
-            let message = "not a record of a sent parcel".to_owned();
+            let message = words("送信した電文の控えではありません", "not a record of a sent parcel");
             VerificationError::Malformed { path: path.to_owned(), message }
         };
         let record: Self = serde_json::from_slice(&files::read(path)?).map_err(|_| malformed())?;

@@ -9,7 +9,7 @@ use tasuki_proto::limits::MAX_FILE_BYTES;
 use zip::ZipArchive;
 
 use super::plan::{file_name, finding};
-use crate::error::{ConfigError, SdkError};
+use crate::error::{ConfigError, SdkError, words};
 use crate::files;
 use crate::finding::Finding;
 
@@ -142,7 +142,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, SdkError> {
 pub(crate) fn file(path: &Path) -> Result<Found, SdkError> {
     let metadata = fs::metadata(path).map_err(|e| unreadable(path, &e))?;
     if !metadata.is_file() {
-        let message = "not a file".to_owned();
+        let message = words("ファイルではありません", "not a file");
         return Err(ConfigError::Path { path: path.to_owned(), message }.into());
     }
     Ok(Found {
@@ -177,7 +177,10 @@ fn walk(
     let metadata = fs::metadata(real).map_err(|e| SdkError::io(shown, &e))?;
     if metadata.is_dir() {
         if depth >= MAX_DEPTH {
-            let message = format!("folders are nested deeper than {MAX_DEPTH}");
+            let message = words(
+                format!("フォルダーの入れ子が深すぎます（{MAX_DEPTH}段まで）"),
+                format!("folders are nested deeper than {MAX_DEPTH}"),
+            );
             return Err(ConfigError::Path { path: shown.to_owned(), message }.into());
         }
         return walk_folder(shown, real, depth, seen, found);
@@ -231,12 +234,18 @@ fn check_count(path: &Path, found: &[Found]) -> Result<(), SdkError> {
     if found.len() <= MAX_FOUND {
         return Ok(());
     }
-    let message = format!("more than {MAX_FOUND} files; send them in parts");
+    let message = words(
+        format!("ファイルが多すぎます（{MAX_FOUND}件まで）。分けて送ってください"),
+        format!("more than {MAX_FOUND} files; send them in parts"),
+    );
     Err(ConfigError::Path { path: path.to_owned(), message }.into())
 }
 
 fn too_large(path: &Path) -> SdkError {
-    let message = format!("larger than {MAX_FILE_BYTES} bytes");
+    let message = words(
+        format!("大きすぎます（{MAX_FILE_BYTES}バイトまで）"),
+        format!("larger than {MAX_FILE_BYTES} bytes"),
+    );
     ConfigError::Path { path: path.to_owned(), message }.into()
 }
 

@@ -9,12 +9,12 @@ use tasuki_proto::parcel::OpenParcel;
 
 use super::material::{self, Along, Whose};
 use super::{Proof, Proven, VerifyOptions, VerifyReport, VerifyWarning};
-use crate::error::{SdkError, VerificationError};
+use crate::error::{SdkError, VerificationError, words};
 use crate::files;
 
 pub(super) fn verify(path: &Path, options: &VerifyOptions) -> Result<VerifyReport, SdkError> {
-    let too_large =
-        || VerificationError::Malformed { path: path.to_owned(), message: "too large".to_owned() };
+    let message = || words("大きすぎます", "too large");
+    let too_large = || VerificationError::Malformed { path: path.to_owned(), message: message() };
     let container = files::read_at_most(path, MAX_CONTAINER_BYTES)?.ok_or_else(too_large)?;
     let parcel = OpenParcel::open(&container).map_err(VerificationError::Parcel)?;
     let (verifier, trust) = material::verifier(options, Along::beside(path)?)?;

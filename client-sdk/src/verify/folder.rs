@@ -17,7 +17,7 @@ use tasuki_proto::statement::Statement;
 
 use super::material::{self, Along, LogKeys, Whose};
 use super::{Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning};
-use crate::error::{SdkError, VerificationError};
+use crate::error::{SdkError, VerificationError, words};
 use crate::evidence::{EventIndex, Index};
 use crate::receive::unpack::{Delivered, verify_sender};
 
@@ -51,6 +51,12 @@ pub(super) fn verify(folder: &Path, options: &VerifyOptions) -> Result<VerifyRep
     let accepted = accepted.ok_or(VerificationError::Event("there is no delivery"))?;
     case.sender(&Delivered::read_acceptance(accepted, case.key)?, index.container.as_deref())?;
     case.proofs.sort_by_key(|proof| proof.time_us);
+    if index.from_sent_record {
+        case.warnings.push(VerifyWarning::new(
+            "送信元が受付時に受け取った記録によるもので、受付の後に何が起きたかは分かりません",
+            "this is the record that the sender got at the acceptance; it does not say what happened afterwards",
+        ));
+    }
     let Case { key, recipient, digest, proofs, warnings, .. } = case;
     Ok(VerifyReport { parcel: key, recipient, digest, proofs, trust, warnings })
 }
@@ -67,13 +73,16 @@ fn log_keys(
     } else {
         let path = folder.join(&index.log_key);
         let malformed = || {
-            let message = "not verifier keys of a log".to_owned();
+            let message = words("記録の検証鍵ではありません", "not verifier keys of a log");
             VerificationError::Malformed { path: path.clone(), message }.into()
         };
         let text = String::from_utf8(Index::read_file(folder, &index.log_key)?).map_err(|_| malformed())?;
         LogKeys::parse(&text, malformed)?
     };
-    let first = keys.0.first().ok_or(VerificationError::NothingToTrust("log key (--log-key)"))?;
+    let first = keys.0.first().ok_or(VerificationError::NothingToTrust(words(
+        "記録の検証鍵（--log-key）",
+        "log key (--log-key)",
+    )))?;
     let epoch = index.events.iter().map(|e| e.epoch).max().unwrap_or(1);
     trust.log_key = Some(first.vkey(epoch));
     Ok(keys)

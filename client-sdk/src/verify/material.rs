@@ -13,10 +13,11 @@ use tasuki_proto::event::sha256;
 use tasuki_proto::log::LogVerifier;
 
 use super::{TrustUsed, VerifyOptions, VerifyWarning};
-use crate::error::{ConfigError, SdkError, VerificationError};
+use crate::error::{ConfigError, SdkError, VerificationError, words};
 use crate::evidence::{INDEX, Index};
 use crate::home::read_profile;
 use crate::pem;
+use crate::trust::is_ca;
 
 /// Files beside a lone parcel that may hold anchors, whole.
 const ANCHOR_FILES: [&str; 2] = ["anchors.pem", "trial-ca.pem"];
@@ -76,10 +77,13 @@ impl Along {
 
 /// The profile of a folder of evidence.
 fn profile_in(folder: &Path, name: &str) -> Result<(String, CertificateProfile), SdkError> {
-    let malformed = |message: String| VerificationError::Malformed { path: folder.join(name), message };
+    let malformed = |message| VerificationError::Malformed { path: folder.join(name), message };
     let text = String::from_utf8(Index::read_file(folder, name)?);
-    let text = text.map_err(|_| malformed("not UTF-8".to_owned()))?;
-    let profile = CertificateProfile::from_toml(&text).map_err(|e| malformed(e.to_string()))?;
+    let text = text.map_err(|_| malformed(words("UTF-8のテキストではありません", "not UTF-8")))?;
+    let unfit = |e: tasuki_certs::profile::ProfileError| {
+        malformed(words(format!("証明書のプロファイルとして読めません（{e}）"), e.to_string()))
+    };
+    let profile = CertificateProfile::from_toml(&text).map_err(unfit)?;
     Ok((text, profile))
 }
 
@@ -92,7 +96,11 @@ pub(super) fn verifier(
     let anchors_pinned = pinned.is_some();
     let anchors = pinned.unwrap_or(along.anchors);
     if anchors.is_empty() {
-        return Err(VerificationError::NothingToTrust("trust anchor (--ca)").into());
+        return Err(VerificationError::NothingToTrust(words(
+            "事業所証明書のCA（--ca）",
+            "trust anchor (--ca)",
+        ))
+        .into());
     }
     let profile_pinned = options.profile.is_some();
     let profile = match &options.profile {
@@ -122,11 +130,6 @@ pub(super) fn verifier(
         TrustMaterial { anchors, intermediates, crls, profile, policy, ..TrustMaterial::default() };
     let store = TrustStore::new(material).map_err(|e| ConfigError::Trust(e.to_string()))?;
     Ok((SignatureVerifier::new(Arc::new(store)), used))
-}
-
-fn is_ca(der: &[u8]) -> bool {
-    let material = TrustMaterial { anchors: vec![der.to_vec()], ..TrustMaterial::default() };
-    TrustStore::new(material).is_ok()
 }
 
 /// The log's keys that count: the one given, else those beside.

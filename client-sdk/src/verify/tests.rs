@@ -9,7 +9,7 @@ use tasuki_proto::evidence::EvidenceError;
 use tasuki_proto::log::LogError;
 
 use super::{Proven, VerifyOptions, VerifyReport, verify};
-use crate::error::{SdkError, VerificationError};
+use crate::error::{SdkError, VerificationError, words};
 use crate::evidence::{EventIndex, INDEX, Index};
 use crate::pem;
 use crate::testing::case::{Case, Plan};
@@ -200,7 +200,8 @@ fn every_change_is_noticed() {
     };
     assert_eq!(replace("statements/1.p7s", b"x"), VerificationError::Incomplete("a signed statement"));
     assert_eq!(replace("parcel.asice", b"x"), VerificationError::Digest);
-    assert_eq!(replace("log-key.txt", b"\n"), VerificationError::NothingToTrust("log key (--log-key)"));
+    assert!(matches!(replace("log-key.txt", b"\n"),
+        VerificationError::NothingToTrust(what) if what.en == "log key (--log-key)"));
     assert_eq!(replace("log-key.txt", b"x").code(), "EVIDENCE_MALFORMED");
     assert_eq!(replace(INDEX, b"{}").code(), "EVIDENCE_MALFORMED");
 }
@@ -219,7 +220,7 @@ fn a_lone_parcel_needs_an_anchor_beside_it_or_given() {
     let path = folder.path().join("parcel.asice");
     std::fs::write(&path, &case.container).unwrap();
     let lone = |path: &Path| verify(path, &VerifyOptions::default());
-    let nothing = VerificationError::NothingToTrust("trust anchor (--ca)");
+    let nothing = VerificationError::NothingToTrust(words("事業所証明書のCA（--ca）", "trust anchor (--ca)"));
     assert_eq!(lone(&path).unwrap_err(), nothing.into());
     let chain = pem::encode([&world().sender.cert_der, &world().ca.cert_der().unwrap()]);
     std::fs::write(folder.path().join("certificates.pem"), chain).unwrap();

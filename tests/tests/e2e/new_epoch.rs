@@ -94,6 +94,29 @@ fn what_was_lost_is_named_sent_again_and_arrives_once() {
     manager.run(&["--json", "show", &read]).expect(1);
     manager.run(&["--json", "show", &kept]).expect(0);
 
+    // The receipt was kept: evidence comes from there, marked as such, as far as it goes.
+    let receipt = stage.path().join("receipt").display().to_string();
+    let saved = manager.run(&["--json", "evidence", &unread_id, "--out", &receipt]);
+    let object = saved.expect(0).json().remove(0);
+    assert_eq!(
+        (&object["source"], &object["events"], &object["has_parcel"]),
+        (&"sent-record".into(), &1.into(), &true.into())
+    );
+    assert!(
+        saved.err.contains("EVIDENCE_FROM_RECORD") && saved.err.contains("失われた範囲"),
+        "{}",
+        saved.err
+    );
+    let pinned = ["verify", &receipt, "--log-key", &log_key, "--json"];
+    let verified = run(programs().tasuki().args(pinned)).expect(0).json().remove(0);
+    let proven: Vec<&str> =
+        verified["proofs"].as_array().unwrap().iter().map(|proof| text(proof, "what")).collect();
+    assert_eq!(proven, ["signed", "logged"], "{verified}");
+    assert!(verified["warnings"].to_string().contains("record that the sender got"), "{verified}");
+    // Nobody else has a record of it.
+    let nothing = ["--json", "evidence", &unread_id, "--out", &receipt];
+    visit.run(&nothing).expect(1);
+
     // The feed tells it as an event of its own: to programs and to people.
     let news = manager.run(&["--json", "watch", "--once"]).expect(0).json();
     let anew =

@@ -1,7 +1,7 @@
 //! `tasuki evidence`: the proof of what happened to a parcel, for the files.
 
 use serde::Serialize;
-use tasuki_sdk::evidence::SavedEvidence;
+use tasuki_sdk::evidence::{EvidenceSource, SavedEvidence};
 
 use crate::args::Evidence;
 use crate::exit::{Exit, Failure};
@@ -20,13 +20,37 @@ struct EvidenceObject {
     events: usize,
     /// The signed parcel itself lies in the folder.
     has_parcel: bool,
+    /// `relay`, or `sent-record` where the relay does not know the parcel.
+    source: &'static str,
 }
 
 /// `tasuki evidence PARCEL --out DIR`.
 pub(super) fn evidence(args: &Evidence, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
     let saved = session.run(session.client.save_evidence(&args.parcel, &args.out))?;
+    if let EvidenceSource::SentRecord { lost } = saved.source {
+        out.remark("EVIDENCE_FROM_RECORD", &from_record(lost));
+    }
     print(&saved, out)?;
     Ok(Exit::Done)
+}
+
+/// What to know of evidence that does not come from the relay.
+fn from_record(lost: bool) -> Text {
+    let (why_ja, why_en) = if lost {
+        (
+            "中継サーバーの記録が失われた範囲にあるため、この電文を中継サーバーは知りません。",
+            "the relay does not know this parcel: it is in the range that its log has lost. ",
+        )
+    } else {
+        (
+            "受付済みのこの電文を、中継サーバーは知らないと答えました。運用主体に連絡してください。",
+            "the relay says that it does not know this parcel, although it signed for it: tell the operator. ",
+        )
+    };
+    Text::new(
+        format!("{why_ja}手元に残る受付の記録から証拠を作りました。受付の後の経過は含みません。"),
+        format!("{why_en}The evidence is the receipt kept here; it does not say what happened afterwards."),
+    )
 }
 
 fn print(saved: &SavedEvidence, out: &mut Output) -> Result<(), Failure> {
@@ -38,6 +62,10 @@ fn print(saved: &SavedEvidence, out: &mut Output) -> Result<(), Failure> {
             dir,
             events: saved.events,
             has_parcel: saved.has_parcel,
+            source: match saved.source {
+                EvidenceSource::Relay => "relay",
+                EvidenceSource::SentRecord { .. } => "sent-record",
+            },
         })?;
         return Ok(());
     }
@@ -63,7 +91,13 @@ mod tests {
 
     #[test]
     fn the_folder_is_named() {
-        let saved = SavedEvidence { folder: "E".into(), parcel: testing::key(), events: 3, has_parcel: true };
+        let saved = SavedEvidence {
+            folder: "E".into(),
+            parcel: testing::key(),
+            events: 3,
+            has_parcel: true,
+            source: EvidenceSource::Relay,
+        };
         let (mut out, results, _) = Output::captured(Lang::En, false);
         print(&saved, &mut out).unwrap();
         assert!(results.text().starts_with("Saved the evidence in E (events: 3).\n"));
@@ -71,5 +105,6 @@ mod tests {
         print(&saved, &mut out).unwrap();
         let object = results.objects().remove(0);
         assert_eq!((&object["dir"], &object["parcel"]), (&"E".into(), &testing::ID.into()));
+        assert_eq!(object["source"], "relay");
     }
 }
