@@ -22,7 +22,7 @@ use tasuki_proto::{limits, pb, reason};
 
 use crate::blocking;
 use crate::client::Client;
-use crate::error::{ConfigError, Refusal, SdkError, Unreachable, VerificationError};
+use crate::error::{ConfigError, Refusal, SdkError, Unreachable, VerificationError, words};
 use crate::parcel::{Parcel, ParcelName, State, key_from_wire};
 use crate::transport::is_busy;
 
@@ -132,7 +132,7 @@ impl Client {
             Say::AskWithdrawal { .. } => Word::AskWithdrawal { text },
             Say::Refuse { reason, .. } => Word::Refuse { reason: *reason, text },
             Say::Remark { urgent, .. } => {
-                let text = text.ok_or_else(|| ConfigError::Argument("a remark needs a text".to_owned()))?;
+                let text = text.ok_or_else(|| ConfigError::Argument(words("連絡には本文が必要です", "a remark needs a text")))?;
                 Word::Remark { by: own, urgent: *urgent, text }
             }
         };
@@ -170,7 +170,10 @@ impl Client {
         text: Option<&str>,
     ) -> Result<Option<Proven>, SdkError> {
         if !Request::is_document(document) {
-            let message = format!("{document:?} is no word for a document (a-z, 0-9, -)");
+            let message = words(
+                format!("{document:?} は書類の種類ではありません（半角英小文字・数字・ハイフン）"),
+                format!("{document:?} is no word for a document (a-z, 0-9, -)"),
+            );
             return Err(ConfigError::Argument(message).into());
         }
         let (text, sealed) = match text {
@@ -260,7 +263,7 @@ impl Client {
     /// Seals a text to another office and to the own keys, so that both can read it later.
     async fn seal_text(&self, other: OfficeNumber, text: &str) -> Result<([u8; 32], Bytes), SdkError> {
         if text.trim().is_empty() {
-            return Err(ConfigError::Argument("the text is empty".to_owned()).into());
+            return Err(ConfigError::Argument(words("本文が空です", "the text is empty")).into());
         }
         if text.chars().count() > limits::MAX_TEXT_CHARS {
             return Err(Refusal::of(reason::TEXT_TOO_LONG).into());

@@ -109,7 +109,8 @@ impl FromStr for State {
 
     fn from_str(text: &str) -> Result<Self, SdkError> {
         let known = Self::ALL.into_iter().find(|state| state.as_str() == text);
-        known.ok_or_else(|| ConfigError::Argument(format!("{text:?} is no state")).into())
+        let wrong = || message(format!("{text:?} という状態はありません"), format!("{text:?} is no state"));
+        known.ok_or_else(|| ConfigError::Argument(wrong()).into())
     }
 }
 
