@@ -132,7 +132,9 @@ impl Client {
             Say::AskWithdrawal { .. } => Word::AskWithdrawal { text },
             Say::Refuse { reason, .. } => Word::Refuse { reason: *reason, text },
             Say::Remark { urgent, .. } => {
-                let text = text.ok_or_else(|| ConfigError::Argument(words("連絡には本文が必要です", "a remark needs a text")))?;
+                let text = text.ok_or_else(|| {
+                    ConfigError::Argument(words("連絡には本文が必要です", "a remark needs a text"))
+                })?;
                 Word::Remark { by: own, urgent: *urgent, text }
             }
         };

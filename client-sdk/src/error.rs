@@ -347,6 +347,9 @@ pub enum VerificationError {
     /// A statement is malformed or speaks of something else.
     #[error("a signed statement does not say what it should")]
     Statement,
+    /// The page of a proof does not say what the evidence says.
+    #[error("the page does not say what the evidence says")]
+    Page,
     /// The folder for this parcel exists and holds something else.
     #[error("{} exists and holds something else", .0.display())]
     FolderDiffers(PathBuf),
@@ -401,6 +404,7 @@ impl VerificationError {
             Self::Signer(_) => reason::SIGNER_NOT_ALLOWED,
             Self::Header(_) => reason::HEADER_MALFORMED,
             Self::Statement => reason::STATEMENT_MALFORMED,
+            Self::Page => "PAGE_DIFFERS",
             Self::FolderDiffers(_) => "FOLDER_DIFFERS",
             Self::FeedGap { .. } => "FEED_GAP",
             Self::FeedWentBack { .. } => reason::CURSOR_IN_FUTURE,

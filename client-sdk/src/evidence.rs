@@ -14,9 +14,12 @@
 //! parcel.asice                the signed parcel, if it is still at hand
 //! ```
 //!
-//! [`crate::verify`] checks such a folder.
+//! [`crate::verify`] checks such a folder. `month` puts those of a month into one ZIP file, with a page for people.
 
 mod layout;
+pub mod meaning;
+pub(crate) mod month;
+pub(crate) mod page;
 mod readme;
 mod recorded;
 mod save;
@@ -26,6 +29,7 @@ use std::path::PathBuf;
 use tasuki_proto::ids::ParcelKey;
 
 pub(crate) use layout::{EventIndex, INDEX, Index};
+pub use month::{MonthOptions, SavedMonth};
 
 /// Where evidence comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

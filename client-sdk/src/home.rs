@@ -10,7 +10,7 @@
 //! trust/profile.toml optional: where certificates name the office, if not as the trial CA's do
 //! log-key            the log's verifier key, pinned at first contact
 //! sealing.key        a P-256 key for receiving, only if the certificate may not encrypt
-//! state/             feed cursor, checkpoints seen, what the log lost, parcels half fetched
+//! state/             feed cursor, checkpoints seen, what the log lost, parcels half fetched, marks of plan and result
 //! outbox/            signed containers that were not accepted yet
 //! sent/              one record for each accepted parcel
 //! archive/           what was sent, sealed to the own key, for `archive_days`
@@ -58,6 +58,8 @@ pub(crate) const PARTIAL: &str = "state/partial";
 pub(crate) const CHECKPOINTS: &str = "state/checkpoints";
 /// The log's epochs, and what was lost of them.
 pub(crate) const EPOCHS: &str = "state/epochs.json";
+/// What was marked by hand of plan and result.
+pub(crate) const PROGRESS_MARKS: &str = "state/progress-marks.json";
 /// How far the feed was read.
 pub(crate) const FEED: &str = "state/feed.json";
 /// Signed containers that were not accepted yet.

@@ -10,6 +10,7 @@
 //! | release, discard, recall, refuse, import, remark, request | [`declare`] |
 //! | what happened, in order, without gaps | [`feed`] |
 //! | what the relay's log lost, if its database was set back | [`Losses`] |
+//! | plan and result of a month | [`month_progress`] |
 //! | proof for the files | [`evidence`], and checking it offline: [`verify`] |
 //! | what can go wrong, exit codes | [`error`] |
 //!
@@ -37,6 +38,7 @@ pub mod home;
 pub mod join;
 mod keep;
 mod keys;
+pub mod month_progress;
 mod parcel;
 mod pem;
 mod progress;

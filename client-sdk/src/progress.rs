@@ -36,6 +36,8 @@ pub enum Step<'a> {
     Sent(&'a ParcelReport),
     /// A parcel was received, or could not be.
     Received(&'a ReceivedParcel),
+    /// The evidence of a parcel was saved.
+    Saved,
     /// The connection is lost; the call tries again.
     Reconnecting {
         /// The attempt that comes now, from 2.

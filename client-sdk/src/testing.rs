@@ -46,6 +46,27 @@ pub(crate) const SENDER: &str = "1371215102";
 /// A receiving office of the samples.
 pub(crate) const RECIPIENT: &str = "9971100012";
 
+/// A parcel between two offices that a list shows, with nothing in it.
+pub(crate) fn parcel(from: &str, to: &str) -> crate::Parcel {
+    let id = tasuki_proto::ids::ParcelId::new(NOW_US, &ring::rand::SystemRandom::new()).unwrap();
+    crate::Parcel {
+        key: tasuki_proto::ids::ParcelKey { sender: office(from), id },
+        sender_name: from.to_owned(),
+        recipient: office(to),
+        recipient_name: to.to_owned(),
+        state: crate::State::Delivered,
+        files: Vec::new(),
+        digest: [1; 32],
+        container_size: 1,
+        sealed_size: 1,
+        accepted_us: Some(NOW_US),
+        fetched_us: None,
+        acknowledged_us: None,
+        signer: [2; 32],
+        marks: crate::Marks::default(),
+    }
+}
+
 pub(crate) fn office(number: &str) -> OfficeNumber {
     number.parse().unwrap()
 }

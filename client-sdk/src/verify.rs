@@ -3,6 +3,7 @@
 mod container;
 mod folder;
 mod material;
+mod month;
 #[cfg(test)]
 mod tests;
 
@@ -13,6 +14,7 @@ use tasuki_proto::ids::ParcelKey;
 
 use crate::error::SdkError;
 use crate::evidence::INDEX;
+pub use month::{MonthReport, verify_month};
 
 /// What to trust.
 #[derive(Clone, Debug, Default)]

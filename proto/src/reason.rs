@@ -58,6 +58,8 @@ pub const PARCEL_AMBIGUOUS: &str = "PARCEL_AMBIGUOUS";
 pub const OFFSET_OUT_OF_RANGE: &str = "OFFSET_OUT_OF_RANGE";
 /// The parcel's content is no longer kept.
 pub const CONTENT_GONE: &str = "CONTENT_GONE";
+/// There is no parcel that a proof could be about.
+pub const NOTHING_TO_PROVE: &str = "NOTHING_TO_PROVE";
 /// The own archive holds no copy of the parcel any more.
 pub const NOT_ARCHIVED: &str = "NOT_ARCHIVED";
 /// The parcel was not fetched yet.
@@ -281,6 +283,11 @@ const TABLE: &[Explanation] = &[
         CONTENT_GONE,
         "保存期間が過ぎ、電文の内容は削除されました。送信元に再送を依頼してください。",
         "The content's retention has ended; ask the sender to send it again.",
+    ),
+    row(
+        NOTHING_TO_PROVE,
+        "この月の電文はありません。年月と事業所番号を確認してください。",
+        "There is no parcel of this month; check the month and the office.",
     ),
     row(
         NOT_ARCHIVED,

@@ -2,6 +2,7 @@
 
 pub(crate) mod acts;
 mod japanese;
+pub(crate) mod month;
 mod offline;
 #[cfg(test)]
 mod tests;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
+use tasuki_careplan::month::Month;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::unit::UnitClass;
 use tasuki_sdk::ParcelName;
@@ -89,11 +91,13 @@ pub(crate) enum Command {
     Request(acts::Request),
     /// Send parcels again, from the archive, as new ones
     Resend(acts::Resend),
+    /// Show what is outstanding of a month: slips sent, results received
+    Progress(month::Progress),
     /// Show one parcel and what happened to it
     Show(Show),
-    /// Save the proof of what happened to a parcel
+    /// Save the proof of what happened to a parcel, or to all of a month
     Evidence(Evidence),
-    /// Verify a parcel (.asice) or an evidence folder, offline
+    /// Verify a parcel (.asice), an evidence folder or the proof of a month (.zip), offline
     Verify(Verify),
     /// Follow what happens, live; resumes where it stopped
     Watch(Watch),
@@ -253,17 +257,26 @@ pub(crate) struct Show {
 #[derive(Debug, Args)]
 pub(crate) struct Evidence {
     /// Id of the parcel; SENDER/ID where several senders chose the same
-    #[arg(value_name = "PARCEL", value_parser = parcel)]
-    pub(crate) parcel: ParcelName,
-    /// Folder to save into
-    #[arg(long, value_name = "DIR")]
+    #[arg(value_name = "PARCEL", required_unless_present = "month", value_parser = parcel)]
+    pub(crate) parcel: Option<ParcelName>,
+    /// Folder to save into; with --month, a ZIP file
+    #[arg(long, value_name = "DIR|FILE.zip")]
     pub(crate) out: PathBuf,
+    /// Everything of this service month, YYYYMM, with a page to read
+    #[arg(long, value_name = "YYYYMM", conflicts_with = "parcel")]
+    pub(crate) month: Option<Month>,
+    /// With --month: only to and from this office
+    #[arg(long, value_name = "OFFICE", requires = "month")]
+    pub(crate) partner: Option<OfficeNumber>,
+    /// With --month: the signed parcels too, which hold everything that was sent
+    #[arg(long, requires = "month")]
+    pub(crate) with_parcels: bool,
 }
 
 /// Flags of `verify`.
 #[derive(Debug, Args)]
 pub(crate) struct Verify {
-    /// A parcel (.asice) or an evidence folder
+    /// A parcel (.asice), an evidence folder, or the proof of a month (.zip)
     #[arg(value_name = "PATH")]
     pub(crate) path: PathBuf,
     /// CA of the offices' certificates (PEM); without it the one beside the evidence, shown by its fingerprint

@@ -9,6 +9,7 @@ mod join;
 mod left;
 mod list;
 mod losses;
+mod month;
 mod names;
 mod offices;
 mod receive;
@@ -75,6 +76,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Imported(args) => acts::imported(&args.parcels, session, out),
         Command::Remark(args) => acts::remark(args, session, out),
         Command::Request(args) => acts::request(&args, session, out),
+        Command::Progress(args) => month::progress(&args, session, out),
         Command::Resend(args) => resend::resend(&args, session, out),
         Command::Show(args) => show::show(&args.parcel, session, out),
         Command::Evidence(args) => evidence::evidence(&args, session, out),

@@ -185,6 +185,7 @@ pub(crate) fn verification(cause: &VerificationError) -> Text {
             VerificationError::FolderDiffers(path) => {
                 format!("{} には別の内容があります。別の保存先を指定してください。", path.display())
             }
+            VerificationError::Page => "index.html の内容が証拠と違います。".to_owned(),
             VerificationError::FeedGap { after, .. } => {
                 format!("通知の{after}番の次が抜けています。")
             }

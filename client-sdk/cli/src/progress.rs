@@ -77,7 +77,7 @@ impl Progress for Bar {
                     self.drawn.set_length(self.drawn.position());
                 }
             }
-            Step::Sent(_) | Step::Received(_) => self.counted(|count| count.done += 1),
+            Step::Sent(_) | Step::Received(_) | Step::Saved => self.counted(|count| count.done += 1),
             Step::Reconnecting { attempt, .. } => {
                 let text = Text::new(
                     format!("接続が切れました。再接続しています（{attempt}回目）"),

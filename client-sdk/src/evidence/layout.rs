@@ -104,7 +104,12 @@ impl Index {
 
     /// Reads the index of a folder, within bounds. Every path in it leads into the folder.
     pub(crate) fn read(folder: &Path) -> Result<Self, SdkError> {
-        let path = folder.join(INDEX);
+        Self::read_named(folder, INDEX)
+    }
+
+    /// [`Index::read`] of an index with another name.
+    pub(crate) fn read_named(folder: &Path, name: &str) -> Result<Self, SdkError> {
+        let path = folder.join(name);
         let malformed =
             |ja: &str, en: &str| VerificationError::Malformed { path: path.clone(), message: words(ja, en) };
         let json = files::read_at_most(&path, MAX_INDEX_BYTES)?;

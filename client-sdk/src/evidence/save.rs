@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tasuki_careplan::office::OfficeNumber;
@@ -11,6 +12,9 @@ use tasuki_proto::evidence::Proven;
 use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::{pb, reason};
 use tokio::sync::mpsc;
+use zip::ZipWriter;
+use zip::result::ZipError;
+use zip::write::SimpleFileOptions;
 
 use super::layout::{EventIndex, INDEX, Index};
 use super::{EvidenceSource, SavedEvidence, readme, recorded};
@@ -55,6 +59,30 @@ impl Client {
     /// The relay can't be reached, has no such parcel for this office, or its evidence does not hold; the folder
     /// holds something else or can't be written.
     pub async fn save_evidence(&self, name: &ParcelName, out: &Path) -> Result<SavedEvidence, SdkError> {
+        match self.relays_evidence_of(name, true).await? {
+            Some(material) => {
+                let (client, out) = (self.clone(), out.to_owned());
+                blocking::run(move || write(&client, &material, &out)).await
+            }
+            None => self.save_recorded(*name, out).await,
+        }
+    }
+
+    /// Evidence of a parcel that the relay knows, proven.
+    pub(super) async fn evidence_of(
+        &self,
+        name: &ParcelName,
+        with_parcel: bool,
+    ) -> Result<Material, SdkError> {
+        let material = self.relays_evidence_of(name, with_parcel).await?;
+        Ok(material.ok_or_else(|| Refusal::of(reason::PARCEL_NOT_FOUND))?)
+    }
+
+    async fn relays_evidence_of(
+        &self,
+        name: &ParcelName,
+        with_parcel: bool,
+    ) -> Result<Option<Material>, SdkError> {
         let caller = &self.inner.caller;
         let request = pb::GetParcelRequest { r#ref: Some(name.to_wire()) };
         let answer = caller.repeat(|| {
@@ -62,7 +90,7 @@ impl Client {
             let request = request.clone();
             async move { tracking.get_evidence(request).await }
         });
-        let Some(mut wire) = found(answer.await)? else { return self.save_recorded(*name, out).await };
+        let Some(mut wire) = found(answer.await)? else { return Ok(None) };
         let parcel = wire.parcel.take().ok_or(VerificationError::Incomplete("the parcel"))?;
         let parcel = Parcel::from_wire(parcel)?;
         if !name.names(&parcel.key) {
@@ -71,12 +99,10 @@ impl Client {
         // Evidence that does not hold is not worth keeping.
         let proven = self.prove_events(&parcel, &wire.events, &[]).await?;
         wire.crls.extend(self.all_crls(&wire.more_crls).await?);
-        let container = self.container(&parcel).await?;
+        let container = if with_parcel { self.container(&parcel).await? } else { None };
         let Parcel { key, recipient, digest, .. } = parcel;
         let source = EvidenceSource::Relay;
-        let material = Material { key, recipient, digest, proven, wire, container, source };
-        let (client, out) = (self.clone(), out.to_owned());
-        blocking::run(move || write(&client, &material, &out)).await
+        Ok(Some(Material { key, recipient, digest, proven, wire, container, source }))
     }
 
     /// Evidence of what the relay does not know, from the own record.
@@ -153,7 +179,7 @@ pub(super) fn write(client: &Client, material: &Material, out: &Path) -> Result<
     let (new, old) = (beside("new"), beside("old"));
     remove_folder(&new)?;
     remove_folder(&old)?;
-    Folder { path: new.clone(), names: BTreeSet::new() }.fill(client, material)?;
+    Folder::new(&new)?.fill(client, material)?;
     if out.exists() {
         fs::rename(out, &old).map_err(|e| SdkError::io(out, &e))?;
     }
@@ -178,7 +204,7 @@ fn check_free(out: &Path, material: &Material) -> Result<(), SdkError> {
     if same { Ok(()) } else { Err(VerificationError::FolderDiffers(out.to_owned()).into()) }
 }
 
-fn remove_folder(path: &Path) -> Result<(), SdkError> {
+pub(super) fn remove_folder(path: &Path) -> Result<(), SdkError> {
     match fs::remove_dir_all(path) {
         Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(SdkError::io(path, &e)),
         _ => Ok(()),
@@ -186,22 +212,49 @@ fn remove_folder(path: &Path) -> Result<(), SdkError> {
 }
 
 /// A folder that is being filled.
-struct Folder {
+pub(super) struct Folder {
     path: PathBuf,
     names: BTreeSet<String>,
 }
 
+/// What stands in a folder of evidence.
+const INSIDE: [&str; 5] = ["events", "checkpoints", "statements", "certificates", "crls"];
+
 impl Folder {
-    fn fill(mut self, client: &Client, material: &Material) -> Result<(), SdkError> {
-        let Material { key, recipient, digest, proven, wire, container, source } = material;
-        for inside in ["events", "checkpoints", "statements", "certificates", "crls"] {
-            let path = self.path.join(inside);
+    /// A folder that exists and is empty.
+    pub(super) fn new(path: &Path) -> Result<Self, SdkError> {
+        for inside in INSIDE {
+            let path = path.join(inside);
             fs::create_dir_all(&path).map_err(|e| SdkError::io(&path, &e))?;
         }
+        Ok(Self { path: path.to_owned(), names: BTreeSet::new() })
+    }
+
+    fn fill(mut self, client: &Client, material: &Material) -> Result<(), SdkError> {
+        let index = self.add(client, material, None)?;
+        let keys: Vec<&str> = material.wire.log_keys.iter().map(|key| key.trim()).chain([""]).collect();
+        self.put("log-key.txt", keys.join("\n").as_bytes())?;
+        self.put("README.txt", readme::text(&index).as_bytes())?;
+        self.put(INDEX, &index.print())?;
+        for inside in INSIDE.iter().chain([&""]) {
+            files::sync_folder(&self.path.join(inside))?;
+        }
+        Ok(())
+    }
+
+    /// Puts the evidence of one parcel in; what several share stands there once. `part` sets its own files apart. The log's
+    /// keys, the index and what people read are the caller's to write.
+    pub(super) fn add(
+        &mut self,
+        client: &Client,
+        material: &Material,
+        part: Option<&str>,
+    ) -> Result<Index, SdkError> {
+        let Material { key, recipient, digest, proven, wire, container, source } = material;
         let mut index = Index::new(*key, *recipient, digest, "log-key.txt");
         index.from_sent_record = matches!(source, EvidenceSource::SentRecord { .. });
         for (number, (event, proven)) in wire.events.iter().zip(proven).enumerate() {
-            index.events.push(self.event(number + 1, event, proven)?);
+            index.events.push(self.event(part, number + 1, event, proven)?);
         }
         for statement in &wire.statements {
             index.statements.push(self.put(&format!("statements/{}.p7s", name_of(statement)), statement)?);
@@ -219,24 +272,43 @@ impl Folder {
         for crl in &wire.crls {
             index.crls.push(self.put(&format!("crls/{}.crl", name_of(crl)), crl)?);
         }
-        let keys: Vec<&str> = wire.log_keys.iter().map(|key| key.trim()).chain([""]).collect();
-        self.put("log-key.txt", keys.join("\n").as_bytes())?;
         if let Some(profile) = files::read_if_exists(&client.home().path(PROFILE))? {
             index.profile = Some(self.put("profile.toml", &profile)?);
         }
         if let Some(container) = container {
-            index.container = Some(self.put("parcel.asice", container)?);
+            let name = part.map_or("parcel.asice".to_owned(), |part| format!("parcels/{part}.asice"));
+            index.container = Some(self.put(&name, container)?);
         }
-        self.put("README.txt", readme::text(&index).as_bytes())?;
-        self.put(INDEX, &index.print())?;
-        for inside in ["events", "checkpoints", "statements", "certificates", "crls", ""] {
-            files::sync_folder(&self.path.join(inside))?;
+        Ok(index)
+    }
+
+    /// Packs everything into one ZIP file, which appears whole or not at all.
+    pub(super) fn pack(self, out: &Path) -> Result<(), SdkError> {
+        let mut unfinished = out.as_os_str().to_owned();
+        unfinished.push(files::UNFINISHED);
+        let unfinished = PathBuf::from(unfinished);
+        let failed = |e: ZipError| SdkError::io(&unfinished, &io::Error::other(e));
+        let file = files::create(&unfinished, Access::Default).map_err(|e| SdkError::io(&unfinished, &e))?;
+        let mut zip = ZipWriter::new(io::BufWriter::new(file));
+        // The page first: who looks into the file by hand sees it at once.
+        let first = |name: &&String| (name.contains('/'), !name.ends_with(".html"), (*name).clone());
+        let mut names: Vec<&String> = self.names.iter().collect();
+        names.sort_by_key(first);
+        for name in names {
+            let from = self.path.join(name);
+            zip.start_file(name.as_str(), SimpleFileOptions::default()).map_err(failed)?;
+            let mut content = fs::File::open(&from).map_err(|e| SdkError::io(&from, &e))?;
+            io::copy(&mut content, &mut zip).map_err(|e| SdkError::io(&unfinished, &e))?;
         }
-        Ok(())
+        let file =
+            zip.finish().map_err(failed)?.into_inner().map_err(|e| SdkError::io(&unfinished, e.error()))?;
+        file.sync_all().map_err(|e| SdkError::io(&unfinished, &e))?;
+        fs::rename(&unfinished, out).map_err(|e| SdkError::io(out, &e))
     }
 
     fn event(
         &mut self,
+        part: Option<&str>,
         number: usize,
         event: &pb::Evidence,
         proven: &Proven,
@@ -245,7 +317,8 @@ impl Folder {
         // A kind is a word of the relay's: only its plain characters go into a name.
         let kind: String =
             proven.event.kind.chars().filter(|c| c.is_ascii_lowercase() || *c == '.').take(40).collect();
-        let file = self.put(&format!("events/{number:02}-{kind}.txt"), &entry.text)?;
+        let part = part.map_or(String::new(), |part| format!("{part}/"));
+        let file = self.put(&format!("events/{part}{number:02}-{kind}.txt"), &entry.text)?;
         let size = checkpoint_size(&event.checkpoint);
         let checkpoint = format!("checkpoints/e{}-{size}.txt", proven.event.epoch);
         Ok(EventIndex {
@@ -258,9 +331,13 @@ impl Folder {
     }
 
     /// Writes a file, once, and gives its name back.
-    fn put(&mut self, name: &str, content: &[u8]) -> Result<String, SdkError> {
+    pub(super) fn put(&mut self, name: &str, content: &[u8]) -> Result<String, SdkError> {
         if self.names.insert(name.to_owned()) {
-            files::write_synced(&self.path.join(name), content, Access::Default)?;
+            let path = self.path.join(name);
+            if let Some(parent) = path.parent() {
+                fs::create_dir_all(parent).map_err(|e| SdkError::io(parent, &e))?;
+            }
+            files::write_synced(&path, content, Access::Default)?;
         }
         Ok(name.to_owned())
     }

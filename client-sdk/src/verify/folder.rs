@@ -25,9 +25,17 @@ use crate::receive::unpack::{Delivered, verify_sender};
 const RELAY: &str = "relay";
 
 pub(super) fn verify(folder: &Path, options: &VerifyOptions) -> Result<VerifyReport, SdkError> {
-    let index = Index::read(folder)?;
-    let (verifier, mut trust) = material::verifier(options, Along::of_evidence(folder, &index)?)?;
-    let keys = log_keys(folder, &index, options, &mut trust)?;
+    verify_index(folder, &Index::read(folder)?, options)
+}
+
+/// Verifies the evidence of one parcel in a folder.
+pub(super) fn verify_index(
+    folder: &Path,
+    index: &Index,
+    options: &VerifyOptions,
+) -> Result<VerifyReport, SdkError> {
+    let (verifier, mut trust) = material::verifier(options, Along::of_evidence(folder, index)?)?;
+    let keys = log_keys(folder, index, options, &mut trust)?;
     let mut case = Case {
         folder,
         key: index.key(),
@@ -41,7 +49,7 @@ pub(super) fn verify(folder: &Path, options: &VerifyOptions) -> Result<VerifyRep
     let events = index.events.iter().map(|event| case.event(event, &keys)).collect::<Result<Vec<_>, _>>()?;
     // The evidence's own present: revocation lists that it holds may be newer than its first event.
     case.known_us = events.iter().map(|proven| proven.event.time_us).max().unwrap_or(0);
-    let statements = statements(folder, &index)?;
+    let statements = statements(folder, index)?;
     for proven in &events {
         case.state(proven, &statements)?;
     }

@@ -11,6 +11,7 @@ mod mailbox;
 mod month;
 mod new_epoch;
 mod profile;
+mod proof;
 mod proxied;
 mod set_back;
 mod stage;

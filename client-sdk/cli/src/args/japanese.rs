@@ -8,7 +8,7 @@ const EXIT_CODES: &str = "終了コード: 0 完了、1 拒否または検証失
                           3 中継サーバーに接続できない（同じコマンドを再実行すれば安全に再開）。";
 
 /// What each command does.
-const COMMANDS: [(&str, &str); 25] = [
+const COMMANDS: [(&str, &str); 27] = [
     ("tasuki", "ケアプランデータを事業所間で運びます: 署名、検査、暗号化、配達、証明。"),
     ("init", "証明書からこの事業所のHOMEを作る（オフラインで可）"),
     ("send", "ファイルを送る（ファイル名の送信元・宛先・通番ごとに電文にまとめる）"),
@@ -23,9 +23,11 @@ const COMMANDS: [(&str, &str); 25] = [
     ("remark", "電文について相手の事業所に連絡する"),
     ("request", "ほかの事業所に書類を依頼する"),
     ("resend", "送信控えから、新しい電文としてもう一度送る"),
+    ("progress", "サービス提供月ごとに、利用票と実績の進み具合を見る（予実管理）"),
+    ("mark", "実績がほかの方法で届いたことを記録する"),
     ("show", "電文ひとつの内容と経過を見る"),
-    ("evidence", "電文の経過の証拠を保存する"),
-    ("verify", "電文(.asice)または証拠フォルダーをオフラインで検証する"),
+    ("evidence", "電文の経過の証拠を保存する（1件、または1か月分の送達証明）"),
+    ("verify", "電文(.asice)、証拠フォルダー、送達証明(.zip)をオフラインで検証する"),
     ("watch", "新しい出来事を追い続ける（前回の続きから）"),
     ("offices", "事業所を番号・名称・カナで探す"),
     ("check", "ファイルを標準仕様に照らして検査する（オフライン）"),
@@ -37,7 +39,7 @@ const COMMANDS: [(&str, &str); 25] = [
 ];
 
 /// What each argument means, by command and name; `*` is every command.
-const ARGUMENTS: [(&str, &str, &str); 89] = [
+const ARGUMENTS: [(&str, &str, &str); 97] = [
     ("*", "home", "この事業所の設定・鍵・状態のフォルダー（環境変数TASUKI_HOMEでも指定可）"),
     ("*", "json", "結果をJSONで出力する（1行に1オブジェクト）"),
     ("*", "lang", "表示言語（環境変数TASUKI_LANG、LC_ALL、LANGでも指定可）"),
@@ -124,10 +126,22 @@ const ARGUMENTS: [(&str, &str, &str); 89] = [
     ("request", "text", "詳しい説明"),
     ("resend", "parcels", "再送する電文ID（繰り返し可）"),
     ("resend", "lost", "宛先の鍵が失われて断られたものすべて"),
+    ("progress", "month", "サービス提供年月（YYYYMM）"),
+    ("mark", "office", "事業所番号"),
+    ("mark", "month", "サービス提供年月（YYYYMM）"),
+    ("mark", "received", "届いた方法（fax FAX、mail メール、post 郵送）"),
+    ("mark", "clear", "記録を取り消す"),
     ("show", "parcel", "電文ID。同じIDが複数あれば 送信元番号/ID"),
     ("evidence", "parcel", "電文ID。同じIDが複数あれば 送信元番号/ID"),
-    ("evidence", "out", "保存先フォルダー"),
-    ("verify", "path", "電文(.asice)または証拠フォルダー"),
+    ("evidence", "out", "保存先フォルダー。--monthならZIPファイル"),
+    (
+        "evidence",
+        "month",
+        "このサービス提供年月（YYYYMM）のすべてを、読めるページと一緒に保存する（送達証明）",
+    ),
+    ("evidence", "partner", "--monthとともに: この事業所との電文だけ"),
+    ("evidence", "with_parcels", "--monthとともに: 署名された電文そのものも入れる（送った内容がすべて入る）"),
+    ("verify", "path", "電文(.asice)、証拠フォルダー、または送達証明(.zip)"),
     ("verify", "ca", "事業所証明書のCA（PEM）。省略時は証拠の横のものを使い、指紋を表示する"),
     ("verify", "log_key", "記録の検証鍵のファイル。省略時は証拠の横のものを使い、表示する"),
     ("verify", "profile", "証明書のどこに事業所番号があるかの設定（TOML）。試行用CAと違う場合"),
@@ -214,6 +228,7 @@ mod tests {
         command.build();
         let mut commands = vec![&command];
         commands.extend(command.get_subcommands());
+        commands.extend(command.get_subcommands().flat_map(clap::Command::get_subcommands));
         for command in commands {
             let name = command.get_name();
             assert!(about(name).is_some(), "{name}");
@@ -228,15 +243,19 @@ mod tests {
     #[test]
     fn nothing_is_translated_that_does_not_exist() {
         let command = super::super::definition(crate::lang::Lang::En);
+        let find = |name: &str| {
+            let inside = || command.get_subcommands().find_map(|c| c.find_subcommand(name));
+            command.find_subcommand(name).or_else(inside)
+        };
         for (of, name, _) in ARGUMENTS {
             let found = match of {
                 "*" | "tasuki" => Some(&command),
-                _ => command.find_subcommand(of),
+                _ => find(of),
             };
             assert!(found.is_some_and(|c| c.get_arguments().any(|a| a.get_id() == name)), "{of} {name}");
         }
         for (name, _) in COMMANDS {
-            assert!(name == "tasuki" || command.find_subcommand(name).is_some(), "{name}");
+            assert!(name == "tasuki" || find(name).is_some(), "{name}");
         }
     }
 }

@@ -1,12 +1,15 @@
 //! `tasuki evidence`: the proof of what happened to a parcel, for the files.
 
 use serde::Serialize;
-use tasuki_sdk::evidence::{EvidenceSource, SavedEvidence};
+use tasuki_careplan::month::Month;
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_sdk::evidence::{EvidenceSource, MonthOptions, SavedEvidence, SavedMonth};
 
 use crate::args::Evidence;
 use crate::exit::{Exit, Failure};
 use crate::lang::Text;
 use crate::output::Output;
+use crate::progress::Bar;
 use crate::table::shown;
 
 use super::Session;
@@ -24,14 +27,69 @@ struct EvidenceObject {
     source: &'static str,
 }
 
-/// `tasuki evidence PARCEL --out DIR`.
+#[derive(Serialize)]
+struct MonthObject {
+    month: Month,
+    partner: Option<OfficeNumber>,
+    /// The ZIP file.
+    file: String,
+    parcels: usize,
+    /// Events that are proven.
+    events: usize,
+}
+
+/// `tasuki evidence PARCEL --out DIR`, `tasuki evidence --month YYYYMM --out FILE.zip`.
 pub(super) fn evidence(args: &Evidence, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
-    let saved = session.run(session.client.save_evidence(&args.parcel, &args.out))?;
-    if let EvidenceSource::SentRecord { lost } = saved.source {
-        out.remark("EVIDENCE_FROM_RECORD", &from_record(lost));
+    match (&args.parcel, args.month) {
+        (Some(parcel), _) => {
+            let saved = session.run(session.client.save_evidence(parcel, &args.out))?;
+            if let EvidenceSource::SentRecord { lost } = saved.source {
+                out.remark("EVIDENCE_FROM_RECORD", &from_record(lost));
+            }
+            print(&saved, out)?;
+        }
+        (None, Some(month)) => {
+            let Evidence { partner, with_parcels, .. } = *args;
+            let bar = Bar::new(out.lang());
+            let options = MonthOptions { month, partner, with_parcels };
+            let saved = session.run(session.client.save_month(&options, &args.out, &bar));
+            bar.clear();
+            print_month(&saved?, partner, out)?;
+        }
+        (None, None) => {
+            return Err(Failure::usage(
+                "電文ID、または --month YYYYMM を指定してください。",
+                "name a parcel, or a month with --month YYYYMM.",
+            ));
+        }
     }
-    print(&saved, out)?;
     Ok(Exit::Done)
+}
+
+fn print_month(saved: &SavedMonth, partner: Option<OfficeNumber>, out: &mut Output) -> Result<(), Failure> {
+    let SavedMonth { path, month, parcels, events } = saved;
+    let file = path.display().to_string();
+    if out.is_json() {
+        let (month, parcels, events) = (*month, *parcels, *events);
+        out.object(&MonthObject { month, partner, file, parcels, events })?;
+        return Ok(());
+    }
+    let file = shown(&file);
+    out.line(
+        Text::new(
+            format!("送達証明を {file} に保存しました（電文{parcels}件、出来事{events}件）。中の index.html が証明書です。"),
+            format!("Saved the proof in {file} ({parcels} parcels, {events} events). Its index.html is to read."),
+        )
+        .of(out.lang()),
+    )?;
+    out.line(
+        Text::new(
+            format!("いつでもオフラインで検証できます: tasuki verify {file}"),
+            format!("It can be verified at any time, offline: tasuki verify {file}"),
+        )
+        .of(out.lang()),
+    )?;
+    Ok(())
 }
 
 /// What to know of evidence that does not come from the relay.
