@@ -5,10 +5,12 @@
 //! one before (numbers, and the commitment to the leaf before). The place that was reached is kept on disk, behind
 //! what the program has processed, so that a crash neither loses nor skips.
 
+mod atom;
 mod chain;
 mod read;
 mod state;
 
+pub use atom::{AtomFile, MAX_ENTRIES as MAX_ATOM_ENTRIES};
 pub(crate) use chain::first_of_epoch;
 use tasuki_proto::event::Event;
 use tasuki_proto::ids::ParcelKey;
@@ -34,6 +36,9 @@ pub enum News {
         /// does that.
         resend: Vec<ParcelKey>,
     },
+    /// Everything up to here was told, and the place in the feed is kept as soon as this returns: what the program made
+    /// of it should be durable now. `Break` keeps nothing: what came since the last one comes again.
+    UpToHere,
     /// The connection to the relay is lost; [`Client::watch`](crate::Client::watch) tries again by itself.
     Lost(SdkError),
     /// The relay is connected again.
@@ -49,6 +54,14 @@ pub struct FeedEvent {
     pub index: u64,
     /// What happened.
     pub event: Event,
+}
+
+/// How a feed is read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FeedOptions {
+    /// Keep the place on disk behind every event, not only behind a batch of them (at most 500): after a crash no more
+    /// than one comes again. Costs a sync of the disk for each.
+    pub keep_each: bool,
 }
 
 /// How far a feed was read.

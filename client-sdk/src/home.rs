@@ -10,7 +10,8 @@
 //! trust/profile.toml optional: where certificates name the office, if not as the trial CA's do
 //! log-key            the log's verifier key, pinned at first contact
 //! sealing.key        a P-256 key for receiving, only if the certificate may not encrypt
-//! state/             feed cursor, checkpoints seen, what the log lost, parcels half fetched, marks of plan and result
+//! state/             feed cursor, entries of the Atom feed, checkpoints seen, what the log lost, parcels half fetched,
+//!                    marks of plan and result
 //! outbox/            signed containers that were not accepted yet
 //! sent/              one record for each accepted parcel
 //! archive/           what was sent, sealed to the own key, for `archive_days`
@@ -62,6 +63,8 @@ pub(crate) const EPOCHS: &str = "state/epochs.json";
 pub(crate) const PROGRESS_MARKS: &str = "state/progress-marks.json";
 /// How far the feed was read.
 pub(crate) const FEED: &str = "state/feed.json";
+/// What the Atom feed holds.
+pub(crate) const ATOM: &str = "state/atom.json";
 /// Signed containers that were not accepted yet.
 pub(crate) const OUTBOX: &str = "outbox";
 /// Records of accepted parcels.

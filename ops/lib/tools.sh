@@ -57,11 +57,13 @@ postgres_programs() {
     dirname "$(readlink -f "$initdb")"
 }
 
-# What the tests and the demo need beside a build. openssl and unzip play a receiver without Tasuki.
+# What the tests and the demo need beside a build. openssl and unzip play a receiver without Tasuki; python3 is the
+# program that is told of events, and reads the Atom feed with a parser that is not ours.
 install_test_tools() {
     install_build_tools
     install_command openssl openssl
     install_command unzip unzip
+    install_command python3 python3
     postgres_programs >/dev/null || install_packages postgresql
     postgres_programs >/dev/null || fail "PostgreSQL is missing: no initdb in /usr/lib/postgresql or PATH"
 }

@@ -296,6 +296,12 @@ pub(crate) struct Watch {
     /// Show what is new and end
     #[arg(long)]
     pub(crate) once: bool,
+    /// Program to run for each piece of news, with its arguments up to the end or to ";"; it gets one JSON object
+    #[arg(long, value_name = "CMD", num_args = 1.., allow_hyphen_values = true, value_terminator = ";")]
+    pub(crate) exec: Vec<OsString>,
+    /// File to keep as an Atom feed of the newest 100 events
+    #[arg(long, value_name = "FILE")]
+    pub(crate) atom: Option<PathBuf>,
 }
 
 /// Flags of `offices`.

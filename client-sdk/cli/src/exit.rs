@@ -50,6 +50,8 @@ pub(crate) enum Failure {
     Sdk(SdkError),
     /// The command was called in a way that makes no sense.
     Usage(Text),
+    /// Something outside failed for good; its stable word, and what to do.
+    Stopped(&'static str, Text),
     /// Standard output can't be written.
     Output(io::Error),
 }
@@ -66,6 +68,7 @@ impl Failure {
             Self::Sdk(error) => error.kind().into(),
             // Whoever closes our output early (`tasuki inbox | head -1`) has seen enough.
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
+            Self::Stopped(..) => Exit::Rejected,
             Self::Usage(_) | Self::Output(_) => Exit::Usage,
         }
     }

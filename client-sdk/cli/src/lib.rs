@@ -60,6 +60,7 @@ fn tell(failure: &Failure, out: &mut Output) -> Exit {
             }
         }
         Failure::Usage(message) => out.error("USAGE", message),
+        Failure::Stopped(word, message) => out.error(word, message),
         Failure::Output(error) if error.kind() == std::io::ErrorKind::BrokenPipe => {}
         Failure::Output(error) => out.error("OUTPUT", &lang::Text::new(error.to_string(), error.to_string())),
     }

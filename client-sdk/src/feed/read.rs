@@ -7,7 +7,7 @@ use tasuki_proto::{evidence, limits, pb, reason};
 
 use super::chain::{NewEpoch, follow};
 use super::state::{self, Place};
-use super::{FeedEvent, FeedPosition, News};
+use super::{FeedEvent, FeedOptions, FeedPosition, News};
 use crate::blocking;
 use crate::checkpoints::{self, AlongProof};
 use crate::client::Client;
@@ -47,8 +47,20 @@ impl Client {
         &self,
         on_news: impl FnMut(&News) -> ControlFlow<()>,
     ) -> Result<FeedPosition, SdkError> {
+        self.sync_feed_with(FeedOptions::default(), on_news).await
+    }
+
+    /// [`Client::sync_feed`] with options.
+    ///
+    /// # Errors
+    /// As [`Client::sync_feed`].
+    pub async fn sync_feed_with(
+        &self,
+        options: FeedOptions,
+        on_news: impl FnMut(&News) -> ControlFlow<()>,
+    ) -> Result<FeedPosition, SdkError> {
         let _lock = self.home().lock(Task::Feed).await?;
-        let mut reader = Reader::open(self, on_news)?;
+        let mut reader = Reader::open(self, options, on_news)?;
         let caller = &self.inner.caller;
         loop {
             let (cursor, known_size) = (reader.cursor(), reader.known_size().await?);
@@ -82,8 +94,20 @@ impl Client {
         &self,
         on_news: impl FnMut(&News) -> ControlFlow<()>,
     ) -> Result<FeedPosition, SdkError> {
+        self.watch_with(FeedOptions::default(), on_news).await
+    }
+
+    /// [`Client::watch`] with options.
+    ///
+    /// # Errors
+    /// As [`Client::sync_feed`].
+    pub async fn watch_with(
+        &self,
+        options: FeedOptions,
+        on_news: impl FnMut(&News) -> ControlFlow<()>,
+    ) -> Result<FeedPosition, SdkError> {
         let _lock = self.home().lock(Task::Feed).await?;
-        let mut reader = Reader::open(self, on_news)?;
+        let mut reader = Reader::open(self, options, on_news)?;
         let mut attempt = 1;
         loop {
             let error = match self.stream(&mut reader, &mut attempt).await {
@@ -150,6 +174,7 @@ enum Link {
 /// A feed that is being read.
 struct Reader<'c, F> {
     client: &'c Client,
+    options: FeedOptions,
     on_news: F,
     place: Place,
     /// Where to ask from, if the relay moved on to an epoch in which nothing stands for us yet.
@@ -159,9 +184,9 @@ struct Reader<'c, F> {
 }
 
 impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
-    fn open(client: &'c Client, on_news: F) -> Result<Self, SdkError> {
+    fn open(client: &'c Client, options: FeedOptions, on_news: F) -> Result<Self, SdkError> {
         let place = state::load(client.home())?;
-        Ok(Self { client, on_news, place, moved_to: None, processed: 0, link: Link::Untried })
+        Ok(Self { client, options, on_news, place, moved_to: None, processed: 0, link: Link::Untried })
     }
 
     fn cursor(&self) -> pb::Cursor {
@@ -225,7 +250,7 @@ impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
         }
         let along = AlongProof { from_size: known_size, hashes: &batch.consistency };
         let checkpoint = self.client.admit_along(&batch.checkpoint, Some(along)).await?;
-        let before = self.place;
+        let mut before = self.place;
         let mut flow = ControlFlow::Continue(());
         for entry in &batch.entries {
             let proven = evidence::check(entry, &checkpoint).map_err(VerificationError::Evidence);
@@ -234,7 +259,7 @@ impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
                 Ok(next) => next,
                 Err(error) => {
                     // What came before is processed all the same.
-                    self.keep(before).await?;
+                    let _ends_anyway = self.keep(before).await?;
                     return Err(error.into());
                 }
             };
@@ -250,9 +275,16 @@ impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
             self.place = next.place;
             self.moved_to = None;
             self.processed += 1;
+            if self.options.keep_each {
+                flow = self.keep(before).await?;
+                before = self.place;
+                if flow.is_break() {
+                    break;
+                }
+            }
         }
-        self.keep(before).await?;
-        Ok(flow)
+        let kept = self.keep(before).await?;
+        Ok(if kept.is_break() { kept } else { flow })
     }
 
     async fn tell_new_epoch(&mut self, new: NewEpoch, to: u64) -> Result<ControlFlow<()>, SdkError> {
@@ -265,11 +297,17 @@ impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
         Ok((self.on_news)(&News::NewEpoch { from: new.from, to, lost, resend }))
     }
 
-    async fn keep(&self, before: Place) -> Result<(), SdkError> {
+    /// Keeps the place, if the program has kept what it made up to here.
+    async fn keep(&mut self, before: Place) -> Result<ControlFlow<()>, SdkError> {
         if self.place == before {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
+        }
+        if (self.on_news)(&News::UpToHere).is_break() {
+            self.place = before;
+            return Ok(ControlFlow::Break(()));
         }
         let (home, place) = (self.client.home().clone(), self.place);
-        blocking::run(move || state::save(&home, &place)).await
+        blocking::run(move || state::save(&home, &place)).await?;
+        Ok(ControlFlow::Continue(()))
     }
 }

@@ -15,3 +15,4 @@ mod proof;
 mod proxied;
 mod set_back;
 mod stage;
+mod watch;

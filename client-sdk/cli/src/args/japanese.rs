@@ -8,7 +8,7 @@ const EXIT_CODES: &str = "終了コード: 0 完了、1 拒否または検証失
                           3 中継サーバーに接続できない（同じコマンドを再実行すれば安全に再開）。";
 
 /// What each command does.
-const COMMANDS: [(&str, &str); 27] = [
+const COMMANDS: &[(&str, &str)] = &[
     ("tasuki", "ケアプランデータを事業所間で運びます: 署名、検査、暗号化、配達、証明。"),
     ("init", "証明書からこの事業所のHOMEを作る（オフラインで可）"),
     ("send", "ファイルを送る（ファイル名の送信元・宛先・通番ごとに電文にまとめる）"),
@@ -39,7 +39,7 @@ const COMMANDS: [(&str, &str); 27] = [
 ];
 
 /// What each argument means, by command and name; `*` is every command.
-const ARGUMENTS: [(&str, &str, &str); 97] = [
+const ARGUMENTS: &[(&str, &str, &str)] = &[
     ("*", "home", "この事業所の設定・鍵・状態のフォルダー（環境変数TASUKI_HOMEでも指定可）"),
     ("*", "json", "結果をJSONで出力する（1行に1オブジェクト）"),
     ("*", "lang", "表示言語（環境変数TASUKI_LANG、LC_ALL、LANGでも指定可）"),
@@ -146,6 +146,12 @@ const ARGUMENTS: [(&str, &str, &str); 97] = [
     ("verify", "log_key", "記録の検証鍵のファイル。省略時は証拠の横のものを使い、表示する"),
     ("verify", "profile", "証明書のどこに事業所番号があるかの設定（TOML）。試行用CAと違う場合"),
     ("watch", "once", "新しいものを表示したら終わる"),
+    (
+        "watch",
+        "exec",
+        "出来事ごとに実行するプログラム。以降の引数（末尾または「;」まで）も渡し、標準入力にJSONを1つ渡す",
+    ),
+    ("watch", "atom", "最新100件の出来事をAtomフィードとして保つファイル"),
     ("offices", "words", "番号・名称・カナに含まれる言葉"),
     ("check", "paths", "ファイル、フォルダー、ZIPファイル"),
     ("view", "file", "標準仕様のCSVファイル"),
@@ -247,14 +253,14 @@ mod tests {
             let inside = || command.get_subcommands().find_map(|c| c.find_subcommand(name));
             command.find_subcommand(name).or_else(inside)
         };
-        for (of, name, _) in ARGUMENTS {
+        for (of, name, _) in ARGUMENTS.iter().copied() {
             let found = match of {
                 "*" | "tasuki" => Some(&command),
                 _ => find(of),
             };
             assert!(found.is_some_and(|c| c.get_arguments().any(|a| a.get_id() == name)), "{of} {name}");
         }
-        for (name, _) in COMMANDS {
+        for (name, _) in COMMANDS.iter().copied() {
             assert!(name == "tasuki" || find(name).is_some(), "{name}");
         }
     }

@@ -167,8 +167,18 @@ fn the_other_commands_take_what_the_contract_says() {
         other => panic!("{other:?}"),
     }
     assert_eq!(refused("offices"), ErrorKind::MissingRequiredArgument);
-    assert!(matches!(parsed("watch").command, Command::Watch(Watch { once: false })));
-    assert!(matches!(parsed("watch --once").command, Command::Watch(Watch { once: true })));
+    assert!(matches!(parsed("watch").command, Command::Watch(Watch { once: false, .. })));
+    assert!(matches!(parsed("watch --once").command, Command::Watch(Watch { once: true, .. })));
+    // The program takes everything behind it, up to the end or a semicolon.
+    let Command::Watch(watch) = parsed("watch --exec notify -v --json --once").command else { panic!() };
+    assert_eq!(
+        (watch.exec, watch.once),
+        (["notify", "-v", "--json", "--once"].map(Into::into).into(), false)
+    );
+    let Command::Watch(watch) = parsed("watch --exec notify -v ; --once --atom f.xml").command else {
+        panic!()
+    };
+    assert_eq!((watch.exec.len(), watch.once, watch.atom), (2, true, Some("f.xml".into())));
     for shell in ["bash", "zsh", "fish", "powershell"] {
         assert!(matches!(parsed(&format!("completions {shell}")).command, Command::Completions(_)));
     }

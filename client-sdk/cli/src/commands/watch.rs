@@ -1,10 +1,17 @@
-//! `tasuki watch`: the feed, live. It resumes behind the last event that was printed.
+//! `tasuki watch`: the feed, live. It resumes behind the last event that was printed, handed to the program of `--exec`
+//! and written into the file of `--atom`.
+
+mod atom;
+mod exec;
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_sdk::feed::{FeedEvent, News};
+use tasuki_proto::ids::ParcelKey;
+use tasuki_sdk::feed::{FeedEvent, FeedOptions, News};
 use tasuki_sdk::{Clock as _, LostRange, SystemClock};
 
 use crate::args::Watch;
@@ -18,6 +25,8 @@ use crate::output::Output;
 use crate::table::shown;
 use crate::words;
 
+use self::atom::Atom;
+use self::exec::{Exec, Outcome};
 use super::names::Names;
 use super::{Session, losses};
 
@@ -47,26 +56,71 @@ struct NewEpochLine {
 
 /// `tasuki watch`.
 pub(super) fn watch(args: &Watch, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
-    let mut names = Names::new(&session.client);
+    let client = &session.client;
+    let stop = Arc::new(AtomicBool::new(false));
+    let atom = args.atom.as_deref().map(|path| Atom::open(client, path)).transpose()?;
+    let exec = Exec::new(&args.exec, Arc::clone(&stop));
+    let options = FeedOptions { keep_each: exec.is_some() };
+    let mut listener = Listener { names: Names::new(client), exec, atom, out };
     let mut failed = None;
-    let on_news = |news: &News| match tell(news, &mut names, out) {
-        Ok(()) => ControlFlow::Continue(()),
-        Err(failure) => {
+    let on_news = |news: &News| {
+        let heard = listener.hear(news);
+        heard.unwrap_or_else(|failure| {
             failed = Some(failure);
             ControlFlow::Break(())
-        }
+        })
     };
     session.runtime.block_on(async {
+        // On a task of its own: a program of --exec may be at work while nothing here is looked at.
+        let asked = tokio::spawn(async move {
+            asked_to_stop().await;
+            stop.store(true, Ordering::Relaxed);
+        });
         if args.once {
-            session.client.sync_feed(on_news).await.map(drop)
+            client.sync_feed_with(options, on_news).await.map(drop)
         } else {
             tokio::select! {
-                ended = session.client.watch(on_news) => ended.map(drop),
-                () = asked_to_stop() => Ok(()),
+                ended = client.watch_with(options, on_news) => ended.map(drop),
+                _ = asked => Ok(()),
             }
         }
     })?;
     failed.map_or(Ok(Exit::Done), Err)
+}
+
+/// Whoever is told.
+struct Listener<'o> {
+    names: Names,
+    exec: Option<Exec>,
+    atom: Option<Atom>,
+    out: &'o mut Output,
+}
+
+impl Listener<'_> {
+    /// Tells one piece of news everywhere. When this continues, it counts as processed.
+    fn hear(&mut self, news: &News) -> Result<ControlFlow<()>, Failure> {
+        if let Some(exec) = &self.exec {
+            let outcome = match news {
+                News::Event(event) => exec.run(&event_line(event), self.out)?,
+                News::NewEpoch { from, to, lost, resend } => {
+                    exec.run(&new_epoch_line(*from, *to, *lost, resend), self.out)?
+                }
+                _ => Outcome::Done,
+            };
+            if outcome == Outcome::Stopped {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        if let Some(atom) = &mut self.atom {
+            match news {
+                News::Event(event) => atom.add(event, &mut self.names),
+                News::UpToHere => atom.write()?,
+                _ => {}
+            }
+        }
+        tell(news, &mut self.names, self.out)?;
+        Ok(ControlFlow::Continue(()))
+    }
 }
 
 /// Ends when somebody presses Ctrl-C, or a service manager asks.
@@ -107,13 +161,9 @@ fn tell(news: &News, names: &mut Names, out: &mut Output) -> Result<(), Failure>
     if out.is_json() {
         match news {
             News::Event(event) => out.object(&event_line(event))?,
-            News::NewEpoch { from, to, lost, resend } => out.object(&NewEpochLine {
-                kind: "feed.new-epoch",
-                from_epoch: *from,
-                epoch: *to,
-                lost: *lost,
-                resend: resend.iter().map(|key| key.id.to_string()).collect(),
-            })?,
+            News::NewEpoch { from, to, lost, resend } => {
+                out.object(&new_epoch_line(*from, *to, *lost, resend))?;
+            }
             _ => {}
         }
         return Ok(());
@@ -158,6 +208,16 @@ fn connection(news: &News) -> Option<(&'static str, Text)> {
     }
 }
 
+fn new_epoch_line(
+    from_epoch: u64,
+    epoch: u64,
+    lost: Option<(u64, u64)>,
+    resend: &[ParcelKey],
+) -> NewEpochLine {
+    let resend = resend.iter().map(|key| key.id.to_string()).collect();
+    NewEpochLine { kind: "feed.new-epoch", from_epoch, epoch, lost, resend }
+}
+
 fn event_line(event: &FeedEvent) -> EventLine<'_> {
     let office = |key| event.event.office(key).map(|number| number.to_string());
     EventLine {
@@ -170,17 +230,21 @@ fn event_line(event: &FeedEvent) -> EventLine<'_> {
 }
 
 /// `2026-11-21 20:38:34  released to the receiver  1371215102 … → 9971100012 …  0193a3f0-…`.
-fn line(event: &FeedEvent, mut name: impl FnMut(OfficeNumber) -> String, lang: Lang) -> String {
+fn line(event: &FeedEvent, name: impl FnMut(OfficeNumber) -> String, lang: Lang) -> String {
     let what = words::event(&event.event.kind);
     let mut parts = vec![japan_seconds(event.event.time_us), what.of(lang).to_owned()];
-    let mut named = |key| event.event.office(key).map(|number| office(number, &name(number)));
-    match (named("sender"), named("recipient"), named("office").or_else(|| named("holder"))) {
-        (Some(sender), Some(recipient), _) => parts.push(format!("{sender} → {recipient}")),
-        (_, _, Some(office)) => parts.push(office),
-        _ => {}
-    }
+    parts.extend(who(event, name));
     parts.extend(event.event.parcel().map(|key| key.id.to_string()));
     shown(&parts.join("  ")).into_owned()
+}
+
+/// `1371215102 … → 9971100012 …`, or the one office that an event is about.
+fn who(event: &FeedEvent, mut name: impl FnMut(OfficeNumber) -> String) -> Option<String> {
+    let mut named = |key| event.event.office(key).map(|number| office(number, &name(number)));
+    match (named("sender"), named("recipient"), named("office").or_else(|| named("holder"))) {
+        (Some(sender), Some(recipient), _) => Some(format!("{sender} → {recipient}")),
+        (_, _, office) => office,
+    }
 }
 
 #[cfg(test)]
