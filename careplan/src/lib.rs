@@ -111,6 +111,7 @@ pub mod ms932;
 pub mod office;
 pub mod one_file;
 pub mod parcel;
+pub mod policy;
 pub mod record;
 pub mod samples;
 pub mod serial;

@@ -33,6 +33,11 @@ impl Severities {
         Self { as_errors: rules.into_iter().collect() }
     }
 
+    /// The rules whose warnings are errors.
+    pub fn rules(&self) -> impl Iterator<Item = RuleId> {
+        self.as_errors.iter().copied()
+    }
+
     /// What both demand.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {

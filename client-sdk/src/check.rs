@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use tasuki_careplan::attachment::AttachmentName;
-use tasuki_careplan::check::check_file;
+use tasuki_careplan::check::check_file_with;
 use tasuki_careplan::file::SourceFile;
 use tasuki_careplan::file_name::{FileName, looks_standard};
 use tasuki_careplan::finding::Findings;
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_careplan::parcel::{CheckOptions, ParcelCheck, ParcelFacts, check_parcel};
+use tasuki_careplan::parcel::{ParcelCheck, ParcelFacts, check_parcel};
+use tasuki_careplan::policy::CheckPolicy;
 use tasuki_careplan::unit::{Recognised, SendUnit};
 
 use crate::error::SdkError;
@@ -94,6 +95,18 @@ pub struct CheckedFile {
 /// # Errors
 /// A path does not exist or can't be read, or a ZIP is none.
 pub fn check(paths: &[PathBuf], progress: &dyn Progress) -> Result<CheckReport, SdkError> {
+    check_by(&CheckPolicy::default(), paths, progress)
+}
+
+/// [`check`] by a policy of one's own, for example with what a HOME's `[checks]` demands.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_by(
+    policy: &CheckPolicy,
+    paths: &[PathBuf],
+    progress: &dyn Progress,
+) -> Result<CheckReport, SdkError> {
     let heap = Heap::of(paths, progress)?;
     let as_units = !is_one_file(paths, &heap);
     let mut checked: Vec<Option<CheckedFile>> = heap.files.iter().map(|_| None).collect();
@@ -104,7 +117,7 @@ pub fn check(paths: &[PathBuf], progress: &dyn Progress) -> Result<CheckReport, 
             .iter()
             .map(|(member, bytes)| SourceFile { name: &heap.files[*member].name, bytes })
             .collect();
-        let check = if as_units { check_heap(&sources) } else { check_alone(&sources) };
+        let check = if as_units { check_heap(policy, &sources) } else { check_alone(policy, &sources) };
         for ((member, _), findings) in content.iter().zip(&check.findings) {
             checked[*member] = Some(CheckedFile::of(&heap.files[*member], findings));
         }
@@ -173,17 +186,17 @@ fn read<'h>(
     Ok(content)
 }
 
-fn check_heap(sources: &[SourceFile<'_>]) -> ParcelCheck {
-    check_parcel(&ParcelFacts::default(), sources, &CheckOptions::default())
+fn check_heap(policy: &CheckPolicy, sources: &[SourceFile<'_>]) -> ParcelCheck {
+    check_parcel(&ParcelFacts::default(), sources, &policy.options())
 }
 
-fn check_alone(sources: &[SourceFile<'_>]) -> ParcelCheck {
+fn check_alone(policy: &CheckPolicy, sources: &[SourceFile<'_>]) -> ParcelCheck {
     match sources {
         [file] if looks_standard(file.name) => {
-            let findings = vec![check_file(file.name, file.bytes)];
+            let findings = vec![check_file_with(file.name, file.bytes, &policy.severities)];
             ParcelCheck { findings, names: Vec::new(), units: Recognised::default() }
         }
-        _ => check_heap(sources),
+        _ => check_heap(policy, sources),
     }
 }
 

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use ring::rand::SystemRandom;
+use tasuki_careplan::finding::RuleId;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_careplan::policy::CheckPolicy;
+use tasuki_careplan::severity::Severities;
 use tasuki_certs::cms_sign::{self, Content};
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
@@ -72,6 +75,19 @@ struct Contact {
     at_us: i64,
     log: LogVerifier,
     info: RelayInfo,
+    checks: CheckPolicy,
+}
+
+/// What a relay demands of files. Rules that only a later version knows are left to it.
+fn demanded(rules: &[String], documents: &str, known_only: bool) -> Result<CheckPolicy, SdkError> {
+    let rules = rules.iter().filter_map(|rule| RuleId::ALL.into_iter().find(|known| known.as_str() == rule));
+    let policy = CheckPolicy::default().taking_unknown_documents(!known_only);
+    let policy = policy.and(&Severities::strict_about(rules));
+    if documents.is_empty() {
+        return Ok(policy);
+    }
+    let unfit = |_| VerificationError::Incomplete("a registry of documents that can be read");
+    Ok(policy.with_documents(documents).map_err(unfit)?)
 }
 
 impl Client {
@@ -170,7 +186,15 @@ impl Client {
             max_container_bytes: relay.max_container_bytes,
             now_us: time::parse_us(&relay.now),
         };
-        Ok(contact.insert(Contact { at_us: self.now_us(), log, info }))
+        let checks = demanded(&relay.rules_as_errors, &relay.documents, relay.known_documents_only)?;
+        Ok(contact.insert(Contact { at_us: self.now_us(), log, info, checks }))
+    }
+
+    /// What files are checked by before they leave: what the relay demands, as far as it is known, and what this HOME adds.
+    pub(crate) async fn checks(&self) -> CheckPolicy {
+        let contact = self.inner.contact.lock().await;
+        let relays = contact.as_ref().map(|contact| contact.checks.clone()).unwrap_or_default();
+        relays.and(&self.home().config().checks.as_errors)
     }
 
     /// Has the relay register the sealing key, once.

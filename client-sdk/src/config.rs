@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_careplan::severity::Severities;
 use tasuki_certs::trust::RevocationPolicy;
 
 use crate::error::{ConfigError, SdkError, words};
@@ -44,6 +45,28 @@ pub struct Config {
     /// How revocation of other offices' certificates is decided.
     #[serde(default)]
     pub revocation: RevocationPolicy,
+    /// What is demanded of files beyond the standard and the relay.
+    #[serde(default)]
+    pub checks: ChecksConfig,
+    /// How parcels are sent.
+    #[serde(default)]
+    pub send: SendConfig,
+}
+
+/// `[checks]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ChecksConfig {
+    /// Rules whose warnings count as errors, such as `["CHECK_DIGIT"]`.
+    pub as_errors: Severities,
+}
+
+/// `[send]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SendConfig {
+    /// Nothing goes to an office that nothing was ever sent to, unless somebody agrees (`--new-partner`).
+    pub confirm_new_partners: bool,
 }
 
 /// Files of the key with its certificate, relative to HOME or absolute.
@@ -100,6 +123,8 @@ impl Config {
             attempts: default_attempts(),
             identity,
             revocation: RevocationPolicy::default(),
+            checks: ChecksConfig::default(),
+            send: SendConfig::default(),
         }
     }
 

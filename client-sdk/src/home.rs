@@ -61,6 +61,8 @@ pub(crate) const CHECKPOINTS: &str = "state/checkpoints";
 pub(crate) const EPOCHS: &str = "state/epochs.json";
 /// What was marked by hand of plan and result.
 pub(crate) const PROGRESS_MARKS: &str = "state/progress-marks.json";
+/// Offices that something was sent to.
+pub(crate) const PARTNERS: &str = "state/partners";
 /// How far the feed was read.
 pub(crate) const FEED: &str = "state/feed.json";
 /// What the Atom feed holds.

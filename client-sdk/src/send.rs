@@ -11,6 +11,7 @@
 //! lies in the outbox is sent again as the same bytes, which the relay answers with its first result.
 
 mod addressed;
+mod destinations;
 mod fingerprint;
 mod outbox;
 pub mod plan;
@@ -59,8 +60,20 @@ pub struct SendOptions {
     pub skip_unneeded: bool,
     /// Hold the parcels after acceptance, invisible to their receivers (登録・保留).
     pub hold: Option<Hold>,
+    /// What about offices that nothing was ever sent to.
+    pub new_partners: NewPartners,
     /// The software that the parcels name as their maker.
     pub software: Software,
+}
+
+/// What about offices that nothing was ever sent to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NewPartners {
+    /// As the HOME's `[send]` says: they get what is theirs, or somebody must agree first.
+    #[default]
+    AsConfigured,
+    /// They are meant.
+    Meant,
 }
 
 /// How long parcels are held.
@@ -85,6 +98,7 @@ impl Default for SendOptions {
             only: None,
             skip_unneeded: false,
             hold: None,
+            new_partners: NewPartners::AsConfigured,
             software,
         }
     }
@@ -132,6 +146,8 @@ pub struct ParcelReport {
     pub files: Vec<String>,
     /// Warnings of the checks.
     pub warnings: Vec<Finding>,
+    /// Nothing had ever been sent to this office.
+    pub new_partner: bool,
     /// What became of it.
     pub outcome: SendOutcome,
 }

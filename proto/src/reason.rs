@@ -24,6 +24,10 @@ pub const RECIPIENT_UNKNOWN: &str = "RECIPIENT_UNKNOWN";
 pub const RECIPIENT_SUSPENDED: &str = "RECIPIENT_SUSPENDED";
 /// No key of the receiving office is registered.
 pub const RECIPIENT_NO_KEY: &str = "RECIPIENT_NO_KEY";
+/// The receiving office's software does not read the standard's files.
+pub const RECIPIENT_NOT_READY: &str = "RECIPIENT_NOT_READY";
+/// Nothing was ever sent to this office, and nobody agreed to begin.
+pub const NEW_PARTNER: &str = "NEW_PARTNER";
 /// Names, `parcel.json` and signature disagree about the receiver.
 pub const RECIPIENT_MISMATCH: &str = "RECIPIENT_MISMATCH";
 /// Sender and receiver are the same office.
@@ -198,6 +202,16 @@ const TABLE: &[Explanation] = &[
         RECIPIENT_NO_KEY,
         "宛先事業所の鍵がまだ登録されていません。宛先が一度接続すると登録されます。",
         "The receiving office has no key yet; one is registered when it first connects.",
+    ),
+    row(
+        RECIPIENT_NOT_READY,
+        "宛先事業所のソフトは標準仕様のファイルを読めません。PDFを添付するか、他の方法で送ってください。",
+        "The receiving office's software does not read the standard's files; attach a PDF, or send it another way.",
+    ),
+    row(
+        NEW_PARTNER,
+        "初めて送る事業所です。番号と名称を確認し、正しければ --new-partner を付けて送り直してください。",
+        "Nothing was ever sent to this office; check its number and name, and send again with --new-partner.",
     ),
     row(
         RECIPIENT_MISMATCH,

@@ -3,6 +3,7 @@
 //! [`template`] is the file that `init` writes: every key with its default and what it means. A test reads it
 //! and compares it with the defaults below, so the two can't drift apart.
 
+mod checks;
 mod lifecycle;
 mod limits;
 pub mod period;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use checks::ChecksConfig;
 pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
 
@@ -34,6 +36,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// Where and why.
         source: Box<toml::de::Error>,
+    },
+    /// The registry of documents is none.
+    #[error("{path}: {problem}")]
+    Documents {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
     },
     /// A value that makes no sense.
     #[error("{path}: {key}: {problem}")]
@@ -67,6 +77,9 @@ pub struct Config {
     pub trust: TrustConfig,
     /// The relay's own CA for trials.
     pub trial_ca: Option<TrialCaConfig>,
+    /// What is demanded of files.
+    #[serde(default)]
+    pub checks: ChecksConfig,
     /// How long parcels wait.
     #[serde(default)]
     pub lifecycle: LifecycleConfig,
@@ -308,6 +321,7 @@ impl Config {
             paths.iter_mut().for_each(here);
         }
         self.trust.profile.iter_mut().for_each(here);
+        self.checks.documents.iter_mut().for_each(here);
         if let Some(ca) = &mut self.trial_ca {
             for path in [&mut ca.certificate, &mut ca.key, &mut ca.register, &mut ca.crl] {
                 here(path);

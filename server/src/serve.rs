@@ -15,7 +15,7 @@ use crate::access::Access;
 use crate::boot::{Boot, BootError};
 use crate::clock::Clock;
 use crate::committer::{Fatal, Started};
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::directory::Directory;
 use crate::intake::{Archivist, Intake};
 use crate::metrics;
@@ -49,6 +49,9 @@ pub enum ServeError {
     /// Store, log or keys.
     #[error(transparent)]
     Boot(#[from] BootError),
+    /// What the configuration names.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// Trust anchors, CRLs or the profile.
     #[error(transparent)]
     Trust(#[from] TrustSetupError),
@@ -139,7 +142,7 @@ impl Relay {
             store.clone(),
             Arc::clone(&clock),
             config,
-        ));
+        )?);
         let access =
             Access::new(trust.clone(), Arc::clone(&directory), committer.clone(), Arc::clone(&clock));
         let (shutdown, stopping) = Shutdown::new();

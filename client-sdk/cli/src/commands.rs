@@ -47,7 +47,7 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Init(args) => init::init(args, &global, out),
         Command::Verify(args) => verify::verify(args, out),
         Command::Completions(args) => completions::completions(args.shell, out),
-        Command::Check(args) => check::check(&args, out),
+        Command::Check(args) => check::check(&args, global.home.as_deref(), out),
         Command::View(args) => view::view(&args, out),
         Command::Split(args) => split::split(&args, out),
         Command::Join(args) => join::join(&args, out),

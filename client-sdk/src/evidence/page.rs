@@ -33,10 +33,11 @@ pub(crate) fn render(index: &MonthIndex, events: &[Vec<Event>]) -> String {
     let mut page = String::with_capacity(16 * 1024);
     let (year, month) = (index.month.year(), index.month.month());
     push(&mut page, "<!DOCTYPE html>\n<html lang=\"ja\"><head><meta charset=\"utf-8\">");
-    let _ = write!(page, "<title>送達証明 {year}年{month}月</title><style>{STYLE}</style></head><body>\n");
+    let _ = write!(page, "<title>送達証明 {year}年{month}月</title><style>{STYLE}</style></head><body>");
+    page.push('\n');
     let _ = write!(
         page,
-        "<h1>送達証明 {year}年{month}月分 <span class=\"en\">Proof of delivery {year}-{month:02}</span></h1>\n"
+        "<h1>送達証明 {year}年{month}月分 <span class=\"en\">Proof of delivery {year}-{month:02}</span></h1>"
     );
     facts(&mut page, index);
     for (parcel, events) in index.parcels.iter().zip(events) {

@@ -17,6 +17,7 @@ use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
 use super::layout::{EventIndex, INDEX, Index};
+use super::month::PAGE;
 use super::{EvidenceSource, SavedEvidence, readme, recorded};
 use crate::client::Client;
 use crate::error::{ConfigError, Refusal, SdkError, VerificationError, words};
@@ -291,7 +292,7 @@ impl Folder {
         let file = files::create(&unfinished, Access::Default).map_err(|e| SdkError::io(&unfinished, &e))?;
         let mut zip = ZipWriter::new(io::BufWriter::new(file));
         // The page first: who looks into the file by hand sees it at once.
-        let first = |name: &&String| (name.contains('/'), !name.ends_with(".html"), (*name).clone());
+        let first = |name: &&String| (name.contains('/'), *name != PAGE, (*name).clone());
         let mut names: Vec<&String> = self.names.iter().collect();
         names.sort_by_key(first);
         for name in names {

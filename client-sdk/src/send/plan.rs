@@ -1,6 +1,6 @@
 //! From a heap of files to parcels: grouping, attachments, notes, and what can't be sent.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use tasuki_careplan::attachment::{AttachmentName, is_addressed};
@@ -16,7 +16,7 @@ use tasuki_proto::parcel::{ATTACHMENT, ATTACHMENTS, Software};
 
 use super::select::{self, LeftOut};
 use super::source::{self, Found, Source};
-use super::{Hold, SendOptions, addressed, serials};
+use super::{Hold, NewPartners, SendOptions, addressed, serials};
 use crate::error::{ConfigError, SdkError, words};
 use crate::finding::Finding;
 use crate::parcel::describe;
@@ -33,6 +33,10 @@ pub struct Plan {
     pub(super) again: bool,
     pub(super) unchecked: bool,
     pub(super) hold: Option<Hold>,
+    pub(super) new_partners: NewPartners,
+    /// New partners that somebody agreed to, and that somebody declined.
+    pub(super) agreed: BTreeSet<OfficeNumber>,
+    pub(super) declined: BTreeSet<OfficeNumber>,
     pub(super) software: Software,
 }
 
@@ -143,6 +147,9 @@ pub fn plan(paths: &[PathBuf], options: &SendOptions, own: OfficeNumber) -> Resu
         again: options.again,
         unchecked: options.unchecked,
         hold: options.hold,
+        new_partners: options.new_partners,
+        agreed: BTreeSet::new(),
+        declined: BTreeSet::new(),
         software: options.software.clone(),
     })
 }

@@ -8,7 +8,8 @@ use ring::rand::SystemRandom;
 use tasuki_careplan::file::SourceFile;
 use tasuki_careplan::finding::RuleId;
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_careplan::parcel::{CheckOptions, ParcelFacts, check_parcel};
+use tasuki_careplan::parcel::{ParcelFacts, check_parcel};
+use tasuki_careplan::policy::CheckPolicy;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
 use tasuki_proto::limits::{MAX_FILES, MAX_INFLATED_BYTES, MAX_NOTE_CHARS};
@@ -16,6 +17,7 @@ use tasuki_proto::parcel::{self, FileEntry, Header, Software};
 use tasuki_proto::reason;
 
 use super::Hold;
+use super::destinations::Destinations;
 use super::fingerprint::Fingerprint;
 use super::outbox::Outbox;
 use super::plan::PlannedParcel;
@@ -57,6 +59,8 @@ pub(super) struct Workshop {
     pub(super) again: bool,
     pub(super) unchecked: bool,
     pub(super) hold: Option<Hold>,
+    pub(super) checks: CheckPolicy,
+    pub(super) destinations: Destinations,
     pub(super) software: Software,
     pub(super) rng: SystemRandom,
     pub(super) now_us: i64,
@@ -73,7 +77,7 @@ impl Workshop {
         }
         let files = read(planned)?;
         let (errors, warnings) =
-            if self.unchecked { (Vec::new(), Vec::new()) } else { check(planned, &files) };
+            if self.unchecked { (Vec::new(), Vec::new()) } else { check(planned, &files, &self.checks) };
         if !errors.is_empty() {
             let refusal = Refusal { findings: errors, ..Refusal::of(reason::FILES_REJECTED) };
             return Ok((Prepared::Refused(refusal), warnings));
@@ -148,6 +152,8 @@ impl Workshop {
             Some(Refusal::of(reason::SENDER_MISMATCH))
         } else if planned.recipient == own {
             Some(Refusal::of(reason::RECIPIENT_IS_SENDER))
+        } else if let Some(word) = self.destinations.refuses(planned, self.unchecked) {
+            Some(Refusal::of(word))
         } else if !planned.findings.is_empty() {
             Some(Refusal { findings: planned.findings.clone(), ..Refusal::of(reason::FILES_REJECTED) })
         } else if note_chars > MAX_NOTE_CHARS {
@@ -227,7 +233,7 @@ fn read(planned: &PlannedParcel) -> Result<Vec<Content>, SdkError> {
 }
 
 /// Errors and warnings of the standard's checks: each file, and what the files must agree about.
-fn check(planned: &PlannedParcel, files: &[Content]) -> (Vec<Finding>, Vec<Finding>) {
+fn check(planned: &PlannedParcel, files: &[Content], policy: &CheckPolicy) -> (Vec<Finding>, Vec<Finding>) {
     let facts = ParcelFacts {
         sender: Some(planned.sender),
         recipient: Some(planned.recipient),
@@ -237,7 +243,7 @@ fn check(planned: &PlannedParcel, files: &[Content]) -> (Vec<Finding>, Vec<Findi
     let files = planned.files.iter().zip(files);
     let sources: Vec<SourceFile<'_>> =
         files.map(|(file, (_, bytes))| SourceFile { name: &file.name, bytes }).collect();
-    let check = check_parcel(&facts, &sources, &CheckOptions::default());
+    let check = check_parcel(&facts, &sources, &policy.options());
     // Files of another serial say better why these make no unit.
     let is_echo = |rule: RuleId| rule == RuleId::SendUnit && !planned.serials.is_empty();
     let findings = check.findings.iter().flatten().filter(|finding| !is_echo(finding.rule));

@@ -9,6 +9,7 @@ use tasuki_proto::parcel::OpenParcel;
 use tasuki_proto::reason;
 use tasuki_proto::statement::RefusalReason;
 
+use super::destinations::Destinations;
 use super::fingerprint::Fingerprint;
 use super::prepare::{Prepared, Workshop};
 use super::run::{Draft, How, Work};
@@ -53,7 +54,8 @@ impl Client {
         let bytes = work.iter().map(|w| u64::from(w.kib()) * 1024).sum();
         progress.step(Step::Planned { parcels: work.len(), bytes });
         let software = SendOptions::default().software;
-        let how = How { again: false, unchecked: false, hold: None, software };
+        let destinations = Destinations::default();
+        let how = How { again: false, unchecked: false, hold: None, destinations, software };
         let parcels = self.carry_out(work, how, progress).await?;
         Ok(SendReport { parcels, ..SendReport::default() })
     }

@@ -11,6 +11,7 @@ use tasuki_proto::ids::{ParcelId, ParcelKey};
 use tasuki_proto::parcel::{Header, Software};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::destinations::Destinations;
 use super::fingerprint::Fingerprint;
 use super::outbox::Outbox;
 use super::plan::{Plan, PlannedParcel, plan};
@@ -64,9 +65,10 @@ impl Client {
     pub async fn send(&self, plan: Plan, progress: &dyn Progress) -> Result<SendReport, SdkError> {
         progress.step(Step::Planned { parcels: plan.parcels.len(), bytes: plan.bytes() });
         let _lock = self.home().lock(Task::Send).await?;
-        let Plan { parcels, unsendable, left_out, again, unchecked, hold, software } = plan;
+        let destinations = self.destinations(&plan).await?;
+        let Plan { parcels, unsendable, left_out, again, unchecked, hold, software, .. } = plan;
         let work = parcels.into_iter().map(|p| Work::Planned(Box::new(p))).collect();
-        let how = How { again, unchecked, hold, software };
+        let how = How { again, unchecked, hold, destinations, software };
         let parcels = self.carry_out(work, how, progress).await?;
         Ok(SendReport { parcels, unsendable, left_out })
     }
@@ -81,7 +83,8 @@ impl Client {
         let bytes = work.iter().map(|w| u64::from(w.kib()) * 1024).sum();
         progress.step(Step::Planned { parcels: work.len(), bytes });
         let software = SendOptions::default().software;
-        let how = How { again: false, unchecked: false, hold: None, software };
+        let destinations = Destinations::default();
+        let how = How { again: false, unchecked: false, hold: None, destinations, software };
         let parcels = self.carry_out(work, how, progress).await?;
         Ok(SendReport { parcels, ..SendReport::default() })
     }
@@ -105,7 +108,7 @@ impl Client {
     pub(super) async fn carry_out(
         &self,
         work: Vec<Work>,
-        How { again, unchecked, hold, software }: How,
+        How { again, unchecked, hold, destinations, software }: How,
         progress: &dyn Progress,
     ) -> Result<Vec<ParcelReport>, SdkError> {
         let home = self.home();
@@ -115,6 +118,8 @@ impl Client {
         let outbox = Outbox::of(home);
         let sent = Arc::new(Sent::of(home)?);
         let settler = Settler { client: self.clone(), outbox: outbox.clone(), sent: Arc::clone(&sent) };
+        let new = destinations.new.clone();
+        let checks = self.checks().await;
         let workshop = Workshop {
             home: home.clone(),
             outbox,
@@ -122,6 +127,8 @@ impl Client {
             again,
             unchecked,
             hold,
+            checks,
+            destinations,
             software,
             rng: self.inner.rng.clone(),
             now_us: self.now_us(),
@@ -141,7 +148,12 @@ impl Client {
             }
         };
         tokio::join!(prepare, submit, collect);
-        Ok(reports.into_iter().flatten().collect())
+        let mut reports: Vec<ParcelReport> = reports.into_iter().flatten().collect();
+        for report in &mut reports {
+            report.new_partner = new.contains(&report.recipient);
+        }
+        self.remember_partners(&reports)?;
+        Ok(reports)
     }
 }
 
@@ -151,6 +163,7 @@ pub(super) struct How {
     pub(super) again: bool,
     pub(super) unchecked: bool,
     pub(super) hold: Option<Hold>,
+    pub(super) destinations: Destinations,
     pub(super) software: Software,
 }
 
@@ -291,6 +304,7 @@ impl Draft {
 
     pub(super) fn finish(self, outcome: SendOutcome) -> ParcelReport {
         let Self { parcel, recipient, serial, files, warnings } = self;
-        ParcelReport { parcel, recipient, serial, files, warnings, outcome }
+        // Who is new is known for all together.
+        ParcelReport { parcel, recipient, serial, files, warnings, new_partner: false, outcome }
     }
 }

@@ -10,6 +10,9 @@ use tasuki_careplan::samples;
 use tasuki_proto::parcel::OpenParcel;
 use tasuki_proto::{pb, reason};
 
+use tasuki_careplan::policy::CheckPolicy;
+
+use super::destinations::Destinations;
 use super::outbox::Outbox;
 use super::plan::{Plan, plan};
 use super::prepare::{Prepared, Ready, Workshop};
@@ -172,6 +175,8 @@ impl Bench {
             again,
             unchecked: false,
             hold: None,
+            checks: CheckPolicy::default(),
+            destinations: Destinations::default(),
             software: SendOptions::default().software,
             rng: SystemRandom::new(),
             now_us: NOW_US,

@@ -74,6 +74,10 @@ async fn examine(config: &Config, now_us: i64) -> Vec<Finding> {
     let mut findings =
         vec![Finding::new("config", Status::Ok, "設定を読めました", "the configuration reads")];
     findings.extend(secrets::check(config));
+    findings.push(match config.checks.policy() {
+        Ok(_) => Finding::new("checks", Status::Ok, "検査の設定を読めました", "the demands on files read"),
+        Err(error) => Finding::failed("checks", &error),
+    });
     match desk::open_to_read(config).await {
         Ok(store) => {
             findings.extend(database::check(&store, config, now_us).await);

@@ -3,6 +3,7 @@
 use tasuki_proto::event::{Event, kind, sha256};
 use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::lifecycle::{self, Act, Party, State, Step};
+use tasuki_proto::parcel::ATTACHMENT;
 use tasuki_proto::statement::Word;
 use tasuki_proto::{limits, reason};
 
@@ -25,8 +26,12 @@ impl Draft<'_> {
                 [(delivery.key.sender, Refused::Sender), (delivery.recipient, Refused::Recipient)]
             {
                 let row = self.store.office_in(tx, office).await?;
-                if row.is_none_or(|o| o.state != OfficeState::Active) {
+                let Some(row) = row.filter(|o| o.state == OfficeState::Active) else {
                     return Ok(Err(refused));
+                };
+                let standard = || delivery.files.iter().any(|file| file.kind != ATTACHMENT);
+                if office == delivery.recipient && !row.standard_ready && standard() {
+                    return Ok(Err(Refused::Because(reason::RECIPIENT_NOT_READY)));
                 }
             }
         }

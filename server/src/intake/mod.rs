@@ -15,13 +15,14 @@ use bytes::Bytes;
 use ring::rand::SystemRandom;
 use tasuki_careplan::file::SourceFile;
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_careplan::parcel::{CheckOptions, ParcelFacts, check_parcel};
+use tasuki_careplan::parcel::{ParcelFacts, check_parcel};
+use tasuki_careplan::policy::CheckPolicy;
 use tasuki_certs::cms_verify::{SignatureVerifier, VerifiedSignature};
 use tasuki_certs::profile::Identity;
 use tasuki_certs::seal::seal;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::ParcelKey;
-use tasuki_proto::parcel::{Header, OpenParcel, ParcelFile};
+use tasuki_proto::parcel::{ATTACHMENT, Header, OpenParcel, ParcelFile};
 use tasuki_proto::{limits, reason};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -35,7 +36,7 @@ use crate::access::Caller;
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::committer::change::{Change, Delivery, Done};
-use crate::config::{Config, LifecycleConfig};
+use crate::config::{Config, ConfigError, LifecycleConfig};
 use crate::directory::{Directory, Member};
 use crate::store::Store;
 use crate::store::parcels::FileRow;
@@ -82,12 +83,16 @@ pub struct Intake {
     store: Store,
     clock: Arc<dyn Clock>,
     lifecycle: LifecycleConfig,
+    checks: CheckPolicy,
     workers: Workers,
     rng: SystemRandom,
 }
 
 impl Intake {
-    /// An intake that works on as many parcels at once as the configuration says, and holds them as it says.
+    /// An intake that works on as many parcels at once as the configuration says, and checks and holds them as it says.
+    ///
+    /// # Errors
+    /// The registry of documents can't be read.
     pub fn new(
         directory: Arc<Directory>,
         verifier: Arc<SignatureVerifier>,
@@ -96,11 +101,11 @@ impl Intake {
         store: Store,
         clock: Arc<dyn Clock>,
         config: &Config,
-    ) -> Self {
+    ) -> Result<Self, ConfigError> {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = config.limits.workers;
         let workers = if workers == 0 { cores() } else { workers as usize };
-        Self {
+        Ok(Self {
             directory,
             verifier,
             archivist,
@@ -108,9 +113,15 @@ impl Intake {
             store,
             clock,
             lifecycle: config.lifecycle.clone(),
+            checks: config.checks.policy()?,
             workers: Workers::start(workers),
             rng: SystemRandom::new(),
-        }
+        })
+    }
+
+    /// What files are checked by.
+    pub fn checks(&self) -> &CheckPolicy {
+        &self.checks
     }
 
     /// Runs work on one of the worker threads.
@@ -199,7 +210,7 @@ impl Intake {
             .map_err(|error| about(error.into()))?;
         check_parties(header, &signature, caller.office, now_us).map_err(about)?;
         let recipient = self.recipient(header, runtime).map_err(about)?;
-        let files = check_files(&parcel).map_err(about)?;
+        let files = check_files(&parcel, &self.checks).map_err(about)?;
 
         let sealed = seal(container, &recipient.recipients, &self.rng).map_err(|error| {
             tracing::error!(%error, "sealing failed");
@@ -254,6 +265,9 @@ impl Intake {
         if !member.active() {
             return Err(Refusal::of(reason::RECIPIENT_SUSPENDED));
         }
+        if !member.office.standard_ready && header.files.iter().any(|file| file.kind != ATTACHMENT) {
+            return Err(Refusal::of(reason::RECIPIENT_NOT_READY));
+        }
         if member.recipients.is_empty() {
             return Err(Refusal::of(reason::RECIPIENT_NO_KEY));
         }
@@ -292,7 +306,7 @@ fn check_parties(
 }
 
 /// What the relay may know of each file; refuses if the standard's rules forbid delivering them.
-fn check_files(parcel: &OpenParcel<'_>) -> Result<Vec<FileRow>, Refusal> {
+fn check_files(parcel: &OpenParcel<'_>, policy: &CheckPolicy) -> Result<Vec<FileRow>, Refusal> {
     let files: Vec<ParcelFile<'_>> = parcel.files().collect();
     // Attachments are named without their folder, as their sender named them.
     let name = |path: &'_ str| path.rsplit_once('/').map_or(0, |(folder, _)| folder.len() + 1);
@@ -307,7 +321,7 @@ fn check_files(parcel: &OpenParcel<'_>) -> Result<Vec<FileRow>, Refusal> {
         ..ParcelFacts::default()
     };
     let mut report = findings::Report::default();
-    let check = check_parcel(&facts, &sources, &CheckOptions::default());
+    let check = check_parcel(&facts, &sources, &policy.options());
     for (place, (file, found)) in files.iter().zip(check.findings).enumerate() {
         report.add(place, file, found);
     }

@@ -69,6 +69,7 @@ impl Directory for Service {
         let _entered = self.0.enter(request.extensions()).await?;
         let checkpoint = self.0.ledger.checkpoint();
         let crls = Along::in_use(&self.0);
+        let checks = self.0.intake.checks();
         Ok(Response::new(pb::Relay {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log_key: self.0.ledger.key().vkey(checkpoint.epoch),
@@ -81,6 +82,9 @@ impl Directory for Service {
             max_file_bytes: limits::MAX_FILE_BYTES as u64,
             max_note_chars: u32::try_from(limits::MAX_NOTE_CHARS).unwrap_or(u32::MAX),
             now: time::format_us(self.0.clock.now_us()),
+            rules_as_errors: checks.severities.rules().map(|rule| rule.as_str().to_owned()).collect(),
+            documents: checks.documents_toml().unwrap_or_default().to_owned(),
+            known_documents_only: !checks.unknown_documents,
         }))
     }
 

@@ -10,6 +10,7 @@ mod lifecycle;
 mod mailbox;
 mod month;
 mod new_epoch;
+mod policy;
 mod profile;
 mod proof;
 mod proxied;

@@ -11,9 +11,12 @@ use tasuki_sdk::{ParcelName, State};
 
 use super::{Supersedes, parcel};
 
-/// Flags of `send` about how and in whose place a parcel is delivered.
+/// Flags of `send` about to whom, when and in whose place a parcel is delivered.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Delivery {
+    /// Whoever is new among the receivers is meant
+    #[arg(long)]
+    pub(crate) new_partner: bool,
     /// Hold the parcels at the relay until they are released
     #[arg(long)]
     pub(crate) hold: bool,

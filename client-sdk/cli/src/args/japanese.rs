@@ -98,6 +98,7 @@ const ARGUMENTS: &[(&str, &str, &str)] = &[
     ("receive", "month", "このサービス提供年月（YYYYMM）のファイルを含むものだけ"),
     ("receive", "all", "差し替えられた版も受信する"),
     ("receive", "zip", "受信したものすべてを1つのZIPファイルにもまとめる"),
+    ("send", "new_partner", "初めて送る事業所があっても、確認なしに送る"),
     ("send", "hold", "送出(release)するまで中継サーバーで保留する（登録・保留）"),
     (
         "send",

@@ -146,7 +146,10 @@ fn the_other_commands_take_what_the_contract_says() {
     }
     match parsed(&format!("evidence 1371215102/{ID} --out D")).command {
         Command::Evidence(evidence) => {
-            assert_eq!((evidence.parcel.to_string(), evidence.out), (format!("1371215102/{ID}"), "D".into()));
+            assert_eq!(
+                (evidence.parcel.unwrap().to_string(), evidence.out),
+                (format!("1371215102/{ID}"), "D".into())
+            );
         }
         other => panic!("{other:?}"),
     }

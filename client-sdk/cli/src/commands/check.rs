@@ -1,9 +1,12 @@
 //! `tasuki check`: is it as the standard says, and does it make send units?
 
+use std::path::Path;
+
 use serde::Serialize;
+use tasuki_careplan::policy::CheckPolicy;
 use tasuki_careplan::unit::SendUnit;
-use tasuki_sdk::Finding;
 use tasuki_sdk::check::{CheckReport, CheckedFile, CheckedPath};
+use tasuki_sdk::{Finding, Home};
 
 use crate::args::Check;
 use crate::exit::{Exit, Failure};
@@ -52,9 +55,14 @@ struct UnitObject<'a> {
 }
 
 /// `tasuki check PATH…`.
-pub(super) fn check(args: &Check, out: &mut Output) -> Result<Exit, Failure> {
+pub(super) fn check(args: &Check, home: Option<&Path>, out: &mut Output) -> Result<Exit, Failure> {
+    // A HOME is not needed; one that is named may demand more.
+    let policy = match home {
+        Some(home) => CheckPolicy::default().and(&Home::open(home)?.config().checks.as_errors),
+        None => CheckPolicy::default(),
+    };
     let bar = Bar::new(out.lang());
-    let report = tasuki_sdk::check::check(&args.paths, &bar);
+    let report = tasuki_sdk::check::check_by(&policy, &args.paths, &bar);
     bar.clear();
     let report = report?;
     if report.paths.iter().all(|path| path.files.is_empty()) {
@@ -183,7 +191,7 @@ mod tests {
 
     fn checked(folder: &testing::Folder, lang: Lang, json: bool) -> (Exit, testing::Stream) {
         let (mut out, results, _) = Output::captured(lang, json);
-        let exit = check(&Check { paths: vec![folder.path().to_owned()] }, &mut out).unwrap();
+        let exit = check(&Check { paths: vec![folder.path().to_owned()] }, None, &mut out).unwrap();
         (exit, results)
     }
 
@@ -223,9 +231,9 @@ mod tests {
     fn nothing_to_check_is_a_usage_error() {
         let folder = testing::folder("check-empty", "");
         let (mut out, _, _) = Output::captured(Lang::En, false);
-        let failure = check(&Check { paths: vec![folder.path().to_owned()] }, &mut out).unwrap_err();
+        let failure = check(&Check { paths: vec![folder.path().to_owned()] }, None, &mut out).unwrap_err();
         assert_eq!(failure.exit(), Exit::Usage);
-        let failure = check(&Check { paths: vec![folder.path().join("x")] }, &mut out).unwrap_err();
+        let failure = check(&Check { paths: vec![folder.path().join("x")] }, None, &mut out).unwrap_err();
         assert_eq!(failure.exit(), Exit::Usage);
     }
 }

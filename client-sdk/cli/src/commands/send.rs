@@ -2,6 +2,7 @@
 
 mod json;
 mod left_out;
+mod partners;
 mod supersede;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,7 +11,7 @@ use tasuki_careplan::file_name::FileName;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::parcel::Software;
 use tasuki_sdk::send::plan::{Plan, PlannedParcel};
-use tasuki_sdk::send::{Attachment, Hold, ParcelReport, SendOptions, SendOutcome, SendReport};
+use tasuki_sdk::send::{Attachment, Hold, NewPartners, ParcelReport, SendOptions, SendOutcome, SendReport};
 use tasuki_sdk::{ErrorKind, Finding};
 
 use crate::args::{NoteArg, Send};
@@ -38,12 +39,19 @@ struct Told<'a> {
 /// `tasuki send PATH…`.
 pub(super) fn send(args: Send, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
     let (paths, supersedes) = (args.paths.clone(), args.delivery.supersedes);
+    let new_partner = args.delivery.new_partner;
     let mut plan = session.client.plan(&paths, &options(args)?)?;
     if plan.parcels.is_empty() && plan.unsendable.is_empty() {
         left_out::print(&plan.left_out, out)?;
         return Err(Failure::usage("送るファイルがありません。", "there is no file to send there."));
     }
-    let proposed = supersede::decide(supersedes, &mut plan, session, out)?;
+    let reachable = partners::look(&mut plan, new_partner, session, out)?;
+    // Only what is asked for by name is decided without the relay.
+    let proposed = if reachable || supersedes.is_some() {
+        supersede::decide(supersedes, &mut plan, session, out)?
+    } else {
+        Vec::new()
+    };
     let contents: Vec<Text> = plan.parcels.iter().map(planned_content).collect();
     let (report, names) = session.runtime.block_on(carry(session, plan, out.lang()))?;
     let told = report.parcels.iter().zip(&contents).map(|(report, content)| Told {
@@ -142,6 +150,7 @@ fn options(args: Send) -> Result<SendOptions, Failure> {
             Some(at_us) => Some(Hold::Until(at_us)),
             None => args.delivery.hold.then_some(Hold::UntilReleased),
         },
+        new_partners: if args.delivery.new_partner { NewPartners::Meant } else { NewPartners::AsConfigured },
         software,
     })
 }

@@ -33,6 +33,8 @@ pub(super) struct ParcelObject<'a> {
     /// What forbids it.
     findings: &'a [Finding],
     warnings: &'a [Finding],
+    /// Nothing had ever been sent to this office.
+    new_partner: bool,
 }
 
 impl<'a> ParcelObject<'a> {
@@ -65,6 +67,7 @@ impl<'a> ParcelObject<'a> {
             repeated,
             findings,
             warnings: &report.warnings,
+            new_partner: report.new_partner,
         }
     }
 }

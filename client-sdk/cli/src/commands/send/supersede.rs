@@ -64,7 +64,7 @@ fn yes(proposal: &Proposal, out: &mut Output) -> bool {
     let mut answer = String::new();
     asked.is_ok()
         && std::io::stdin().lock().read_line(&mut answer).is_ok()
-        && matches!(answer.trim(), "y" | "Y" | "yes" | "はい" | "ｙ")
+        && super::partners::is_yes(&answer)
 }
 
 /// Tells scripts, and people without a terminal, what might be replaced.

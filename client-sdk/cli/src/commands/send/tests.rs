@@ -28,6 +28,7 @@ fn report(outcome: SendOutcome) -> ParcelReport {
         recipient: "9971100012".parse().unwrap(),
         serial: Some("20260301174500".parse().unwrap()),
         files: vec!["UPPLAN.CSV".into()],
+        new_partner: false,
         warnings: Vec::new(),
         outcome,
     }

@@ -1,0 +1,179 @@
+//! Never to the wrong office (誤送信の抑止): where a parcel would go, asked before anything leaves.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::{pb, reason};
+
+use super::plan::{Plan, PlannedParcel};
+use super::{NewPartners, ParcelReport, SendOutcome};
+use crate::client::Client;
+use crate::directory::Office;
+use crate::error::{ConfigError, SdkError, VerificationError, words};
+use crate::files::{self, Access};
+use crate::home::{Home, PARTNERS};
+
+/// Questions to the relay at once.
+const AT_ONCE: usize = 16;
+
+/// Partners that a HOME remembers, 11 bytes each; beyond, the relay is asked again.
+const MAX_PARTNERS: usize = 20_000;
+
+/// What is known of where parcels go.
+#[derive(Debug, Default)]
+pub(super) struct Destinations {
+    /// What the directory says; nothing where it could not be asked.
+    offices: BTreeMap<OfficeNumber, Option<Office>>,
+    /// Offices that nothing was ever sent to.
+    pub(super) new: BTreeSet<OfficeNumber>,
+    /// New ones that somebody must agree to, and nobody did.
+    pub(super) unconfirmed: BTreeSet<OfficeNumber>,
+}
+
+impl Destinations {
+    /// Why this parcel can't go there: a stable reason. Those that the relay would give as well are left to it if
+    /// `unchecked`.
+    pub(super) fn refuses(&self, planned: &PlannedParcel, unchecked: bool) -> Option<&'static str> {
+        let relays = if unchecked { None } else { self.relay_refuses(planned) };
+        let unconfirmed = self.unconfirmed.contains(&planned.recipient).then_some(reason::NEW_PARTNER);
+        relays.or(unconfirmed)
+    }
+
+    fn relay_refuses(&self, planned: &PlannedParcel) -> Option<&'static str> {
+        let standard = planned.files.iter().any(|file| file.standard.is_some());
+        match self.offices.get(&planned.recipient) {
+            Some(None) => Some(reason::RECIPIENT_UNKNOWN),
+            Some(Some(office)) if !office.active => Some(reason::RECIPIENT_SUSPENDED),
+            Some(Some(office)) if standard && !office.standard_ready => Some(reason::RECIPIENT_NOT_READY),
+            _ => None,
+        }
+    }
+}
+
+impl Client {
+    /// Offices in a plan that this office has never sent anything to. Asks the relay about those that the HOME does not
+    /// remember.
+    ///
+    /// # Errors
+    /// The relay can't be reached or refuses.
+    pub async fn new_partners(&self, plan: &Plan) -> Result<BTreeSet<OfficeNumber>, SdkError> {
+        let recipients: BTreeSet<OfficeNumber> = plan.parcels.iter().map(|p| p.recipient).collect();
+        self.new_among(&recipients).await
+    }
+
+    async fn new_among(
+        &self,
+        recipients: &BTreeSet<OfficeNumber>,
+    ) -> Result<BTreeSet<OfficeNumber>, SdkError> {
+        let mut known = known(self.home())?;
+        let unknown: Vec<OfficeNumber> = recipients.difference(&known).copied().collect();
+        let asked: Vec<(OfficeNumber, bool)> = stream::iter(unknown)
+            .map(|office| async move { Ok::<_, SdkError>((office, self.has_sent_to(office).await?)) })
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let before = known.len();
+        known.extend(asked.iter().filter(|(_, sent)| *sent).map(|(office, _)| *office));
+        if known.len() > before {
+            remember(self.home(), &known)?;
+        }
+        Ok(asked.into_iter().filter(|(_, sent)| !sent).map(|(office, _)| office).collect())
+    }
+
+    /// Whether the relay has anything that the own office sent there.
+    async fn has_sent_to(&self, office: OfficeNumber) -> Result<bool, SdkError> {
+        let caller = &self.inner.caller;
+        let request =
+            pb::ListRequest { partner: office.to_string(), page_size: 1, ..pb::ListRequest::default() };
+        let answer = caller.repeat(|| {
+            let mut tracking = caller.tracking();
+            let request = request.clone();
+            async move { tracking.list_sent(request).await }
+        });
+        Ok(!answer.await?.parcels.is_empty())
+    }
+
+    /// Looks at where a plan's parcels go. Where the relay can't be asked, it will say so itself.
+    pub(super) async fn destinations(&self, plan: &Plan) -> Result<Destinations, SdkError> {
+        let recipients: BTreeSet<OfficeNumber> = plan.parcels.iter().map(|p| p.recipient).collect();
+        let asked = stream::iter(recipients.clone())
+            .map(|office| async move { Ok::<_, SdkError>((office, self.office_by_number(office).await?)) })
+            .buffered(AT_ONCE)
+            .try_collect();
+        let offices: BTreeMap<OfficeNumber, Option<Office>> = match asked.await {
+            Ok(offices) => offices,
+            Err(SdkError::Unreachable(_)) => return Ok(Destinations::default()),
+            Err(error) => return Err(error),
+        };
+        let new = match self.new_among(&recipients).await {
+            Ok(new) => new,
+            Err(SdkError::Unreachable(_)) => return Ok(Destinations { offices, ..Destinations::default() }),
+            Err(error) => return Err(error),
+        };
+        let demanded =
+            self.home().config().send.confirm_new_partners && plan.new_partners == NewPartners::AsConfigured;
+        let agreed = |office: &&OfficeNumber| plan.agreed.contains(office);
+        let unconfirmed =
+            new.iter().filter(|office| plan.declined.contains(office) || (demanded && !agreed(office)));
+        let unconfirmed = unconfirmed.copied().collect();
+        Ok(Destinations { offices, new, unconfirmed })
+    }
+
+    /// Remembers whom parcels went to.
+    pub(super) fn remember_partners(&self, reports: &[ParcelReport]) -> Result<(), SdkError> {
+        let sent = reports.iter().filter(|report| {
+            matches!(report.outcome, SendOutcome::Accepted { .. } | SendOutcome::Recorded { .. })
+        });
+        let mut known = known(self.home())?;
+        let before = known.len();
+        known.extend(sent.map(|report| report.recipient));
+        if known.len() > before { remember(self.home(), &known) } else { Ok(()) }
+    }
+}
+
+fn known(home: &Home) -> Result<BTreeSet<OfficeNumber>, SdkError> {
+    let path = home.path(PARTNERS);
+    let Some(bytes) = files::read_if_exists(&path)? else { return Ok(BTreeSet::new()) };
+    let malformed = || {
+        let message = words("送信先の記録ではありません", "not the record of whom was sent to");
+        VerificationError::Malformed { path: path.clone(), message }
+    };
+    let text = String::from_utf8(bytes).map_err(|_| malformed())?;
+    Ok(text.lines().map(str::parse).collect::<Result<_, _>>().map_err(|_| malformed())?)
+}
+
+fn remember(home: &Home, known: &BTreeSet<OfficeNumber>) -> Result<(), SdkError> {
+    let lines: Vec<String> = known.iter().take(MAX_PARTNERS).map(ToString::to_string).collect();
+    files::write_durably(&home.path(PARTNERS), (lines.join("\n") + "\n").as_bytes(), Access::Owner)
+}
+
+impl Plan {
+    /// Somebody agrees that a new partner is meant.
+    ///
+    /// # Errors
+    /// The plan does not send anything there.
+    pub fn agree(&mut self, office: OfficeNumber) -> Result<(), SdkError> {
+        self.has(office)?;
+        self.agreed.insert(office);
+        Ok(())
+    }
+
+    /// Somebody says that a new partner is not meant: what would go there is refused with `NEW_PARTNER`.
+    ///
+    /// # Errors
+    /// The plan does not send anything there.
+    pub fn decline(&mut self, office: OfficeNumber) -> Result<(), SdkError> {
+        self.has(office)?;
+        self.declined.insert(office);
+        Ok(())
+    }
+
+    fn has(&self, office: OfficeNumber) -> Result<(), SdkError> {
+        if self.parcels.iter().any(|parcel| parcel.recipient == office) {
+            return Ok(());
+        }
+        let message = words(format!("{office} への電文はありません"), format!("nothing goes to {office}"));
+        Err(ConfigError::Argument(message).into())
+    }
+}
