@@ -12,7 +12,7 @@ use tasuki_proto::manifest::{self, AsicManifest, DataObject};
 use tasuki_proto::parcel::{FileEntry, HEADER_NAME, Header, Software};
 use tasuki_proto::pb;
 use tasuki_proto::pb::exchange_client::ExchangeClient;
-use tasuki_proto::statement::{AboutParcel, Statement};
+use tasuki_proto::statement::{AboutParcel, Declaration, Statement};
 use tonic::transport::Channel;
 
 use crate::bench::load::connect;
@@ -251,4 +251,32 @@ pub fn status_reason(status: &tonic::Status) -> String {
 /// Names a parcel in a message.
 pub fn parcel_ref(key: &ParcelKey) -> pb::ParcelRef {
     pb::ParcelRef { sender: key.sender.to_string(), parcel_id: key.id.to_string() }
+}
+
+/// Hands in a declaration about a parcel, signed by an office; the outcome as [`acknowledge`] gives it, and whether it had
+/// been declared before.
+///
+/// # Errors
+/// The call itself failed.
+///
+/// # Panics
+/// If it can't be signed.
+pub async fn declare(
+    channel: &Channel,
+    declaration: Declaration,
+    signer: &RawOffice,
+    sealed_text: &[u8],
+) -> Result<(String, bool), tonic::Status> {
+    let at_us = declaration.about.time_us;
+    let text = Statement::Parcel(declaration).print();
+    let cms = cms_sign::sign(&signer.identity, text.as_bytes(), Content::Attached, at_us).expect("it signs");
+    let signed = pb::SignedStatement { statement: cms.into(), text: sealed_text.to_vec().into() };
+    let request = pb::DeclareRequest { statements: vec![signed] };
+    let answer = ExchangeClient::new(channel.clone()).declare(request).await?.into_inner();
+    let outcome = answer.results.into_iter().next().and_then(|result| result.outcome);
+    Ok(match outcome {
+        Some(pb::declare_result::Outcome::Accepted(accepted)) => ("accepted".to_owned(), accepted.repeated),
+        Some(pb::declare_result::Outcome::Rejected(rejected)) => (rejected.reason, false),
+        None => ("no outcome".to_owned(), false),
+    })
 }

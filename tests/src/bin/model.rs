@@ -1,20 +1,22 @@
 //! `tasuki-model [--steps N] [--seed N] [--database URL]`: random requests to a real relay, each answer held against
-//! a model of what it must be.
+//! a model of what it must be. The relay is killed and started again now and then.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::lifecycle::{Act, Party, Past, State, Step, Way, step};
 use tasuki_proto::pb;
 use tasuki_proto::pb::feed_client::FeedClient;
 use tasuki_proto::pb::tracking_client::TrackingClient;
 use tasuki_proto::reason as word;
-use tasuki_proto::statement::AboutParcel;
+use tasuki_proto::statement::{AboutParcel, Declaration, RefusalReason, Word};
 use tasuki_tests::office::import;
 use tasuki_tests::programs::{Programs, dispatch};
-use tasuki_tests::raw::{Forge, RawOffice, acknowledge, fetch, now_us, reason, submit};
+use tasuki_tests::raw::{Forge, RawOffice, acknowledge, declare, fetch, now_us, reason, submit};
 use tasuki_tests::relay::Relay;
 use tonic::transport::Channel;
 
@@ -27,7 +29,7 @@ fn main() -> ExitCode {
     }
     let words: Vec<String> = args.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     let value = |name: &str| words.iter().position(|w| w == name).and_then(|i| words.get(i + 1));
-    let steps = value("--steps").and_then(|n| n.parse().ok()).unwrap_or(3_000);
+    let steps = value("--steps").and_then(|n| n.parse().ok()).unwrap_or(100_000);
     let seed = value("--seed").and_then(|n| n.parse().ok()).unwrap_or_else(|| now_us().unsigned_abs());
     println!("seed {seed}");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
@@ -43,9 +45,21 @@ fn main() -> ExitCode {
 /// What the model knows of one parcel.
 struct Known {
     container: Vec<u8>,
+    digest: [u8; 32],
     recipient: usize,
-    state: pb::ParcelState,
+    state: State,
+    past: Past,
+    /// Place in the order of acceptance.
+    place: usize,
+    supersedes: Option<ParcelKey>,
+    remarks: u32,
 }
+
+/// Steps between two crashes, on average.
+const CRASH_EVERY: usize = 2_000;
+
+/// Parcels that requests are about: the newest ones, so that their lives go on.
+const ALIVE: usize = 60;
 
 /// A small generator: the run must be repeatable from its seed, nothing more is asked of it.
 struct Dice(u64);
@@ -61,6 +75,8 @@ struct Model {
     offices: Vec<RawOffice>,
     channels: Vec<Channel>,
     parcels: BTreeMap<ParcelKey, Known>,
+    /// In the order of their acceptance.
+    order: Vec<ParcelKey>,
     /// Events that each office must have seen, besides those of the directory.
     events: Vec<u64>,
 }
@@ -79,6 +95,7 @@ async fn run(steps: usize, seed: u64, database: Option<&String>) -> Result<(), S
         offices: Vec::new(),
         channels: Vec::new(),
         parcels: BTreeMap::new(),
+        order: Vec::new(),
         events: vec![0; OFFICES.len()],
     };
     for number in OFFICES {
@@ -92,7 +109,16 @@ async fn run(steps: usize, seed: u64, database: Option<&String>) -> Result<(), S
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     let base = feed_lengths(&model).await?;
     let mut dice = Dice(seed);
+    let mut crashes = 0;
     for step in 0..steps {
+        if dice.below(CRASH_EVERY) == 0 {
+            crashes += 1;
+            relay.kill();
+            relay.start();
+            for (channel, office) in model.channels.iter_mut().zip(&model.offices) {
+                *channel = office.connect(&relay).await?;
+            }
+        }
         model.step(&mut dice).await.map_err(|e| format!("step {step}: {e}"))?;
     }
     let lengths = feed_lengths(&model).await?;
@@ -110,41 +136,170 @@ async fn run(steps: usize, seed: u64, database: Option<&String>) -> Result<(), S
     if verified.code != 0 {
         return Err(format!("log verify: {}{}", verified.out, verified.err));
     }
-    println!("✔ {steps} steps, {} parcels, every answer as the model says", model.parcels.len());
+    println!(
+        "✔ {steps} steps, {crashes} crashes, {} parcels, every answer as the model says",
+        model.parcels.len()
+    );
     Ok(())
 }
 
 impl Model {
     async fn step(&mut self, dice: &mut Dice) -> Result<(), String> {
-        match dice.below(10) {
+        match dice.below(16) {
             0..=2 => self.send_new(dice).await,
             3 => self.send_again(dice).await,
             4 => self.reuse_id(dice).await,
-            5..=6 => self.fetch(dice).await,
-            _ => self.acknowledge(dice).await,
+            5..=7 => self.fetch(dice).await,
+            8..=9 => self.acknowledge(dice).await,
+            _ => self.act(dice).await,
         }
     }
 
     fn pick(&self, dice: &mut Dice) -> Option<ParcelKey> {
-        self.parcels.keys().nth(dice.below(self.parcels.len())).copied()
+        let alive = self.order.len().min(ALIVE);
+        // Now and then an old one: what is over stays over.
+        let back = if dice.below(20) == 0 { self.order.len() } else { alive };
+        self.order.iter().rev().nth(dice.below(back)).copied()
     }
 
     async fn send_new(&mut self, dice: &mut Dice) -> Result<(), String> {
         let sender = dice.below(OFFICES.len());
         let recipient = dice.below(OFFICES.len());
-        let forge = Forge::withdrawal(OFFICES[sender], OFFICES[recipient]);
+        let (hold, supersedes) = (dice.below(3) == 0, dice.below(4) == 0);
+        let older = self.pick(dice).filter(|_| supersedes);
+        let mut forge = Forge::withdrawal(OFFICES[sender], OFFICES[recipient]);
+        let mut members = String::new();
+        if hold {
+            members.push_str("\"hold\": true,\n  ");
+        }
+        if let Some(older) = older {
+            members.push_str(&format!("\"supersedes\": \"{}\",\n  ", older.id));
+        }
+        forge.header = forge.header.replace("\"software\":", &format!("{members}\"software\":"));
+        forge.cover();
         let container = forge.sign(&self.offices[sender].identity);
         let answer = submit(&self.channels[sender], container.clone()).await.map_err(|e| e.to_string())?;
-        let expected = if sender == recipient { word::RECIPIENT_IS_SENDER } else { "accepted" };
+        let known =
+            older.is_none_or(|older| number(&older) == sender && self.parcels[&older].recipient == recipient);
+        let expected = match (sender == recipient, known) {
+            (true, _) => word::RECIPIENT_IS_SENDER,
+            (false, false) => word::SUPERSEDES_UNKNOWN,
+            (false, true) => "accepted",
+        };
         same("new parcel", reason(&answer), expected)?;
-        if sender != recipient {
-            let key = ParcelKey { sender: OFFICES[sender].parse().map_err(|_| "number")?, id: forge.id };
-            let state = pb::ParcelState::Delivered;
-            self.parcels.insert(key, Known { container, recipient, state });
-            self.events[sender] += 1;
-            self.events[recipient] += 1;
+        if expected != "accepted" {
+            return Ok(());
+        }
+        let key = ParcelKey { sender: OFFICES[sender].parse().map_err(|_| "number")?, id: forge.id };
+        let way = if hold { Way::Held } else { Way::Straight };
+        let known = Known {
+            digest: sha256(&container),
+            container,
+            recipient,
+            state: if hold { State::Held } else { State::Delivered },
+            past: Past { way, ..Past::default() },
+            place: self.order.len(),
+            supersedes: older,
+            remarks: 0,
+        };
+        self.events[sender] += 1;
+        self.events[recipient] += u64::from(!hold);
+        self.parcels.insert(key, known);
+        self.order.push(key);
+        Ok(())
+    }
+
+    /// Any act by anybody, with the right digest or a wrong one.
+    async fn act(&mut self, dice: &mut Dice) -> Result<(), String> {
+        let Some(key) = self.pick(dice) else { return Ok(()) };
+        let who = dice.below(OFFICES.len());
+        let wrong_digest = dice.below(10) == 0;
+        let own: OfficeNumber = OFFICES[who].parse().map_err(|_| "number")?;
+        let text = format!("sealed {}", dice.0).into_bytes();
+        let digest = sha256(&text);
+        let (word, sealed) = match dice.below(8) {
+            0 => (Word::Release, &[][..]),
+            1 => (Word::Discard, &[][..]),
+            2 => (Word::Recall, &[][..]),
+            3 => (Word::Import, &[][..]),
+            4 => (Word::Refuse { reason: RefusalReason::Other, text: Some(digest) }, &text[..]),
+            5 => (Word::AskWithdrawal { text: None }, &[][..]),
+            6 => (Word::Acknowledge, &[][..]),
+            _ => (Word::Remark { by: own, urgent: dice.below(2) == 0, text: digest }, &text[..]),
+        };
+        let known = self.parcels.get_mut(&key).ok_or("a parcel")?;
+        let party = if who == number(&key) {
+            Some(Party::Sender)
+        } else {
+            (who == known.recipient).then_some(Party::Recipient)
+        };
+        // Who signs for another's parcel says that it is his: as its sender, or as its receiver.
+        let mut about = AboutParcel {
+            parcel: key,
+            recipient: OFFICES[known.recipient].parse().map_err(|_| "number")?,
+            digest: if wrong_digest { [0; 32] } else { known.digest },
+            time_us: now_us(),
+        };
+        let declared = Declaration { about: about.clone(), word: word.clone() };
+        let (act, mut exists) = (word.act(), party.is_some());
+        if declared.speaker() != own {
+            match word {
+                Word::Release | Word::Discard | Word::Recall | Word::AskWithdrawal { .. } => {
+                    about.parcel.sender = own;
+                    exists = self.parcels.contains_key(&about.parcel);
+                }
+                _ => about.recipient = own,
+            }
+        }
+        let known = self.parcels.get_mut(&key).ok_or("a parcel")?;
+        let told = match party.filter(|_| exists) {
+            Some(party) => step(known.state, known.past, act, party),
+            None => Err(word::PARCEL_NOT_FOUND),
+        };
+        let misstated = wrong_digest || about.recipient.as_str() != OFFICES[known.recipient];
+        let full = matches!(act, Act::Remark | Act::AskWithdrawal) && known.remarks >= FEW;
+        let expected = match told {
+            Err(reason) => reason,
+            Ok(_) if misstated => word::DIGEST_MISMATCH,
+            Ok(_) => "accepted",
+        };
+        if full && expected == "accepted" {
+            // The bound of statements is another test's.
+            return Ok(());
+        }
+        let declaration = Declaration { about, word };
+        let answer = declare(&self.channels[who], declaration, &self.offices[who], sealed).await;
+        let (reason, repeated) = answer.map_err(|e| e.to_string())?;
+        same(&format!("{act:?} by {who} of {:?} {:?}", known.state, known.past), &reason, expected)?;
+        if expected != "accepted" {
+            return Ok(());
+        }
+        let step = told.map_err(str::to_owned)?;
+        if repeated != (step == Step::Repeats) {
+            return Err(format!("{act:?} of {:?}: repeated is {repeated}", known.state));
+        }
+        if let Step::Moves(next) = step {
+            known.state = next;
+        }
+        if step != Step::Repeats {
+            known.past = known.past.after(act);
+            known.remarks += u32::from(step == Step::Notes);
+            let delivered = known.past.delivered();
+            let recipient = known.recipient;
+            self.events[number(&key)] += 1;
+            self.events[recipient] += u64::from(delivered);
         }
         Ok(())
+    }
+
+    /// The newest parcel that supersedes one: delivered, and not recalled.
+    fn superseded_by(&self, older: &ParcelKey) -> Option<ParcelKey> {
+        let newer = self.parcels.iter().filter(|(_, known)| {
+            known.supersedes.as_ref() == Some(older)
+                && known.past.delivered()
+                && known.state != State::Recalled
+        });
+        newer.max_by_key(|(_, known)| known.place).map(|(key, _)| *key)
     }
 
     async fn send_again(&mut self, dice: &mut Dice) -> Result<(), String> {
@@ -178,33 +333,44 @@ impl Model {
         if who != known.recipient {
             return same("fetch by another", &answer.err().unwrap_or_default(), word::PARCEL_NOT_FOUND);
         }
-        answer.map_err(|reason| format!("fetch by the receiver: {reason}"))?;
-        if known.state == pb::ParcelState::Delivered {
-            known.state = pb::ParcelState::Fetched;
-            self.events[who] += 1;
-            self.events[number(&key)] += 1;
+        let told = step(known.state, known.past, Act::Fetch, Party::Recipient);
+        match (told, answer) {
+            (Ok(told), Ok(_)) => {
+                if let Step::Moves(next) = told {
+                    known.state = next;
+                    self.events[who] += 1;
+                    self.events[number(&key)] += 1;
+                }
+                Ok(())
+            }
+            (told, answer) => same(
+                "fetch by the receiver",
+                &answer.err().unwrap_or_default(),
+                told.err().unwrap_or_default(),
+            ),
         }
-        Ok(())
     }
 
     async fn acknowledge(&mut self, dice: &mut Dice) -> Result<(), String> {
         let Some(key) = self.pick(dice) else { return Ok(()) };
         let right_digest = dice.below(4) > 0;
         let known = self.parcels.get_mut(&key).ok_or("a parcel")?;
-        let digest = if right_digest { sha256(&known.container) } else { [0; 32] };
+        let digest = if right_digest { known.digest } else { [0; 32] };
         let who = known.recipient;
         let recipient = OFFICES[who].parse().map_err(|_| "number")?;
         let about = AboutParcel { parcel: key, recipient, digest, time_us: now_us() };
         let answer =
             acknowledge(&self.channels[who], about, &self.offices[who]).await.map_err(|e| e.to_string())?;
-        let expected = match (right_digest, known.state) {
-            (false, _) => word::DIGEST_MISMATCH,
-            (true, pb::ParcelState::Delivered) => word::NOT_FETCHED,
-            (true, _) => "accepted",
+        let told = step(known.state, known.past, Act::Acknowledge, Party::Recipient);
+        let expected = match told {
+            Err(reason) => reason,
+            Ok(_) if !right_digest => word::DIGEST_MISMATCH,
+            Ok(_) => "accepted",
         };
         same("acknowledgement", &answer, expected)?;
-        if right_digest && known.state == pb::ParcelState::Fetched {
-            known.state = pb::ParcelState::Acknowledged;
+        if let (Ok(Step::Moves(next)), "accepted") = (told, expected) {
+            known.state = next;
+            known.past = known.past.after(Act::Acknowledge);
             self.events[who] += 1;
             self.events[number(&key)] += 1;
         }
@@ -221,9 +387,9 @@ impl Model {
                 let mut client = TrackingClient::new(self.channels[n].clone());
                 let page = client.list_sent(request).await.map_err(|e| e.to_string())?.into_inner();
                 for parcel in page.parcels {
-                    let state = parcel.state();
+                    let (state, newer) = (parcel.state(), parcel.superseded_by.clone());
                     let id = parcel.r#ref.map(|r| r.parcel_id).unwrap_or_default();
-                    if listed.insert(id, state).is_some() {
+                    if listed.insert(id, (state, newer)).is_some() {
                         return Err(format!("{office} lists a parcel twice"));
                     }
                 }
@@ -232,17 +398,37 @@ impl Model {
                     break;
                 }
             }
-            let expected: BTreeMap<String, pb::ParcelState> = self
+            let expected: BTreeMap<String, (pb::ParcelState, String)> = self
                 .parcels
                 .iter()
                 .filter(|(key, _)| number(key) == n)
-                .map(|(key, known)| (key.id.to_string(), known.state))
+                .map(|(key, known)| {
+                    let newer = self.superseded_by(key).map(|newer| newer.id.to_string());
+                    (key.id.to_string(), (wire(known.state), newer.unwrap_or_default()))
+                })
                 .collect();
             if listed != expected {
                 return Err(format!("the list of {office} is not the model's"));
             }
         }
         Ok(())
+    }
+}
+
+/// Remarks about one parcel that the model makes, far below the relay's bound.
+const FEW: u32 = 20;
+
+fn wire(state: State) -> pb::ParcelState {
+    match state {
+        State::Held => pb::ParcelState::Held,
+        State::Delivered => pb::ParcelState::Delivered,
+        State::Fetched => pb::ParcelState::Fetched,
+        State::Acknowledged => pb::ParcelState::Acknowledged,
+        State::Imported => pb::ParcelState::Imported,
+        State::Refused => pb::ParcelState::Refused,
+        State::Recalled => pb::ParcelState::Recalled,
+        State::Discarded => pb::ParcelState::Discarded,
+        State::Expired => pb::ParcelState::Expired,
     }
 }
 
