@@ -25,7 +25,7 @@ h1{font-size:16pt;margin:0 0 2mm}h2{font-size:11.5pt;margin:6mm 0 1mm;border-bot
 table{width:100%;border-collapse:collapse;table-layout:fixed}th,td{border:1px solid #bbb;padding:1mm 1.5mm;\
 text-align:left;vertical-align:top;overflow-wrap:anywhere}th{background:#eef2f6;font-weight:600}\
 section{break-inside:avoid}.en{color:#555;font-size:8.5pt}.facts th{width:32mm}.events th:nth-child(1){width:36mm}\
-.events th:nth-child(2){width:44mm}.mono{font-family:\"Noto Sans Mono\",\"Courier New\",monospace;font-size:8pt}\
+.events th:nth-child(2){width:44mm}.meanings th:nth-child(1){width:36mm}.mono{font-family:\"Noto Sans Mono\",\"Courier New\",monospace;font-size:8pt}\
 pre{background:#f4f4f4;padding:2mm;white-space:pre-wrap;overflow-wrap:anywhere;font-size:8pt}";
 
 /// The page. `events` are those of each parcel of the index, in order, as the log has them.
@@ -147,7 +147,7 @@ fn meanings(page: &mut String, events: &[Vec<Event>]) {
     let occurring: BTreeSet<&str> = events.iter().flatten().map(|event| meaning(&event.kind).kind).collect();
     push(
         page,
-        "<section><h2>それぞれが証明すること <span class=\"en\">What each line proves</span></h2><table><tr><th>出来事 <span class=\"en\">event</span></th><th>証明する <span class=\"en\">proves</span></th><th>証明しない <span class=\"en\">does not prove</span></th></tr>",
+        "<section><h2>それぞれが証明すること <span class=\"en\">What each line proves</span></h2><table class=\"meanings\"><tr><th>出来事 <span class=\"en\">event</span></th><th>証明する <span class=\"en\">proves</span></th><th>証明しない <span class=\"en\">does not prove</span></th></tr>",
     );
     for meaning in MEANINGS.iter().filter(|meaning| occurring.contains(meaning.kind)) {
         push(page, "<tr>");
