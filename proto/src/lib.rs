@@ -7,11 +7,13 @@
 //!   [`canonical`] is the text form that both share.
 //! * [`lifecycle`]: what may happen to a parcel, in which state, by whom.
 //! * [`feed`]: the commitments that make a withheld event visible.
-//! * [`log`]: checkpoints and proofs of the transparency log; [`evidence`]: event + proof + checkpoint.
+//! * [`log`]: checkpoints and proofs of the transparency log; [`cosignature`]: witnesses that vouch for them;
+//!   [`evidence`]: event + proof + checkpoint.
 //! * [`reason`]: every stable reason word with its explanation; [`limits`]: every bound with its reason.
 
 pub mod canonical;
 pub mod container;
+pub mod cosignature;
 pub mod event;
 pub mod evidence;
 pub mod feed;

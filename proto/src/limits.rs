@@ -65,3 +65,6 @@ pub const MAX_WAIT_MS: u32 = 60_000;
 /// How far a sender's clock may be ahead of the relay's, in microseconds: PCs without time service drift
 /// by minutes. Behind, there is no bound: a parcel may wait in an outbox.
 pub const MAX_CLOCK_AHEAD_US: i64 = 15 * 60 * 1_000_000;
+
+/// Bytes of a cosigned checkpoint that a witness hands in: a note of 250 bytes and 100 lines of at most 400.
+pub const MAX_COSIGNED_BYTES: usize = 64 * 1024;

@@ -128,6 +128,8 @@ pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
 pub const INTERNAL: &str = "INTERNAL";
 /// No such epoch, size or tile.
 pub const LOG_RANGE: &str = "LOG_RANGE";
+/// A checkpoint holds no valid cosignature of a witness that the relay knows.
+pub const COSIGNATURE_INVALID: &str = "COSIGNATURE_INVALID";
 /// A sealing key is not P-256, or malformed.
 pub const KEY_MALFORMED: &str = "KEY_MALFORMED";
 
@@ -455,6 +457,11 @@ const TABLE: &[Explanation] = &[
         "The relay failed over this by a fault of its own; tell the operator, and send again once it is mended.",
     ),
     row(LOG_RANGE, "記録の範囲外です。", "No such epoch, size or tile of the log."),
+    row(
+        COSIGNATURE_INVALID,
+        "この中継サーバーに登録された立会人の有効な連署がありません。運用主体に立会人の鍵の登録を依頼してください。",
+        "There is no valid cosignature of a witness that this relay knows; have the operator add the witness's key.",
+    ),
     row(KEY_MALFORMED, "暗号鍵の形式が正しくありません(P-256のみ)。", "The sealing key is not a P-256 key."),
 ];
 

@@ -66,6 +66,8 @@ pub(crate) enum Command {
     /// Revocation lists that are too old
     #[command(subcommand)]
     Revocation(Revocation),
+    /// List the witnesses of relay.toml, and what each has vouched for last
+    Witness,
 }
 
 /// Flags of `init`.

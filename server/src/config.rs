@@ -8,6 +8,7 @@ mod lifecycle;
 mod limits;
 pub mod period;
 pub mod template;
+mod witnesses;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use serde::Deserialize;
 pub use checks::ChecksConfig;
 pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
+pub use witnesses::WitnessesConfig;
 
 /// The configuration can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +75,9 @@ pub struct Config {
     pub content: Option<ContentConfig>,
     /// The log of events.
     pub evidence: EvidenceConfig,
+    /// Other parties that cosign the log's checkpoints.
+    #[serde(default)]
+    pub witnesses: WitnessesConfig,
     /// Whose certificates are believed.
     pub trust: TrustConfig,
     /// The relay's own CA for trials.
@@ -294,6 +299,7 @@ impl Config {
         if self.trust.anchors.is_empty() {
             return Err(("trust.anchors", "name at least one trust anchor"));
         }
+        self.witnesses.check()?;
         if self.trust.crl_max_age_hours == 0 {
             return Err(("trust.crl_max_age_hours", "must be at least 1"));
         }

@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::committer::{Fatal, Started};
 use crate::config::{Config, ConfigError};
 use crate::directory::Directory;
+use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
 use crate::metrics;
 use crate::retention::Sweeper;
@@ -164,6 +165,7 @@ impl Relay {
             verifier,
             archivist,
             clock,
+            witnesses: Witnesses::parse(&config.witnesses.keys).unwrap_or_default(),
             limits: config.limits.clone(),
             places: Places::new(&config.limits),
             stopping,

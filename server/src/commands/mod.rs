@@ -9,6 +9,7 @@
 //! | `log verify` | [`log_verify`] |
 //! | `doctor` | [`doctor`] |
 //! | override for stale revocation lists | [`revocation`] |
+//! | who has vouched for the log | [`witness`] |
 //! | running the relay | [`serve`] |
 //! | exit codes, errors, languages, JSON | [`exit`], [`lang`], [`output`] |
 //!
@@ -32,6 +33,7 @@ mod serve;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod witness;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -94,5 +96,6 @@ async fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Log(Log::Verify) => log_verify::run(&config, out).await,
         Command::Doctor => doctor::run(&config, out).await,
         Command::Revocation(command) => revocation::run(command, &config, out).await,
+        Command::Witness => witness::run(&config, out).await,
     }
 }

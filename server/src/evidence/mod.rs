@@ -3,3 +3,4 @@
 pub mod ledger;
 pub mod tree;
 pub mod witness;
+pub mod witnesses;

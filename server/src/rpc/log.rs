@@ -1,4 +1,4 @@
-//! `tasuki.v1.Log`: checkpoints, proofs and tiles, to every member.
+//! `tasuki.v1.Log`: checkpoints, proofs and tiles, to every member; cosignatures from witnesses.
 
 use std::sync::Arc;
 
@@ -30,10 +30,23 @@ impl Log for Service {
         let _entered = self.0.enter(request.extensions()).await?;
         let epoch = self.epoch(request.into_inner().epoch);
         let checkpoint = self.0.ledger.checkpoint_of(epoch).await.map_err(Failure::from)?;
+        let cosigned = self.0.witnesses.cosigned(&self.0.store, epoch).await.map_err(Failure::from)?;
         Ok(Response::new(pb::GetCheckpointResponse {
             checkpoint: checkpoint.note.clone().into(),
             log_key: self.0.ledger.key().vkey(epoch),
+            cosigned: cosigned.into_iter().map(Into::into).collect(),
         }))
+    }
+
+    async fn add_cosignature(
+        &self,
+        request: Request<pb::AddCosignatureRequest>,
+    ) -> Result<Response<pb::AddCosignatureResponse>, Status> {
+        let _entered = self.0.enter(request.extensions()).await?;
+        let note = request.into_inner().checkpoint;
+        let kept = self.0.witnesses.add(&self.0.store, self.0.ledger.key(), &note).await;
+        let kept = kept.map_err(Failure::from)?;
+        Ok(Response::new(pb::AddCosignatureResponse { kept: u32::try_from(kept).unwrap_or(u32::MAX) }))
     }
 
     async fn get_consistency(

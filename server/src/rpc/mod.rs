@@ -32,6 +32,7 @@ use crate::committer::Committer;
 use crate::config::LimitsConfig;
 use crate::directory::Directory;
 use crate::evidence::ledger::Ledger;
+use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
 use crate::shutdown::Stopping;
 use crate::store::Store;
@@ -58,6 +59,8 @@ pub struct Context {
     pub verifier: Arc<SignatureVerifier>,
     /// What evidence needs later.
     pub archivist: Arc<Archivist>,
+    /// Who cosigns the log.
+    pub witnesses: Witnesses,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Bounds.
@@ -116,7 +119,7 @@ impl Context {
 /// # Errors
 /// If the descriptors that are compiled in can't be read.
 pub fn routes(context: &Arc<Context>) -> Result<Routes, tonic_reflection::server::Error> {
-    use tasuki_proto::limits::MAX_MESSAGE_BYTES;
+    use tasuki_proto::limits::{MAX_COSIGNED_BYTES, MAX_MESSAGE_BYTES};
 
     let mut routes = RoutesBuilder::default();
     let exchange = exchange::Service(Arc::clone(context));
@@ -126,7 +129,8 @@ pub fn routes(context: &Arc<Context>) -> Result<Routes, tonic_reflection::server
     routes.add_service(pb::feed_server::FeedServer::new(feed::Service(Arc::clone(context))));
     routes.add_service(pb::tracking_server::TrackingServer::new(tracking::Service(Arc::clone(context))));
     routes.add_service(pb::directory_server::DirectoryServer::new(directory::Service(Arc::clone(context))));
-    routes.add_service(pb::log_server::LogServer::new(log::Service(Arc::clone(context))));
+    let log = pb::log_server::LogServer::new(log::Service(Arc::clone(context)));
+    routes.add_service(log.max_decoding_message_size(MAX_COSIGNED_BYTES));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

@@ -10,6 +10,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 use crate::access::Denied;
 use crate::committer::change::Refused;
 use crate::evidence::ledger::ProofError;
+use crate::evidence::witnesses::CosignatureError;
 use crate::intake::Refusal;
 use crate::store::StoreError;
 
@@ -60,6 +61,7 @@ fn code(reason: &str) -> Code {
         | reason::CALLER_SUSPENDED
         | reason::NOT_ALLOWED
         | reason::TRANSMITTER_NOT_ALLOWED
+        | reason::COSIGNATURE_INVALID
         | reason::STATEMENT_SIGNER => Code::PermissionDenied,
         reason::TOO_MANY_STREAMS | reason::OVERLOADED => Code::ResourceExhausted,
         reason::SHUTTING_DOWN | reason::STORE_UNAVAILABLE => Code::Unavailable,
@@ -103,6 +105,16 @@ impl From<ProofError> for Failure {
         match error {
             ProofError::Range => Self::of(reason::LOG_RANGE),
             ProofError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CosignatureError> for Failure {
+    fn from(error: CosignatureError) -> Self {
+        match error {
+            CosignatureError::Checkpoint => Self::of(reason::LOG_RANGE),
+            CosignatureError::Witness => Self::of(reason::COSIGNATURE_INVALID),
+            CosignatureError::Store(error) => error.into(),
         }
     }
 }

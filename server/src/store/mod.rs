@@ -8,6 +8,7 @@ pub mod archive;
 pub mod audit;
 pub mod blobs;
 mod contents;
+pub mod cosignatures;
 pub mod dialect;
 pub mod due;
 pub mod feeds;
