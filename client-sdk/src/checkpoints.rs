@@ -151,6 +151,33 @@ async fn compare(
     }
 }
 
+/// The proof that two checkpoints of an epoch are one history, from the smaller to the larger; checked.
+pub(crate) async fn consistency(
+    caller: &Caller,
+    one: &Checkpoint,
+    other: &Checkpoint,
+) -> Result<Vec<Hash>, SdkError> {
+    let (older, newer) = if one.size <= other.size { (one, other) } else { (other, one) };
+    let mut proof = Vec::new();
+    if older.epoch == newer.epoch && older.size != newer.size && older.size > 0 {
+        let request =
+            pb::GetConsistencyRequest { epoch: older.epoch, from_size: older.size, to_size: newer.size };
+        let answer = caller.repeat(|| {
+            let mut log = caller.log();
+            async move { log.get_consistency(request).await }
+        });
+        match answer.await {
+            Ok(answer) => proof = hashes(&answer.hashes)?,
+            Err(SdkError::Rejected(refusal)) if refusal.reason == reason::LOG_RANGE => {
+                return Err(Unreachable::Behind { size: older.size, seen: newer.size }.into());
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    newer.check_consistency(older, &proof).map_err(VerificationError::Log)?;
+    Ok(proof)
+}
+
 /// Whether a checkpoint of a later epoch was seen.
 fn has_ended(home: &Home, epoch: u64) -> Result<bool, SdkError> {
     let names = files::list(&home.path(CHECKPOINTS))?;

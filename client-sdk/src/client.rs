@@ -178,6 +178,7 @@ impl Client {
             return Err(Unreachable::EarlierEpoch { epoch: checkpoint.epoch, seen }.into());
         }
         self.look_at_epochs(checkpoint.epoch).await?;
+        self.insist_on_witnesses(checkpoint.epoch).await?;
         self.approve_sealing_key().await?;
         let info = RelayInfo {
             version: relay.version,

@@ -5,7 +5,9 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::severity::Severities;
+use tasuki_careplan::words::Words;
 use tasuki_certs::trust::RevocationPolicy;
+use tasuki_proto::cosignature::WitnessKey;
 
 use crate::error::{ConfigError, SdkError, words};
 use crate::files;
@@ -51,6 +53,9 @@ pub struct Config {
     /// How parcels are sent.
     #[serde(default)]
     pub send: SendConfig,
+    /// Who must vouch for the relay's log.
+    #[serde(default)]
+    pub witnesses: WitnessesConfig,
 }
 
 /// `[checks]`
@@ -67,6 +72,48 @@ pub struct ChecksConfig {
 pub struct SendConfig {
     /// Nothing goes to an office that nothing was ever sent to, unless somebody agrees (`--new-partner`).
     pub confirm_new_partners: bool,
+}
+
+/// `[witnesses]`: other parties that cosign the log's checkpoints. The relay itself never counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct WitnessesConfig {
+    /// Their verifier keys (C2SP tlog-cosignature), as `tasuki witness` prints them.
+    pub keys: Vec<String>,
+    /// So many of them must have vouched for the log, and for every event of evidence that is saved; 0: none need.
+    pub need: u32,
+}
+
+impl WitnessesConfig {
+    /// The keys, read.
+    pub(crate) fn keys(&self) -> Result<Vec<WitnessKey>, ConfigError> {
+        let read = |key: &String| {
+            let (ja, en) =
+                (format!("{key:?} は立会人の検証鍵ではありません"), format!("{key:?} is no witness's key"));
+            WitnessKey::from_vkey(key).map_err(|_| ConfigError::Argument(words(ja, en)))
+        };
+        self.keys.iter().map(read).collect()
+    }
+
+    /// What makes no sense in it.
+    fn check(&self) -> Result<(), Words> {
+        for key in &self.keys {
+            WitnessKey::from_vkey(key).map_err(|_| {
+                words(
+                    format!("witnesses.keys の {key:?} は立会人の検証鍵ではありません"),
+                    format!("witnesses.keys: {key:?} is no witness's key"),
+                )
+            })?;
+        }
+        let all = self.keys.len();
+        if usize::try_from(self.need).is_ok_and(|need| need <= all) {
+            return Ok(());
+        }
+        Err(words(
+            format!("witnesses.need は witnesses.keys の数（{all}）までにしてください"),
+            format!("witnesses.need must not be more than there are witnesses.keys ({all})"),
+        ))
+    }
 }
 
 /// Files of the key with its certificate, relative to HOME or absolute.
@@ -125,6 +172,7 @@ impl Config {
             revocation: RevocationPolicy::default(),
             checks: ChecksConfig::default(),
             send: SendConfig::default(),
+            witnesses: WitnessesConfig::default(),
         }
     }
 
@@ -147,6 +195,7 @@ impl Config {
             );
             return Err(malformed(message).into());
         }
+        config.witnesses.check().map_err(malformed)?;
         Ok(config)
     }
 
@@ -187,6 +236,24 @@ mod tests {
             Config::read(folder.path()),
             Err(SdkError::Config(ConfigError::File { message, .. })) if message.en.contains("archiv_days")
         ));
+    }
+
+    #[test]
+    fn witnesses_that_make_no_sense_are_refused() {
+        let folder = crate::testing::folder("config-witnesses");
+        let rng = ring::rand::SystemRandom::new();
+        let key = tasuki_proto::cosignature::Cosigner::generate("w.example/1", &rng).unwrap().key().vkey();
+        let read = |keys: &[&str], need: u32| {
+            let mut config = sample();
+            config.witnesses = WitnessesConfig { keys: keys.iter().map(ToString::to_string).collect(), need };
+            std::fs::write(folder.path().join(CONFIG_FILE), config.print().unwrap()).unwrap();
+            Config::read(folder.path()).map(|read| assert_eq!(read, config))
+        };
+        assert_eq!(read(&[&key], 1), Ok(()));
+        for (keys, need) in [(&[key.as_str()][..], 2), (&["nonsense"], 0)] {
+            assert!(matches!(read(keys, need), Err(SdkError::Config(ConfigError::File { message, .. }))
+                if message.en.contains("witnesses.") && message.ja.contains("witnesses.")));
+        }
     }
 
     #[test]

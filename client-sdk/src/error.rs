@@ -382,6 +382,14 @@ pub enum VerificationError {
         /// What is wrong.
         message: Words,
     },
+    /// Fewer witnesses than are asked for have vouched.
+    #[error("{have} of the witnesses have vouched for the log so far, {need} must")]
+    Witnesses {
+        /// How many have.
+        have: u32,
+        /// How many must.
+        need: u32,
+    },
     /// Nothing to anchor trust in was given or found.
     #[error("no {} was given and none stands beside the evidence", .0.en)]
     NothingToTrust(Words),
@@ -410,6 +418,7 @@ impl VerificationError {
             Self::FeedWentBack { .. } => reason::CURSOR_IN_FUTURE,
             Self::Incomplete(_) => "ANSWER_INCOMPLETE",
             Self::Malformed { .. } => "EVIDENCE_MALFORMED",
+            Self::Witnesses { .. } => "WITNESSES_MISSING",
             Self::NothingToTrust(_) => "NOTHING_TO_TRUST",
         }
     }

@@ -9,6 +9,8 @@
 //! certificates/*.pem          certificates of every signer and those above, by their SHA-256;
 //!                             `anchor-` stands before those that this HOME trusts
 //! crls/*.crl                  revocation lists (DER) used when the signatures were accepted, by their SHA-256
+//! checkpoints/*-cosigned-*.txt  those that witnesses have cosigned, with the proofs in evidence.json that connect them
+//! witness-keys.txt            the witnesses' verifier keys
 //! log-key.txt                 the log's verifier keys, one line for each epoch
 //! profile.toml                where certificates name the office, if this HOME has a profile of its own
 //! parcel.asice                the signed parcel, if it is still at hand
@@ -28,7 +30,9 @@ use std::path::PathBuf;
 
 use tasuki_proto::ids::ParcelKey;
 
-pub(crate) use layout::{EventIndex, INDEX, Index};
+#[cfg(test)]
+pub(crate) use layout::LinkIndex;
+pub(crate) use layout::{CosignedIndex, EventIndex, INDEX, Index};
 pub use month::{MonthOptions, SavedMonth};
 
 /// Where evidence comes from.

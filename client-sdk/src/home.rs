@@ -10,6 +10,7 @@
 //! trust/profile.toml optional: where certificates name the office, if not as the trial CA's do
 //! log-key            the log's verifier key, pinned at first contact
 //! sealing.key        a P-256 key for receiving, only if the certificate may not encrypt
+//! witness.key        the key of a witness, if this HOME is one
 //! state/             feed cursor, entries of the Atom feed, checkpoints seen, what the log lost, parcels half fetched,
 //!                    marks of plan and result
 //! outbox/            signed containers that were not accepted yet
@@ -65,6 +66,10 @@ pub(crate) const PROGRESS_MARKS: &str = "state/progress-marks.json";
 pub(crate) const PARTNERS: &str = "state/partners";
 /// How far the feed was read.
 pub(crate) const FEED: &str = "state/feed.json";
+/// The key of a HOME that is a witness.
+pub(crate) const WITNESS_KEY: &str = "witness.key";
+/// What a witness has vouched for last, by epoch.
+pub(crate) const WITNESS: &str = "state/witness";
 /// What the Atom feed holds.
 pub(crate) const ATOM: &str = "state/atom.json";
 /// Signed containers that were not accepted yet.

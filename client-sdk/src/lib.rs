@@ -12,6 +12,7 @@
 //! | what the relay's log lost, if its database was set back | [`Losses`] |
 //! | plan and result of a month | [`month_progress`] |
 //! | proof for the files | [`evidence`], and checking it offline: [`verify`] |
+//! | vouching for the log | [`Witness`] |
 //! | what can go wrong, exit codes | [`error`] |
 //!
 //! *Architecture invariants:* everything received is verified here, the relay is not believed; the clock is a
@@ -49,6 +50,7 @@ mod tracking;
 mod transport;
 mod trust;
 pub mod verify;
+mod witness;
 
 #[cfg(test)]
 mod testing;
@@ -63,3 +65,4 @@ pub use home::{Home, IdentityFiles, InitOptions, Initialised};
 pub use parcel::{FileSummary, Marks, Parcel, ParcelHistory, ParcelName, State};
 pub use progress::{Progress, Silent, Step};
 pub use tracking::ListFilter;
+pub use witness::{Cosigned, Witness};

@@ -6,6 +6,7 @@ mod material;
 mod month;
 #[cfg(test)]
 mod tests;
+mod witnesses;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,10 @@ pub struct VerifyOptions {
     /// Absent: that beside the evidence, unless `ca` is given; else the trial CA's. Who pins the anchors does not let
     /// the other side say how their certificates are read.
     pub profile: Option<PathBuf>,
+    /// Verifier keys of witnesses, one a line (C2SP tlog-cosignature). Absent: those beside the evidence.
+    pub witness_keys: Option<String>,
+    /// So many different witnesses must have vouched for every event.
+    pub witnesses_needed: u32,
 }
 
 /// What was proven.
@@ -40,6 +45,8 @@ pub struct VerifyReport {
     pub digest: [u8; 32],
     /// What holds, in the order of time.
     pub proofs: Vec<Proof>,
+    /// Who has vouched for the log, beside the relay.
+    pub witnesses: Vec<VouchedBy>,
     /// What trust rests on.
     pub trust: TrustUsed,
     /// What somebody should know.
@@ -59,6 +66,19 @@ impl VerifyWarning {
     fn new(ja: impl Into<String>, en: impl Into<String>) -> Self {
         Self { ja: ja.into(), en: en.into() }
     }
+}
+
+/// A witness's word: the tree that it has seen holds these events, and everything that it has vouched for before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VouchedBy {
+    /// Its verifier key, which begins with its name.
+    pub key: String,
+    /// The key was given, not found beside the evidence.
+    pub pinned: bool,
+    /// When, Unix microseconds: the witness's own clock.
+    pub time_us: i64,
+    /// How many of the events it covers.
+    pub events: usize,
 }
 
 /// One thing that was proven.

@@ -113,6 +113,8 @@ pub(crate) enum Command {
     Join(Join),
     /// List the file types, layouts, send units and editions of the standard that are known
     Standard,
+    /// Vouch for the relay's log: look at it again and again, and cosign what goes on from what was seen before
+    Witness(Witness),
     /// Print a script that completes commands and flags in a shell
     Completions(Completions),
 }
@@ -288,6 +290,29 @@ pub(crate) struct Verify {
     /// Where certificates name their office (TOML), where that is not as in the trial CA's
     #[arg(long, value_name = "FILE")]
     pub(crate) profile: Option<PathBuf>,
+    /// File with the verifier keys of witnesses, one a line; without it those beside the evidence, shown
+    #[arg(long, value_name = "FILE")]
+    pub(crate) witness: Option<PathBuf>,
+    /// So many of these witnesses must have vouched for every event
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) need: u32,
+}
+
+/// Flags of `witness`.
+#[derive(Debug, Args)]
+pub(crate) struct Witness {
+    /// Name of the witness when its key is made, such as witness.example/1
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// Print the verifier key and end; nothing is asked of the relay
+    #[arg(long)]
+    pub(crate) show_key: bool,
+    /// Look at the log once and end
+    #[arg(long, conflicts_with = "show_key")]
+    pub(crate) once: bool,
+    /// Seconds between two looks
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) every: u32,
 }
 
 /// Flags of `watch`.

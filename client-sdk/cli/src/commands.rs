@@ -21,6 +21,7 @@ mod standard;
 mod verify;
 mod view;
 mod watch;
+mod witness;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Join(args) => join::join(&args, out),
         Command::Standard => standard::standard(out),
         Command::Watch(args) => watch::watch(&args, &Session::open(&global)?, out),
+        Command::Witness(args) => witness::witness(&args, &Session::open(&global)?, out),
         command => {
             let session = Session::open(&global)?;
             let ended = at_the_relay(command, &session, out);
@@ -86,6 +88,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Init(_)
         | Command::Verify(_)
         | Command::Watch(_)
+        | Command::Witness(_)
         | Command::Check(_)
         | Command::View(_)
         | Command::Split(_)

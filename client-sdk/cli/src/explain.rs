@@ -162,8 +162,15 @@ fn proxy_advice(answer: &str) -> Text {
 fn received(cause: &VerificationError) -> Text {
     let what = verification(cause);
     match cause {
-        // That is about this computer.
+        // That is about this computer, or passes.
         VerificationError::FolderDiffers(_) => what,
+        VerificationError::Witnesses { .. } => Text::new(
+            what.ja,
+            format!(
+                "{} Wait for the witnesses' next look and try again; if it goes on, tell the operator.",
+                what.en
+            ),
+        ),
         _ => Text::new(
             format!("{}受け取ったものは保存していません。運用主体に連絡してください。", what.ja),
             format!("{} Nothing of what was received was kept; tell the operator.", what.en),
@@ -193,6 +200,10 @@ pub(crate) fn verification(cause: &VerificationError) -> Text {
                 format!("中継サーバーの通知が、処理済みの{number}番より前で終わっています。")
             }
             VerificationError::Malformed { path, message } => format!("{}: {}。", path.display(), message.ja),
+            VerificationError::Witnesses { have, need } => format!(
+                "記録を確認した立会人が足りません（必要 {need}、確認済み {have}）。\
+                 立会人の次の確認を待ってからやり直し、続く場合は運用主体に連絡してください。"
+            ),
             VerificationError::NothingToTrust(what) => {
                 format!("信頼の基になるもの: {}が指定されておらず、証拠の横にもありません。", what.ja)
             }
@@ -285,7 +296,8 @@ mod tests {
     fn every_message_has_both_languages() {
         let words = |ja: &str, en: &str| Words { ja: ja.to_owned(), en: en.to_owned() };
         let wrong = || words("大きすぎます", "too large");
-        let errors: [SdkError; 11] = [
+        let errors: [SdkError; 12] = [
+            VerificationError::Witnesses { have: 1, need: 2 }.into(),
             ConfigError::NoSuchPath("month".into()).into(),
             ConfigError::Path { path: "month".into(), message: wrong() }.into(),
             ConfigError::File { path: "month".into(), message: wrong() }.into(),

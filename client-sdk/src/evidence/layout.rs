@@ -47,9 +47,33 @@ pub(crate) struct Index {
     pub(crate) profile: Option<String>,
     /// The signed parcel, if it lies there.
     pub(crate) container: Option<String>,
+    /// The witnesses' verifier keys, one a line, if any has vouched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) witness_keys: Option<String>,
+    /// Checkpoints that witnesses have cosigned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) cosigned: Vec<CosignedIndex>,
     /// The relay did not know the parcel: this is the sender's own record of the acceptance.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) from_sent_record: bool,
+}
+
+/// A checkpoint that witnesses have cosigned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct CosignedIndex {
+    /// The signed note.
+    pub(crate) checkpoint: String,
+    /// That it and checkpoints of the events are one history.
+    pub(crate) links: Vec<LinkIndex>,
+}
+
+/// That a cosigned checkpoint and another one are one history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LinkIndex {
+    /// The other one.
+    pub(crate) checkpoint: String,
+    /// Consistency proof (RFC 6962, section 2.1.2) from the smaller tree to the larger, hexadecimal.
+    pub(crate) consistency: Vec<String>,
 }
 
 /// One event.
@@ -83,6 +107,8 @@ impl Index {
             log_key: log_key.to_owned(),
             profile: None,
             container: None,
+            witness_keys: None,
+            cosigned: Vec::new(),
             from_sent_record: false,
         }
     }
@@ -128,7 +154,11 @@ impl Index {
             return Err(malformed("ダイジェストが正しくありません", "the digest is none").into());
         }
         let many = [&index.statements, &index.anchors, &index.certificates, &index.crls];
-        if index.events.len() > MAX_FILES || many.iter().any(|list| list.len() > MAX_FILES) {
+        let links = index.cosigned.iter().map(|cosigned| cosigned.links.len().max(1)).sum::<usize>();
+        if index.events.len() > MAX_FILES
+            || links > MAX_FILES
+            || many.iter().any(|list| list.len() > MAX_FILES)
+        {
             return Err(malformed("ファイルが多すぎます", "it names too many files").into());
         }
         if !index.stays_inside() {
@@ -143,8 +173,16 @@ impl Index {
     fn stays_inside(&self) -> bool {
         let events = self.events.iter().flat_map(|e| [&e.file, &e.checkpoint]);
         let lists = [&self.statements, &self.anchors, &self.certificates, &self.crls];
-        let single = self.container.iter().chain([&self.log_key]).chain(&self.profile);
-        events.chain(lists.into_iter().flatten()).chain(single).all(|path| check_name(path).is_ok())
+        let single =
+            self.container.iter().chain([&self.log_key]).chain(&self.profile).chain(&self.witness_keys);
+        let cosigned = self.cosigned.iter().flat_map(|cosigned| {
+            cosigned.links.iter().map(|link| &link.checkpoint).chain([&cosigned.checkpoint])
+        });
+        events
+            .chain(cosigned)
+            .chain(lists.into_iter().flatten())
+            .chain(single)
+            .all(|path| check_name(path).is_ok())
     }
 
     /// Reads a file that the index names.
@@ -186,7 +224,9 @@ mod tests {
             let container = Index { container: Some(bad.to_owned()), ..sample() };
             let statement = Index { statements: vec![bad.to_owned()], ..sample() };
             let profile = Index { profile: Some(bad.to_owned()), ..sample() };
-            for index in [container, statement, profile] {
+            let cosigned = CosignedIndex { checkpoint: bad.to_owned(), links: Vec::new() };
+            let cosigned = Index { cosigned: vec![cosigned], ..sample() };
+            for index in [container, statement, profile, cosigned] {
                 assert!(
                     matches!(read(&index), Err(SdkError::Verification(VerificationError::Malformed { message, .. }))
                         if message.en == "a path leads out of the folder"),

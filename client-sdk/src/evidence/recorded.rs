@@ -56,6 +56,7 @@ pub(super) fn material(client: &Client, name: &ParcelName) -> Result<Option<Mate
         proven: vec![proven],
         wire,
         container,
+        vouched: Vec::new(),
         source: EvidenceSource::SentRecord { lost: is_lost },
     }))
 }

@@ -7,16 +7,18 @@ use std::path::{Path, PathBuf};
 
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::hex;
+use tasuki_proto::cosignature::WitnessKey;
 use tasuki_proto::event::sha256;
 use tasuki_proto::evidence::Proven;
 use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::log::Checkpoint;
 use tasuki_proto::{pb, reason};
 use tokio::sync::mpsc;
 use zip::ZipWriter;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
-use super::layout::{EventIndex, INDEX, Index};
+use super::layout::{CosignedIndex, EventIndex, INDEX, Index, LinkIndex};
 use super::month::PAGE;
 use super::{EvidenceSource, SavedEvidence, readme, recorded};
 use crate::client::Client;
@@ -28,6 +30,7 @@ use crate::progress::Silent;
 use crate::receive::fetch::fetch_all;
 use crate::receive::unpack::unpack;
 use crate::tracking::found;
+use crate::witness::Vouched;
 use crate::{archive, blocking, pem, trust};
 
 /// Everything that goes into a folder.
@@ -38,6 +41,7 @@ pub(super) struct Material {
     pub(super) proven: Vec<Proven>,
     pub(super) wire: pb::GetEvidenceResponse,
     pub(super) container: Option<Vec<u8>>,
+    pub(super) vouched: Vec<Vouched>,
     pub(super) source: EvidenceSource,
 }
 
@@ -99,11 +103,12 @@ impl Client {
         }
         // Evidence that does not hold is not worth keeping.
         let proven = self.prove_events(&parcel, &wire.events, &[]).await?;
+        let vouched = self.vouched_for(&wire.events, &proven).await?;
         wire.crls.extend(self.all_crls(&wire.more_crls).await?);
         let container = if with_parcel { self.container(&parcel).await? } else { None };
         let Parcel { key, recipient, digest, .. } = parcel;
         let source = EvidenceSource::Relay;
-        Ok(Some(Material { key, recipient, digest, proven, wire, container, source }))
+        Ok(Some(Material { key, recipient, digest, proven, wire, container, vouched, source }))
     }
 
     /// Evidence of what the relay does not know, from the own record.
@@ -251,7 +256,7 @@ impl Folder {
         material: &Material,
         part: Option<&str>,
     ) -> Result<Index, SdkError> {
-        let Material { key, recipient, digest, proven, wire, container, source } = material;
+        let Material { key, recipient, digest, proven, wire, container, vouched, source } = material;
         let mut index = Index::new(*key, *recipient, digest, "log-key.txt");
         index.from_sent_record = matches!(source, EvidenceSource::SentRecord { .. });
         for (number, (event, proven)) in wire.events.iter().zip(proven).enumerate() {
@@ -276,6 +281,7 @@ impl Folder {
         if let Some(profile) = files::read_if_exists(&client.home().path(PROFILE))? {
             index.profile = Some(self.put("profile.toml", &profile)?);
         }
+        self.vouched(vouched, part, &mut index)?;
         if let Some(container) = container {
             let name = part.map_or("parcel.asice".to_owned(), |part| format!("parcels/{part}.asice"));
             index.container = Some(self.put(&name, container)?);
@@ -320,8 +326,7 @@ impl Folder {
             proven.event.kind.chars().filter(|c| c.is_ascii_lowercase() || *c == '.').take(40).collect();
         let part = part.map_or(String::new(), |part| format!("{part}/"));
         let file = self.put(&format!("events/{part}{number:02}-{kind}.txt"), &entry.text)?;
-        let size = checkpoint_size(&event.checkpoint);
-        let checkpoint = format!("checkpoints/e{}-{size}.txt", proven.event.epoch);
+        let checkpoint = checkpoint_name(proven.event.epoch, checkpoint_size(&event.checkpoint));
         Ok(EventIndex {
             file,
             epoch: proven.event.epoch,
@@ -329,6 +334,31 @@ impl Folder {
             inclusion: event.inclusion.iter().map(|h| hex(h)).collect(),
             checkpoint: self.put(&checkpoint, &event.checkpoint)?,
         })
+    }
+
+    /// Cosigned checkpoints, and that they and those of the events are one history.
+    fn vouched(&mut self, all: &[Vouched], part: Option<&str>, index: &mut Index) -> Result<(), SdkError> {
+        let mut keys: Vec<String> =
+            all.iter().flat_map(|vouched| &vouched.witnesses).map(WitnessKey::vkey).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        keys.push(String::new());
+        let name = part.map_or("witness-keys.txt".to_owned(), |part| format!("witness-keys/{part}.txt"));
+        index.witness_keys = Some(self.put(&name, keys.join("\n").as_bytes())?);
+        for vouched in all {
+            let Checkpoint { epoch, size, note, .. } = &vouched.checkpoint;
+            let links = vouched.links.iter().map(|(to, proof)| LinkIndex {
+                checkpoint: checkpoint_name(to.epoch, to.size),
+                consistency: proof.iter().map(|hash| hex(&hash.0)).collect(),
+            });
+            // Of one tree there may be several: a witness more may have vouched meanwhile.
+            let name = format!("checkpoints/e{epoch}-{size}-cosigned-{}.txt", &name_of(note)[..8]);
+            index.cosigned.push(CosignedIndex { links: links.collect(), checkpoint: self.put(&name, note)? });
+        }
+        Ok(())
     }
 
     /// Writes a file, once, and gives its name back.
@@ -346,6 +376,10 @@ impl Folder {
 
 fn name_of(bytes: &[u8]) -> String {
     hex(&sha256(bytes))
+}
+
+fn checkpoint_name(epoch: u64, size: u64) -> String {
+    format!("checkpoints/e{epoch}-{size}.txt")
 }
 
 /// The second line of a checkpoint is the tree's size; it was verified before.

@@ -18,6 +18,8 @@ pub(crate) enum Task {
     Feed,
     /// The checkpoints seen; held for moments only.
     Checkpoints,
+    /// What a witness has vouched for.
+    Witness,
 }
 
 impl Task {
@@ -27,6 +29,7 @@ impl Task {
             Self::Receive => "receive",
             Self::Feed => "feed",
             Self::Checkpoints => "checkpoints",
+            Self::Witness => "witness",
         }
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn verify(path: &Path, options: &VerifyOptions) -> Result<VerifyRepor
             time_us: verified.signing_time_us,
             by: identity_text(&verified.signer.identity),
         }],
+        witnesses: Vec::new(),
         trust,
         warnings,
     })

@@ -10,13 +10,13 @@ use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::evidence::{self, Proven as ProvenEvent};
 use tasuki_proto::ids::{ParcelKey, identity_text, own_office};
 use tasuki_proto::lifecycle::Act;
-use tasuki_proto::log::{Checkpoint, LogError};
+use tasuki_proto::log::LogError;
 use tasuki_proto::parcel::OpenParcel;
 use tasuki_proto::pb;
 use tasuki_proto::statement::Statement;
 
 use super::material::{self, Along, LogKeys, Whose};
-use super::{Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning};
+use super::{Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning, witnesses};
 use crate::error::{SdkError, VerificationError, words};
 use crate::evidence::{EventIndex, Index};
 use crate::receive::unpack::{Delivered, verify_sender};
@@ -49,6 +49,7 @@ pub(super) fn verify_index(
     let events = index.events.iter().map(|event| case.event(event, &keys)).collect::<Result<Vec<_>, _>>()?;
     // The evidence's own present: revocation lists that it holds may be newer than its first event.
     case.known_us = events.iter().map(|proven| proven.event.time_us).max().unwrap_or(0);
+    let vouched = witnesses::verify(folder, index, &events, &keys, options)?;
     let statements = statements(folder, index)?;
     for proven in &events {
         case.state(proven, &statements)?;
@@ -66,7 +67,7 @@ pub(super) fn verify_index(
         ));
     }
     let Case { key, recipient, digest, proofs, warnings, .. } = case;
-    Ok(VerifyReport { parcel: key, recipient, digest, proofs, trust, warnings })
+    Ok(VerifyReport { parcel: key, recipient, digest, proofs, witnesses: vouched, trust, warnings })
 }
 
 fn log_keys(
@@ -121,7 +122,7 @@ struct Case<'f> {
 impl Case<'_> {
     /// An event stands in the log and is about this parcel.
     fn event(&mut self, index: &EventIndex, keys: &LogKeys) -> Result<ProvenEvent, SdkError> {
-        let checkpoint = self.checkpoint(index, keys)?;
+        let checkpoint = keys.open(self.folder, &index.checkpoint)?;
         let hashes = index.inclusion.iter().map(|hash| parse_hex::<32>(hash).map(|h| h.to_vec().into()));
         let inclusion = hashes.collect::<Option<Vec<_>>>();
         let entry = pb::LogEntry {
@@ -149,18 +150,6 @@ impl Case<'_> {
             by: RELAY.to_owned(),
         });
         Ok(proven)
-    }
-
-    fn checkpoint(&self, index: &EventIndex, keys: &LogKeys) -> Result<Checkpoint, SdkError> {
-        let note = Index::read_file(self.folder, &index.checkpoint)?;
-        let mut error = LogError::Key;
-        for key in &keys.0 {
-            match key.open(&note) {
-                Ok(checkpoint) => return Ok(checkpoint),
-                Err(why) => error = why,
-            }
-        }
-        Err(VerificationError::Log(error).into())
     }
 
     /// The party's own signature behind an event, if the event names one.

@@ -10,7 +10,7 @@ use tasuki_certs::trust::{
     OnDoubt, RevocationPolicy, TrustMaterial, TrustStore, VerifiedCertificate, Warning,
 };
 use tasuki_proto::event::sha256;
-use tasuki_proto::log::LogVerifier;
+use tasuki_proto::log::{Checkpoint, LogError, LogVerifier};
 
 use super::{TrustUsed, VerifyOptions, VerifyWarning};
 use crate::error::{ConfigError, SdkError, VerificationError, words};
@@ -142,6 +142,19 @@ impl LogKeys {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let keys = lines.map(|line| LogVerifier::from_vkey(line).map_err(|_| malformed()));
         Ok(Self(keys.collect::<Result<_, _>>()?))
+    }
+
+    /// A checkpoint of a folder, signed with one of the keys.
+    pub(super) fn open(&self, folder: &Path, name: &str) -> Result<Checkpoint, SdkError> {
+        let note = Index::read_file(folder, name)?;
+        let mut error = LogError::Key;
+        for key in &self.0 {
+            match key.open(&note) {
+                Ok(checkpoint) => return Ok(checkpoint),
+                Err(why) => error = why,
+            }
+        }
+        Err(VerificationError::Log(error).into())
     }
 }
 

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use tasuki_certs::trial_ca::{IssueOptions, KeyChoice};
 use tasuki_proto::canonical::hex;
-use tasuki_proto::event::{kind, sha256};
+use tasuki_proto::cosignature::Cosigner;
+use tasuki_proto::event::{kind, leaf_hash, sha256};
 use tasuki_proto::evidence::EvidenceError;
-use tasuki_proto::log::LogError;
+use tasuki_proto::log::{Hash, LogError};
 
 use super::{Proven, VerifyOptions, VerifyReport, verify};
 use crate::error::{SdkError, VerificationError, words};
-use crate::evidence::{EventIndex, INDEX, Index};
+use crate::evidence::{CosignedIndex, EventIndex, INDEX, Index, LinkIndex};
 use crate::pem;
 use crate::testing::case::{Case, Plan};
 use crate::testing::{self, Folder, NOW_US, world};
@@ -91,7 +92,7 @@ fn pinned_trust_decides() {
     let good = VerifyOptions {
         ca: Some(folder.path().join("certificates/anchor.pem")),
         log_key: Some(case.log.verifier().vkey(1)),
-        profile: None,
+        ..VerifyOptions::default()
     };
     let report = pinned(good.clone()).unwrap();
     assert!(report.trust.anchors_pinned && report.trust.log_key_pinned);
@@ -169,7 +170,8 @@ fn a_lone_parcel_is_read_with_another_profile() {
     };
     let parcel = put("parcel.asice", &case.container);
     let ca = Some(put("ca.pem", &world().ca.cert_pem().unwrap()));
-    let with = |profile| verify(&parcel, &VerifyOptions { ca: ca.clone(), profile, log_key: None });
+    let with =
+        |profile| verify(&parcel, &VerifyOptions { ca: ca.clone(), profile, ..VerifyOptions::default() });
     assert_eq!(with(None).unwrap_err().reason(), "IDENTITY_NOT_FOUND");
     let report = with(Some(put("profile.toml", by_name().as_bytes()))).unwrap();
     assert_eq!(report.proofs[0].by, "office:1371215102");
@@ -204,6 +206,76 @@ fn every_change_is_noticed() {
         VerificationError::NothingToTrust(what) if what.en == "log key (--log-key)"));
     assert_eq!(replace("log-key.txt", b"x").code(), "EVIDENCE_MALFORMED");
     assert_eq!(replace(INDEX, b"{}").code(), "EVIDENCE_MALFORMED");
+}
+
+/// Adds checkpoints that witnesses have cosigned: one of the two events, and one of a tree that goes on.
+fn add_cosigned(folder: &Folder, case: &Case, witnesses: [&Cosigner; 2]) {
+    let leaves = case.events.each_ref().map(|(text, _)| leaf_hash(text.as_bytes()));
+    let third = Hash([3; 32]);
+    let two = tlog_tiles::node_hash(Hash(leaves[0]), Hash(leaves[1]));
+    let three = case.log.sign(1, 3, tlog_tiles::node_hash(two, third)).unwrap();
+    let put = |name: &str, note: &[u8]| std::fs::write(folder.path().join(name), note).unwrap();
+    put("checkpoints/same.txt", &witnesses[0].cosign(&case.checkpoint, 7).unwrap());
+    put("checkpoints/more.txt", &witnesses[1].cosign(&three, 8).unwrap());
+    let link =
+        |consistency: Vec<String>| LinkIndex { checkpoint: "checkpoints/e1-2.txt".to_owned(), consistency };
+    let mut index = Index::read(folder.path()).unwrap();
+    index.cosigned = vec![
+        CosignedIndex { checkpoint: "checkpoints/same.txt".to_owned(), links: vec![link(vec![])] },
+        CosignedIndex {
+            checkpoint: "checkpoints/more.txt".to_owned(),
+            links: vec![link(vec![hex(&third.0)])],
+        },
+    ];
+    let keys = witnesses.map(|witness| witness.key().vkey());
+    put("witness-keys.txt", keys.join("\n").as_bytes());
+    index.witness_keys = Some("witness-keys.txt".to_owned());
+    std::fs::write(folder.path().join(INDEX), index.print()).unwrap();
+}
+
+#[test]
+fn witnesses_count_for_what_they_have_seen() {
+    let case = Case::new(&Plan::default());
+    let folder = write(&case, true);
+    let witness = |name: &str| Cosigner::generate(name, &ring::rand::SystemRandom::new()).unwrap();
+    let (one, two) = (witness("w.example/1"), witness("w.example/2"));
+    add_cosigned(&folder, &case, [&one, &two]);
+    let asked = |keys: Option<&str>, need: u32| {
+        let options = VerifyOptions {
+            witness_keys: keys.map(str::to_owned),
+            witnesses_needed: need,
+            ..VerifyOptions::default()
+        };
+        verify(folder.path(), &options).map(|report| report.witnesses).map_err(|error| match error {
+            SdkError::Verification(error) => error,
+            other => panic!("{other}"),
+        })
+    };
+    let found = asked(None, 2).unwrap();
+    let seen: Vec<_> = found.iter().map(|v| (v.key.clone(), v.pinned, v.time_us, v.events)).collect();
+    assert_eq!(seen, [(one.key().vkey(), false, 7_000_000, 2), (two.key().vkey(), false, 8_000_000, 2)]);
+    assert_eq!(asked(None, 3), Err(VerificationError::Witnesses { have: 2, need: 3 }));
+    // Keys that are given decide; the same key twice is one witness.
+    let twice = format!("{0}\n{0}\n", one.key().vkey());
+    assert!(asked(Some(&twice), 1).unwrap()[0].pinned);
+    assert_eq!(asked(Some(&twice), 2), Err(VerificationError::Witnesses { have: 1, need: 2 }));
+    let stranger = witness("w.example/1").key().vkey();
+    assert_eq!(asked(Some(&stranger), 1), Err(VerificationError::Witnesses { have: 0, need: 1 }));
+    assert_eq!(asked(Some("nonsense"), 0), Err(VerificationError::Log(LogError::Key)));
+
+    // Another history, a proof that does not hold, and a cosignature of something else.
+    change(&folder, INDEX, &"03".repeat(32), &"04".repeat(32));
+    assert_eq!(asked(None, 0), Err(VerificationError::Log(LogError::Consistency)));
+    add_cosigned(&folder, &case, [&one, &two]);
+    let other = one.cosign(&case.log.sign(1, 2, Hash([9; 32])).unwrap(), 7).unwrap();
+    std::fs::write(folder.path().join("checkpoints/same.txt"), other).unwrap();
+    assert_eq!(asked(None, 0), Err(VerificationError::Log(LogError::Consistency)));
+    add_cosigned(&folder, &case, [&one, &two]);
+    let path = folder.path().join("checkpoints/same.txt");
+    let line = one.key().cosignature(&std::fs::read(&path).unwrap()).unwrap().unwrap().line;
+    let moved = [std::fs::read(folder.path().join("checkpoints/more.txt")).unwrap(), line].concat();
+    std::fs::write(folder.path().join("checkpoints/more.txt"), moved).unwrap();
+    assert_eq!(asked(None, 0), Err(VerificationError::Log(LogError::Signature)));
 }
 
 #[test]

@@ -17,3 +17,4 @@ mod proxied;
 mod set_back;
 mod stage;
 mod watch;
+mod witness;

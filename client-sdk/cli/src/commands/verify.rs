@@ -10,7 +10,7 @@ use tasuki_proto::canonical::hex;
 use tasuki_sdk::SdkError;
 use tasuki_sdk::error::VerificationError;
 use tasuki_sdk::verify::{
-    MonthReport, Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning,
+    MonthReport, Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning, VouchedBy,
     verify as verify_offline, verify_month,
 };
 
@@ -38,6 +38,8 @@ struct VerifiedObject<'a> {
     /// SHA-256 of the container, hex.
     digest: String,
     proofs: Vec<ProofObject<'a>>,
+    /// Who has vouched for the log, beside the relay.
+    witnesses: Vec<WitnessObject<'a>>,
     trust: TrustObject<'a>,
     /// What should be known, in English.
     warnings: Vec<&'a str>,
@@ -53,6 +55,17 @@ struct ProofObject<'a> {
     kind: Option<&'a str>,
     time: String,
     by: &'a str,
+}
+
+#[derive(Serialize)]
+struct WitnessObject<'a> {
+    witness: &'a str,
+    key: &'a str,
+    /// The key was given, not found beside the evidence.
+    pinned: bool,
+    time: String,
+    /// How many of the events it covers.
+    events: usize,
 }
 
 #[derive(Serialize)]
@@ -80,7 +93,14 @@ struct FailedObject<'a> {
 /// `tasuki verify PATH`.
 pub(super) fn verify(args: Verify, out: &mut Output) -> Result<Exit, Failure> {
     let log_key = args.log_key.as_deref().map(read_log_key).transpose()?;
-    let options = VerifyOptions { ca: args.ca, log_key, profile: args.profile };
+    let witness_keys = args.witness.as_deref().map(read_log_key).transpose()?;
+    let options = VerifyOptions {
+        ca: args.ca,
+        log_key,
+        profile: args.profile,
+        witness_keys,
+        witnesses_needed: args.need,
+    };
     let told = if is_zip(&args.path) {
         verify_month(&args.path, &options).map(|month| print_month(&args.path, &month, out))
     } else {
@@ -229,6 +249,7 @@ fn print(path: &Path, report: &VerifyReport, out: &mut Output) -> Result<(), Fai
     }
     out.lines(proofs.lines())?;
     out.line("")?;
+    out.lines(report.witnesses.iter().map(|vouched| vouched_line(vouched, lang)))?;
     out.lines(trust(&report.trust, lang))?;
     for VerifyWarning { ja, en } in &report.warnings {
         let warning = lang.pick(ja, en);
@@ -263,18 +284,32 @@ fn what(proof: &Proof) -> Text {
     }
 }
 
+/// A witness that has vouched.
+fn vouched_line(vouched: &VouchedBy, lang: Lang) -> String {
+    let (when, events) = (japan_seconds(vouched.time_us), vouched.events);
+    let sure = given(vouched.pinned, lang);
+    let text = Text::new(
+        format!("立会人 {}: {when} に出来事{events}件を確認（{sure}）", vouched.key),
+        format!("witness {}: vouched for {events} of the events at {when} ({sure})", vouched.key),
+    );
+    shown(text.of(lang)).into_owned()
+}
+
+/// Where something to trust in came from.
+fn given(pinned: bool, lang: Lang) -> &'static str {
+    if pinned {
+        lang.pick("指定されたもの", "as given")
+    } else {
+        lang.pick(
+            "証拠と一緒にあったもの。別の経路で確かめてください",
+            "found beside the evidence: compare it with what you know from elsewhere",
+        )
+    }
+}
+
 /// What trust rests on, and how sure that is.
 fn trust(trust: &TrustUsed, lang: Lang) -> Vec<String> {
-    let given = |pinned: bool| {
-        if pinned {
-            lang.pick("指定されたもの", "as given")
-        } else {
-            lang.pick(
-                "証拠と一緒にあったもの。別の経路で確かめてください",
-                "found beside the evidence: compare it with what you know from elsewhere",
-            )
-        }
-    };
+    let given = |pinned| given(pinned, lang);
     let mut lines = Vec::new();
     for anchor in &trust.anchors {
         let label = lang.pick("事業所証明書のCA", "CA of the offices' certificates");
@@ -289,6 +324,21 @@ fn trust(trust: &TrustUsed, lang: Lang) -> Vec<String> {
         lines.push(format!("{label}: SHA-256 {} ({})", hex(profile), given(trust.profile_pinned)));
     }
     lines
+}
+
+fn witness(vouched: &VouchedBy) -> WitnessObject<'_> {
+    WitnessObject {
+        witness: name_of(&vouched.key),
+        key: &vouched.key,
+        pinned: vouched.pinned,
+        time: utc(vouched.time_us),
+        events: vouched.events,
+    }
+}
+
+/// A verifier key begins with its owner's name.
+fn name_of(key: &str) -> &str {
+    key.split('+').next().unwrap_or_default()
 }
 
 fn object<'a>(path: &Path, report: &'a VerifyReport) -> VerifiedObject<'a> {
@@ -310,6 +360,7 @@ fn object<'a>(path: &Path, report: &'a VerifyReport) -> VerifiedObject<'a> {
         recipient: report.recipient.to_string(),
         digest: hex(&report.digest),
         proofs: proofs.collect(),
+        witnesses: report.witnesses.iter().map(witness).collect(),
         trust: TrustObject {
             anchors: report.trust.anchors.iter().map(|a| hex(a)).collect(),
             anchors_pinned: report.trust.anchors_pinned,
@@ -339,6 +390,12 @@ mod tests {
                 proof(Proven::Logged("parcel.delivered".into()), "relay"),
                 proof(Proven::Stated("acknowledge".into()), "office:9971100012"),
             ],
+            witnesses: vec![VouchedBy {
+                key: "w/1+00+key".into(),
+                pinned: true,
+                time_us: testing::ACCEPTED_US,
+                events: 2,
+            }],
             trust: TrustUsed {
                 anchors: vec![[0xca; 32]],
                 anchors_pinned: false,
@@ -361,6 +418,10 @@ mod tests {
         assert_eq!(object["trust"]["anchors"][0], "ca".repeat(32));
         assert_eq!(object["trust"]["log_key"], "relay/e1+00+key");
         assert_eq!(object["trust"]["profile"], "9f".repeat(32));
+        assert_eq!(
+            (&object["witnesses"][0]["witness"], &object["witnesses"][0]["events"]),
+            (&"w/1".into(), &2.into())
+        );
         assert_eq!((&object["warnings"][0], &object["warnings_ja"][0]), (&"late".into(), &"遅い".into()));
     }
 
@@ -376,6 +437,7 @@ mod tests {
         );
         assert!(text.contains("key of the log: relay/e1+00+key (as given)"), "{text}");
         assert!(text.contains("profile of the certificates: SHA-256 9f9f9f9f"), "{text}");
+        assert!(text.contains("witness w/1+00+key: vouched for 2 of the events at 2026-11-21"), "{text}");
         assert!(text.contains("the receiver signed for it         office 9971100012"), "{text}");
         let (mut out, results, _) = Output::captured(Lang::Ja, false);
         print(Path::new("E"), &report(), &mut out).unwrap();

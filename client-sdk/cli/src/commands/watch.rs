@@ -124,7 +124,7 @@ impl Listener<'_> {
 }
 
 /// Ends when somebody presses Ctrl-C, or a service manager asks.
-async fn asked_to_stop() {
+pub(super) async fn asked_to_stop() {
     let interrupted = async {
         if tokio::signal::ctrl_c().await.is_err() {
             // Without a handler the system's own one ends the process.
