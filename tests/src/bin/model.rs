@@ -173,7 +173,7 @@ impl Model {
             members.push_str("\"hold\": true,\n  ");
         }
         if let Some(older) = older {
-            members.push_str(&format!("\"supersedes\": \"{}\",\n  ", older.id));
+            members.extend(["\"supersedes\": \"", &older.id.to_string(), "\",\n  "]);
         }
         forge.header = forge.header.replace("\"software\":", &format!("{members}\"software\":"));
         forge.cover();
