@@ -11,3 +11,4 @@ pub mod programs;
 pub mod raw;
 pub mod relay;
 pub mod run;
+pub mod trial;

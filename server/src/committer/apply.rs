@@ -196,7 +196,7 @@ impl Draft<'_> {
         for parcel in &self.parcels {
             self.store.put_marks(tx, parcel).await?;
             if let (State::Delivered, Some(older)) = (parcel.state, &parcel.marks.supersedes) {
-                self.store.supersede(tx, &parcel.key, older).await?;
+                self.store.settle_superseded(tx, parcel.key.sender, older).await?;
             }
         }
         Ok(true)

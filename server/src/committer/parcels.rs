@@ -231,9 +231,11 @@ impl Draft<'_> {
             }
         }
         match (doing.act, row.marks.supersedes) {
-            (Act::Release, Some(older)) => self.store.supersede(tx, &row.key, &older).await?,
+            (Act::Release, Some(older)) => {
+                self.store.settle_superseded(tx, row.key.sender, &older).await?;
+            }
             (Act::Recall, Some(older)) if was_delivered => {
-                self.store.restore_superseded(tx, row.key.sender, &older).await?;
+                self.store.settle_superseded(tx, row.key.sender, &older).await?;
             }
             (Act::CallOverdue, _) => {
                 self.store.mark_overdue(tx, row.seq, time_us).await?;

@@ -274,25 +274,9 @@ impl Store {
         Ok(())
     }
 
-    /// Marks the parcel that a delivered one supersedes.
-    pub(crate) async fn supersede(
-        &self,
-        tx: &mut Tx,
-        newer: &ParcelKey,
-        older: &ParcelId,
-    ) -> Result<(), StoreError> {
-        sqlx::query("UPDATE parcels SET superseded_by = $1 WHERE id = $2 AND sender = $3")
-            .bind(newer.id.as_bytes().to_vec())
-            .bind(older.as_bytes().to_vec())
-            .bind(newer.sender.to_string())
-            .execute(&mut **tx)
-            .await?;
-        Ok(())
-    }
-
-    /// Takes back the mark that a recalled parcel left on an older one: the newest other parcel that supersedes it,
-    /// and was delivered and not recalled, keeps it marked.
-    pub(crate) async fn restore_superseded(
+    /// Marks a parcel as superseded by the newest other one that says so, was delivered and not recalled; takes the mark away
+    /// where there is none. The newest is the one that was accepted last, whenever it was released.
+    pub(crate) async fn settle_superseded(
         &self,
         tx: &mut Tx,
         sender: OfficeNumber,

@@ -1,5 +1,7 @@
 //! `cargo demo`: a relay and four offices play one month on this machine, in a temporary folder.
 //!
+//! With `--trial` it replays the national trial of 2021 instead.
+//!
 //! Everything happens through the command lines that users have. Exits with 1 if anything is not as it
 //! should be.
 
@@ -13,6 +15,8 @@ use tasuki_tests::office::{Office, import, write_sample};
 use tasuki_tests::programs::{Programs, dispatch};
 use tasuki_tests::relay::Relay;
 use tasuki_tests::run::{Ran, run, text};
+use tasuki_tests::trial::cast::{MANAGERS, PROVIDERS};
+use tasuki_tests::trial::play::{Played, Trial};
 
 /// The care-management office: the national trial's A 事業所.
 const MANAGER: &str = "1371215102";
@@ -50,7 +54,10 @@ fn main() -> ExitCode {
     }
     let began = Instant::now();
     let outcome = std::env::current_exe().map_err(|e| e.to_string()).and_then(|binary| {
-        std::panic::catch_unwind(|| play(&Programs::new(binary))).map_err(|_| "see above".to_owned())
+        let programs = Programs::new(binary);
+        let trial = args.iter().any(|arg| arg == "--trial");
+        let played = move || if trial { play_trial(&programs) } else { play(&programs) };
+        std::panic::catch_unwind(played).map_err(|_| "see above".to_owned())
     });
     match outcome {
         Ok(()) => {
@@ -62,6 +69,30 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The national trial, replayed.
+fn play_trial(programs: &Programs) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    title(
+        "全国試行(2021年)の再現: 居宅介護支援6事業所、サービス6事業所、9パターン",
+        "the national trial of 2021, replayed: 6 care-management and 6 service offices, 9 patterns",
+    );
+    let mut trial = Trial::begin(programs, folder.path());
+    for round in 0..Trial::rounds() {
+        let Played { parcels, superseding, withdrawing } = trial.round(round);
+        println!(
+            "  手順{n}: 電文{parcels}件（差し替え{superseding}、取下げ{withdrawing}）を送受信し、全事業所の一覧と取込結果が一致 \
+             / step {n}: {parcels} parcels ({superseding} superseding, {withdrawing} withdrawing), every list and import as it must be",
+            n = round + 1,
+        );
+    }
+    trial.end();
+    title("A事業所の予実管理", "plan and result as A sees them");
+    show(&trial.office(MANAGERS[0]).run(&["progress", "202602"]));
+    title("D事業所が受け取ったもの", "what D received");
+    show(&trial.office(PROVIDERS[0]).run(&["inbox", "--all"]));
+    println!("\n  記録の検証: 一致 / the log verifies");
 }
 
 fn play(programs: &Programs) {

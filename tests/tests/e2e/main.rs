@@ -16,5 +16,6 @@ mod proof;
 mod proxied;
 mod set_back;
 mod stage;
+mod trial;
 mod watch;
 mod witness;

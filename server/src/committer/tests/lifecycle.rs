@@ -275,6 +275,11 @@ async fn the_newest_delivered_version_counts(dialect: Dialect) {
         case.act(recalled, Act::Recall, Party::Sender, n).await.unwrap();
         assert_eq!(case.row(first).await.marks.superseded_by, left);
     }
+    // One that was accepted earlier and released later is not the newest.
+    let held = case.send(6, |d| (d.supersedes, d.hold) = (Some(first.id), Some(0))).await;
+    let newest = case.send(7, |d| d.supersedes = Some(first.id)).await;
+    case.act(held, Act::Release, Party::Sender, 6).await.unwrap();
+    assert_eq!(case.row(first).await.marks.superseded_by, Some(newest.id));
     // Both in one batch: the newer one waits for the older.
     let (older, mut newer) = (delivery(4), delivery(5));
     let (a, b) = (older.key, newer.key);
