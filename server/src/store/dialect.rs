@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -29,6 +29,11 @@ const MIGRATIONS: [Migration; 3] = [
         name: "0003_lifecycle",
         sqlite: include_str!("../../../migrations/sqlite/0003_lifecycle.sql"),
         postgres: include_str!("../../../migrations/postgres/0003_lifecycle.sql"),
+    },
+    Migration {
+        name: "0005_cosignatures",
+        sqlite: include_str!("../../../migrations/sqlite/0005_cosignatures.sql"),
+        postgres: include_str!("../../../migrations/postgres/0005_cosignatures.sql"),
     },
 ];
 
