@@ -48,6 +48,12 @@ pub const CREATED_IN_FUTURE: &str = "CREATED_IN_FUTURE";
 pub const PARCEL_ID_REUSED: &str = "PARCEL_ID_REUSED";
 /// A standard file has errors.
 pub const FILES_REJECTED: &str = "FILES_REJECTED";
+/// The malware scanner found something in a file. Also the rule of the finding that says in which.
+pub const MALWARE: &str = "MALWARE";
+/// The malware scanner can't be asked right now, so nothing that it should see passes.
+pub const SCANNER_UNAVAILABLE: &str = "SCANNER_UNAVAILABLE";
+/// A file is larger than the malware scanner takes.
+pub const SCAN_TOO_LARGE: &str = "SCAN_TOO_LARGE";
 /// The stream ended inside the parcel.
 pub const STREAM_CUT: &str = "STREAM_CUT";
 /// The stream sent nothing for too long.
@@ -264,6 +270,21 @@ const TABLE: &[Explanation] = &[
         FILES_REJECTED,
         "標準仕様に合わないファイルがあります。指摘を直して送り直してください。",
         "A file does not follow the standard; mend what the findings say and send again.",
+    ),
+    row(
+        MALWARE,
+        "不正プログラムが見つかったファイルがあります。開かずに隔離し、パソコンを検査してください。",
+        "Malware was found in a file; don't open it, put it aside, and have the computer that made it checked.",
+    ),
+    row(
+        SCANNER_UNAVAILABLE,
+        "不正プログラムの検査ができないため、通していません。少し待ってからやり直してください。",
+        "The malware scanner can't be asked, so nothing was let through; wait and try again.",
+    ),
+    row(
+        SCAN_TOO_LARGE,
+        "不正プログラムの検査ができる大きさを超えたファイルがあります。分けるか、小さくして送ってください。",
+        "A file is larger than the malware scanner takes; split it or make it smaller.",
     ),
     row(
         STREAM_CUT,
