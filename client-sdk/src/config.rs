@@ -1,5 +1,7 @@
 //! `config.toml` of a HOME.
 
+mod malware;
+
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,8 @@ use tasuki_proto::cosignature::WitnessKey;
 
 use crate::error::{ConfigError, SdkError, words};
 use crate::files;
+
+pub use malware::MalwareConfig;
 
 /// Name of the file inside HOME. It is written last: a folder that holds one is a HOME.
 pub const CONFIG_FILE: &str = "config.toml";
@@ -44,6 +48,9 @@ pub struct Config {
     pub attempts: u32,
     /// Where the key with its certificate is.
     pub identity: IdentityConfig,
+    /// The malware scanner.
+    #[serde(default, skip_serializing_if = "MalwareConfig::is_default")]
+    pub malware: MalwareConfig,
     /// How revocation of other offices' certificates is decided.
     #[serde(default)]
     pub revocation: RevocationPolicy,
@@ -169,6 +176,7 @@ impl Config {
             request_timeout_s: default_request_timeout_s(),
             attempts: default_attempts(),
             identity,
+            malware: MalwareConfig::default(),
             revocation: RevocationPolicy::default(),
             checks: ChecksConfig::default(),
             send: SendConfig::default(),
@@ -196,6 +204,7 @@ impl Config {
             return Err(malformed(message).into());
         }
         config.witnesses.check().map_err(malformed)?;
+        config.malware.scanner().map_err(malformed)?;
         Ok(config)
     }
 
@@ -253,6 +262,23 @@ mod tests {
         for (keys, need) in [(&[key.as_str()][..], 2), (&["nonsense"], 0)] {
             assert!(matches!(read(keys, need), Err(SdkError::Config(ConfigError::File { message, .. }))
                 if message.en.contains("witnesses.") && message.ja.contains("witnesses.")));
+        }
+    }
+
+    #[test]
+    fn a_scanner_is_set_right_or_noticed() {
+        let folder = crate::testing::folder("config-malware");
+        let read = |malware: &str| {
+            let text = format!("{}\n[malware]\n{malware}\n", sample().print().unwrap());
+            std::fs::write(folder.path().join(CONFIG_FILE), text).unwrap();
+            Config::read(folder.path())
+        };
+        let config = read("clamd = \"127.0.0.1:3310\"").unwrap();
+        assert!(config.malware.scanner().unwrap().is_some());
+        for bad in ["clamd = \"3310\"", "clamd = \"localhost:3310\"\ntimeout_s = 0"] {
+            let error = read(bad).unwrap_err();
+            assert_eq!(error.reason(), "CONFIG_MALFORMED");
+            assert!(error.to_string().contains("[malware]"), "{error}");
         }
     }
 

@@ -27,7 +27,7 @@ pub enum ErrorKind {
     Usage,
     /// The relay understood and refused: see the reason.
     Rejected,
-    /// The relay could not be reached, or is busy. Running the same again is safe and resumes.
+    /// The relay, or the own malware scanner, could not be reached, or is busy. Running the same again is safe and resumes.
     Unreachable,
     /// Something received does not prove what it should: nothing of it was kept.
     Verification,
@@ -194,6 +194,14 @@ pub enum Unreachable {
         /// The newest epoch seen.
         seen: u64,
     },
+    /// The malware scanner that this HOME is set to can't be asked.
+    #[error("the malware scanner at {address} {problem}")]
+    Scanner {
+        /// Where it was asked.
+        address: String,
+        /// What happened.
+        problem: String,
+    },
     /// The relay answered that it can't serve now.
     #[error("the relay can't serve now: {0}")]
     Busy(Refusal),
@@ -207,6 +215,7 @@ impl Unreachable {
             Self::Proxy { .. } => "PROXY_REFUSED",
             Self::Timeout => "RELAY_TIMEOUT",
             Self::Behind { .. } | Self::EarlierEpoch { .. } => "RELAY_BEHIND",
+            Self::Scanner { .. } => reason::SCANNER_UNAVAILABLE,
             Self::Busy(refusal) => &refusal.reason,
         }
     }

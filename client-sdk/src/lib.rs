@@ -39,6 +39,7 @@ pub mod home;
 pub mod join;
 mod keep;
 mod keys;
+mod malware;
 pub mod month_progress;
 mod parcel;
 mod pem;

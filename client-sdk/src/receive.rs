@@ -2,12 +2,13 @@
 //!
 //! Each parcel that waits is fetched sealed (resumable in `state/partial/`), opened with the own keys, and verified
 //! whole: what the log says of it, digests, the sender's signature and chain at the time of acceptance, the right
-//! to sign, sender and recipient. Only then its files are written, in one step, to `OUT/<sender>/<parcel id>/`; only
+//! to sign, sender and recipient, and, if the HOME is set to, that a malware scanner finds nothing. Only then its files are written, in one step, to `OUT/<sender>/<parcel id>/`; only
 //! after that, synced, the acknowledgement is signed and sent. A crash in between leaves nothing half: the next run
 //! finds the folder complete and acknowledges.
 
 mod acknowledge;
 pub(crate) mod fetch;
+mod infected;
 mod names;
 mod run;
 mod store;
@@ -38,7 +39,8 @@ const CERTIFICATES: &str = "certificates.pem";
 /// What to receive, and what to leave beside the files.
 #[derive(Clone, Debug, Default)]
 pub struct ReceiveOptions {
-    /// Leave `sealed.p7m` and `parcel.asice` beside the files, with the signer's `certificates.pem`.
+    /// Leave `sealed.p7m` and `parcel.asice` beside the files, with the signer's `certificates.pem`. Of a parcel in which
+    /// malware is found only the sealed parcel is left, as `OUT/<sender>/<parcel id>.infected.p7m`.
     pub keep_sealed: bool,
     /// Only these; empty: everything that waits. One that is named is received though it is superseded.
     pub only: Vec<ParcelName>,

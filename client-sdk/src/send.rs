@@ -52,7 +52,8 @@ pub struct SendOptions {
     pub attachments: Vec<Attachment>,
     /// Send as a new parcel what was sent before.
     pub again: bool,
-    /// Leave the checks of the standard to the relay, which refuses with the same findings.
+    /// Leave the checks of the standard to the relay, which refuses with the same findings. A malware scanner that the HOME
+    /// is set to is asked all the same.
     pub unchecked: bool,
     /// Send only units of this class; the rest is listed.
     pub only: Option<UnitClass>,
@@ -173,7 +174,7 @@ pub enum SendOutcome {
     },
     /// It was refused, by the relay or here. Nothing of it is kept.
     Rejected(Refusal),
-    /// It waits in the outbox; sending the same again resumes.
+    /// It waits in the outbox, or the malware scanner of this computer could not be asked; sending the same again resumes.
     Pending(SdkError),
     /// The relay says that it has it, but what it gave as proof does not hold. It stays in the outbox.
     Unproven(SdkError),

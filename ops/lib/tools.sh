@@ -57,10 +57,17 @@ postgres_programs() {
     dirname "$(readlink -f "$initdb")"
 }
 
-# What the tests and the demo need beside a build. openssl and unzip play a receiver without Tasuki; python3 is the
-# program that is told of events, and reads the Atom feed with a parser that is not ours.
+# Debian puts clamd where only root's PATH looks. Its own service is of no use here: tests start theirs.
+clamd_is_there() {
+    [[ -x /usr/sbin/clamd ]] || command -v clamd >/dev/null
+}
+
+# What the tests and the demo need beside a build. openssl and unzip play a receiver without Tasuki, clamd scans attachments;
+# python3 is the program that is told of events, and reads the Atom feed with a parser that is not ours.
 install_test_tools() {
     install_build_tools
+    clamd_is_there || install_packages clamav-daemon
+    clamd_is_there || fail "installing clamav-daemon brought no clamd"
     install_command openssl openssl
     install_command unzip unzip
     install_command python3 python3

@@ -6,6 +6,7 @@
 mod checks;
 mod lifecycle;
 mod limits;
+mod malware;
 pub mod period;
 pub mod template;
 mod witnesses;
@@ -18,6 +19,7 @@ use serde::Deserialize;
 pub use checks::ChecksConfig;
 pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
+pub use malware::MalwareConfig;
 pub use witnesses::WitnessesConfig;
 
 /// The configuration can't be used.
@@ -91,6 +93,9 @@ pub struct Config {
     /// What is kept for how long.
     #[serde(default)]
     pub retention: RetentionConfig,
+    /// The malware scanner.
+    #[serde(default)]
+    pub malware: MalwareConfig,
     /// Bounds.
     #[serde(default)]
     pub limits: LimitsConfig,
@@ -312,6 +317,7 @@ impl Config {
             return Err(("trial_ca", "crl_days must be at least 2, certificate_days at least 1"));
         }
         lifecycle::check(&self.lifecycle, &self.retention)?;
+        self.malware.check()?;
         self.limits.check()
     }
 

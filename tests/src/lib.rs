@@ -11,4 +11,5 @@ pub mod programs;
 pub mod raw;
 pub mod relay;
 pub mod run;
+pub mod scanner;
 pub mod trial;

@@ -126,6 +126,11 @@ fn cause_in_japanese(cause: &Unreachable) -> String {
         Unreachable::Behind { .. } | Unreachable::EarlierEpoch { .. } => {
             "中継サーバーの記録が、以前に確認した所まで追いついていません。".to_owned()
         }
+        Unreachable::Scanner { address, problem } => {
+            format!(
+                "不正プログラムの検査（clamd、{address}）ができません（{problem}）。clamdの状態を確認してください。"
+            )
+        }
         Unreachable::Busy(refused) => refused.message_ja.clone(),
         _ => "中継サーバーに接続できません。".to_owned(),
     }
@@ -241,6 +246,10 @@ mod tests {
             Unreachable::Network("connection refused".into()),
             Unreachable::Proxy { proxy: "proxy:3128".into(), answer: "403".into() },
             Unreachable::Timeout,
+            Unreachable::Scanner {
+                address: "127.0.0.1:3310".into(),
+                problem: "did not answer in time".into(),
+            },
             Unreachable::Busy(Refusal::of(reason::OVERLOADED)),
         ] {
             let text = error(&cause.into());

@@ -12,6 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::acknowledge::{BATCH, acknowledge};
 use super::fetch::{Fetched, Fetching, fetch_all, sweep};
+use super::infected;
 use super::store::store;
 use super::unpack::{Delivered, unpack};
 use super::{ReceiveOptions, ReceiveOutcome, ReceiveReport, ReceivedParcel, Stored};
@@ -167,6 +168,13 @@ impl Client {
                     return Err(error.into());
                 }
             };
+            if let Some(refusal) = infected::scan(&home.config().malware, &unpacked, delivered.key)? {
+                if keep_sealed {
+                    infected::keep(&out, delivered.key, &sealed)?;
+                }
+                // What was fetched stays: the next run asks the scanner again and fetches nothing.
+                return Err(refusal.into());
+            }
             let beside = keep_sealed.then_some(sealed.as_slice());
             let stored = store(&out, delivered.key, &unpacked, beside)?;
             files::remove(&sealed_file)?;

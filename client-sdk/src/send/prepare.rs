@@ -22,10 +22,11 @@ use super::fingerprint::Fingerprint;
 use super::outbox::Outbox;
 use super::plan::PlannedParcel;
 use super::record::{Found, Sent, SentRecord};
-use crate::archive;
 use crate::error::{ConfigError, Refusal, SdkError, words};
 use crate::finding::Finding;
 use crate::home::Home;
+use crate::malware::Suspect;
+use crate::{archive, malware};
 
 /// A container that lies in the outbox.
 #[derive(Clone, Debug)]
@@ -191,13 +192,22 @@ impl Workshop {
         Ok(Header::new(id, sender, recipient, self.now_us, self.software.clone()))
     }
 
-    /// Signs a parcel and puts it durably into the outbox.
+    /// Has a parcel's files scanned for malware if the HOME is set to, signs it, and puts it durably into the outbox.
     pub(super) fn finish(
         &self,
         content: Fingerprint,
         header: &Header,
         contents: &[Cow<'_, [u8]>],
     ) -> Result<Prepared, SdkError> {
+        let suspects = header.files.iter().zip(contents).map(|(entry, content)| Suspect {
+            kind: &entry.kind,
+            name: entry.path.rsplit('/').next().unwrap_or(&entry.path),
+            content,
+        });
+        let suspects: Vec<_> = suspects.collect();
+        if let Some(refusal) = malware::scan(&self.home.config().malware, &suspects)? {
+            return Ok(Prepared::Refused(refusal));
+        }
         match parcel::build(header, contents, self.home.identity(), self.now_us) {
             Ok(container) => {
                 self.outbox.put(content, &container)?;

@@ -239,6 +239,8 @@ async fn prepare_all(
                 SendOutcome::Recorded { state: record.state, accepted_us: record.accepted_us() }
             }
             Ok(Prepared::Refused(refusal)) => SendOutcome::Rejected(refusal),
+            // The malware scanner is away, which passes.
+            Err(error @ SdkError::Unreachable(_)) => SendOutcome::Pending(error),
             Err(error) => SendOutcome::Rejected(Refusal::of_error(&error)),
         };
         let _gone = told.send((place, draft.finish(outcome)));

@@ -11,6 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tasuki_proto::limits::MAX_CHUNK_BYTES;
 use tasuki_proto::pb;
 use tasuki_proto::pb::submit_response::Outcome;
+use tasuki_proto::reason::SCANNER_UNAVAILABLE;
 use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -232,6 +233,12 @@ impl Submission<'_> {
                             continue;
                         };
                         match result.outcome {
+                            // That is about this parcel's files: the others need not wait for the relay's scanner.
+                            Some(Outcome::Rejected(rejected)) if rejected.reason == SCANNER_UNAVAILABLE => {
+                                let busy = Unreachable::Busy(Refusal::of(SCANNER_UNAVAILABLE));
+                                self.tell(parcel, SendOutcome::Pending(busy.into()));
+                                call.progressed.store(true, Ordering::Relaxed);
+                            }
                             Some(Outcome::Rejected(rejected)) if rejected.retry => {
                                 call.refused(parcel, Refusal::of(&rejected.reason));
                             }

@@ -35,7 +35,11 @@ pub(super) fn error(status: &Status, fault: &LastFault) -> SdkError {
 pub(crate) fn is_busy(word: &str) -> bool {
     matches!(
         word,
-        reason::OVERLOADED | reason::SHUTTING_DOWN | reason::STORE_UNAVAILABLE | reason::TOO_MANY_STREAMS
+        reason::OVERLOADED
+            | reason::SCANNER_UNAVAILABLE
+            | reason::SHUTTING_DOWN
+            | reason::STORE_UNAVAILABLE
+            | reason::TOO_MANY_STREAMS
     )
 }
 

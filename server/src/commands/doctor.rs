@@ -3,6 +3,7 @@
 mod certificates;
 mod database;
 mod disk;
+mod malware;
 mod secrets;
 
 use serde::Serialize;
@@ -92,6 +93,7 @@ async fn examine(config: &Config, now_us: i64) -> Vec<Finding> {
     }
     findings.push(certificates::check_server(config, now_us));
     findings.extend(disk::check(config));
+    findings.extend(malware::check(config).await);
     findings
 }
 

@@ -2,10 +2,12 @@
 //!
 //! Everything here is work for a processor, so it runs on threads of its own, as many at once as there are
 //! cores. The plain text lives in this module's stack frames only: it is dropped when the seal is made, and is
-//! never logged.
+//! never logged. Where a malware scanner is configured, a parcel with attachments leaves its thread for the scan and
+//! comes back after it, so that a slow scanner holds up nobody else.
 
 mod archive;
 mod findings;
+mod malware;
 mod refusal;
 mod workers;
 
@@ -47,10 +49,41 @@ struct Checked {
     needed: Needed,
 }
 
+/// Why a parcel does not go on right now.
+enum Stop {
+    /// It is not accepted.
+    Refused(Refusal),
+    /// Everything else is in order; the malware scanner is still to be asked.
+    Scan,
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A container on its way through the intake, with the memory that it holds and whom to tell.
+struct Task<R> {
+    container: Bytes,
+    caller: Caller,
+    /// Whether the malware scanner has passed it.
+    scanned: bool,
+    room: R,
+    answer: Answer,
+}
+
+impl<R> Task<R> {
+    fn refuse(self, refusal: Refusal) {
+        drop(self.room);
+        self.answer.give(Err(refusal));
+    }
+}
+
 /// Tells who handed in a parcel what became of it, in any case.
 struct Answer {
     sender: Option<oneshot::Sender<Result<Done, Refusal>>>,
-    /// What to tell if this is dropped without an answer: by a panic, or by a committer that died.
+    /// What to tell if this is dropped without an answer: by a panic, at the relay's end, or by a committer that died.
     lost: &'static str,
 }
 
@@ -84,6 +117,7 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     lifecycle: LifecycleConfig,
     checks: CheckPolicy,
+    malware: Option<malware::Door>,
     workers: Workers,
     rng: SystemRandom,
 }
@@ -114,6 +148,7 @@ impl Intake {
             clock,
             lifecycle: config.lifecycle.clone(),
             checks: config.checks.policy()?,
+            malware: malware::Door::new(&config.malware),
             workers: Workers::start(workers),
             rng: SystemRandom::new(),
         })
@@ -149,40 +184,62 @@ impl Intake {
         room: impl Send + Sync + 'static,
     ) -> Result<Done, Refusal> {
         let (sender, outcome) = oneshot::channel();
-        let mut answer = Answer { sender: Some(sender), lost: reason::INTERNAL };
-        let (intake, caller, runtime) = (Arc::clone(self), caller.clone(), Handle::current());
-        let work = move || match intake.prepare(container, &caller, &runtime) {
-            Ok(Checked { delivery, needed }) => {
-                // From here on only the committer can lose it, and then nobody knows what became of it.
-                answer.lost = reason::STORE_UNAVAILABLE;
-                let (key, recipient) = (delivery.key, delivery.recipient);
-                let archivist = Arc::clone(&intake.archivist);
-                let aside =
-                    delivery.aside.then(|| (intake.store.clone(), runtime.clone(), delivery.sealed_digest));
-                intake.committer.hand_over(Change::Deliver(delivery), move |outcome| {
-                    drop(room);
-                    if outcome.as_ref().is_ok_and(|done| !done.repeated) {
-                        archivist.committed(&needed);
-                    } else if let Some((store, runtime, digest)) = aside {
-                        runtime.spawn(give_up(store, digest));
-                    }
-                    let about = |refused| Refusal::from(refused).naming(key, recipient);
-                    answer.give(outcome.map_err(about));
-                });
-            }
-            Err(refusal) => {
-                drop(room);
-                answer.give(Err(refusal));
-            }
-        };
-        self.workers.start_work(work).await?;
+        let answer = Answer { sender: Some(sender), lost: reason::SHUTTING_DOWN };
+        let task = Task { container, caller: caller.clone(), scanned: false, room, answer };
+        self.start(task).await?;
         outcome.await.unwrap_or_else(|_| Err(Refusal::of(reason::INTERNAL)))
     }
 
+    async fn start<R: Send + Sync + 'static>(self: &Arc<Self>, task: Task<R>) -> Result<(), Refusal> {
+        let (intake, runtime) = (Arc::clone(self), Handle::current());
+        Ok(self.workers.start_work(move || intake.carry(task, &runtime)).await?)
+    }
+
+    /// One task, on a worker.
+    fn carry<R: Send + Sync + 'static>(self: &Arc<Self>, mut task: Task<R>, runtime: &Handle) {
+        task.answer.lost = reason::INTERNAL;
+        let Checked { delivery, needed } = match self.prepare(&mut task, runtime) {
+            Ok(checked) => checked,
+            Err(Stop::Refused(refusal)) => return task.refuse(refusal),
+            Err(Stop::Scan) => {
+                task.answer.lost = reason::SHUTTING_DOWN;
+                runtime.spawn(Arc::clone(self).scan(task));
+                return;
+            }
+        };
+        let Task { room, mut answer, .. } = task;
+        // From here on only the committer can lose it, and then nobody knows what became of it.
+        answer.lost = reason::STORE_UNAVAILABLE;
+        let (key, recipient) = (delivery.key, delivery.recipient);
+        let archivist = Arc::clone(&self.archivist);
+        let aside = delivery.aside.then(|| (self.store.clone(), runtime.clone(), delivery.sealed_digest));
+        self.committer.hand_over(Change::Deliver(delivery), move |outcome| {
+            drop(room);
+            if outcome.as_ref().is_ok_and(|done| !done.repeated) {
+                archivist.committed(&needed);
+            } else if let Some((store, runtime, digest)) = aside {
+                runtime.spawn(give_up(store, digest));
+            }
+            let about = |refused| Refusal::from(refused).naming(key, recipient);
+            answer.give(outcome.map_err(about));
+        });
+    }
+
+    /// Has a task's files scanned, apart from the workers, and gives it back to them.
+    async fn scan<R: Send + Sync + 'static>(self: Arc<Self>, mut task: Task<R>) {
+        let Some(door) = &self.malware else { return task.refuse(Refusal::of(reason::INTERNAL)) };
+        match door.pass(task.container.clone()).await {
+            Ok(()) => task.scanned = true,
+            Err(refusal) => return task.refuse(refusal),
+        }
+        // If the workers are gone, so is the task, and its answer says so.
+        let _gone = self.start(task).await;
+    }
+
     /// Everything that comes before the commit.
-    fn prepare(&self, container: Bytes, caller: &Caller, runtime: &Handle) -> Result<Checked, Refusal> {
-        let mut checked = self.check_and_seal(&container, caller, runtime)?;
-        drop(container);
+    fn prepare<R>(&self, task: &mut Task<R>, runtime: &Handle) -> Result<Checked, Stop> {
+        let mut checked = self.check_and_seal(&task.container, &task.caller, task.scanned, runtime)?;
+        task.container = Bytes::new();
         // A large content goes to its place outside the database first. This worker waits for the disk.
         let delivery = &mut checked.delivery;
         let (digest, now_us) = (delivery.sealed_digest, self.clock.now_us());
@@ -198,10 +255,11 @@ impl Intake {
         &self,
         container: &[u8],
         caller: &Caller,
+        scanned: bool,
         runtime: &Handle,
-    ) -> Result<Checked, Refusal> {
+    ) -> Result<Checked, Stop> {
         let now_us = self.clock.now_us();
-        let parcel = OpenParcel::open(container)?;
+        let parcel = OpenParcel::open(container).map_err(Refusal::from)?;
         let header = &parcel.header;
         let about = |refusal: Refusal| refusal.about(header);
         let signature = self
@@ -211,6 +269,10 @@ impl Intake {
         check_parties(header, &signature, caller.office, now_us).map_err(about)?;
         let recipient = self.recipient(header, runtime).map_err(about)?;
         let files = check_files(&parcel, &self.checks).map_err(about)?;
+        // After all that is cheaper, and before anything of it is kept.
+        if !scanned && self.malware.as_ref().is_some_and(|door| door.wants(header)) {
+            return Err(Stop::Scan);
+        }
 
         let sealed = seal(container, &recipient.recipients, &self.rng).map_err(|error| {
             tracing::error!(%error, "sealing failed");

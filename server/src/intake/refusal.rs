@@ -53,6 +53,7 @@ impl Refusal {
     pub fn retry(&self) -> bool {
         [
             reason::OVERLOADED,
+            reason::SCANNER_UNAVAILABLE,
             reason::SHUTTING_DOWN,
             reason::STORE_UNAVAILABLE,
             reason::STREAM_CUT,

@@ -8,6 +8,7 @@ mod large_crl;
 mod large_parcel;
 mod lifecycle;
 mod mailbox;
+mod malware;
 mod month;
 mod new_epoch;
 mod policy;

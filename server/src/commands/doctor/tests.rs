@@ -89,6 +89,17 @@ async fn each_thing_that_is_wrong_is_told() {
     assert_eq!(worst(&findings(&relay, now_us).await, "log"), Status::Fail);
 }
 
+#[tokio::test]
+async fn a_scanner_that_does_not_answer_fails() {
+    let relay = TestRelay::new(Dialect::Sqlite).await;
+    let mut config = relay.config();
+    let found = examine(&config, SystemClock.now_us()).await;
+    assert!(found.iter().all(|finding| finding.check != "malware"), "none is configured: {found:?}");
+    // Nobody listens there.
+    config.malware.clamd = "127.0.0.1:1".to_owned();
+    assert_eq!(worst(&examine(&config, SystemClock.now_us()).await, "malware"), Status::Fail);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_key_that_others_may_read_fails() {
