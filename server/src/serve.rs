@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tasuki_careplan::policy::CheckPolicy;
 use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::tls::{self, ServerCertificate, TlsError};
 use tokio::net::TcpListener;
@@ -98,8 +99,10 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
     listening: impl FnOnce(SocketAddr),
 ) -> Result<(), ServeError> {
+    // Before anything is opened: what the configuration names may be wrong.
+    let checks = config.checks.policy()?;
     let boot = Boot::start(config).await?;
-    let relay = Relay::build(config, boot).await?;
+    let relay = Relay::build(config, checks, boot).await?;
     relay.run(config, stop, listening).await
 }
 
@@ -113,7 +116,7 @@ struct Relay {
 }
 
 impl Relay {
-    async fn build(config: &Config, boot: Boot) -> Result<Self, ServeError> {
+    async fn build(config: &Config, checks: CheckPolicy, boot: Boot) -> Result<Self, ServeError> {
         let Boot { store, started, clock } = boot;
         let Started { committer, ledger, running, .. } = started;
         let trial_ca = config.trial_ca.clone().map(TrialCaFiles::open).filter(TrialCaFiles::can_issue);
@@ -135,7 +138,7 @@ impl Relay {
             config.limits.known_offices,
         ));
         let archivist = Arc::new(Archivist::new(trust.clone()));
-        let intake = Arc::new(Intake::new(
+        let intake = Intake::new(
             Arc::clone(&directory),
             Arc::clone(&verifier),
             Arc::clone(&archivist),
@@ -143,7 +146,8 @@ impl Relay {
             store.clone(),
             Arc::clone(&clock),
             config,
-        )?);
+        );
+        let intake = Arc::new(intake.checking_by(checks));
         let access =
             Access::new(trust.clone(), Arc::clone(&directory), committer.clone(), Arc::clone(&clock));
         let (shutdown, stopping) = Shutdown::new();

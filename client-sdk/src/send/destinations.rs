@@ -24,7 +24,7 @@ const MAX_PARTNERS: usize = 20_000;
 #[derive(Debug, Default)]
 pub(super) struct Destinations {
     /// What the directory says; nothing where it could not be asked.
-    offices: BTreeMap<OfficeNumber, Option<Office>>,
+    pub(super) offices: BTreeMap<OfficeNumber, Option<Office>>,
     /// Offices that nothing was ever sent to.
     pub(super) new: BTreeSet<OfficeNumber>,
     /// New ones that somebody must agree to, and nobody did.
@@ -32,15 +32,8 @@ pub(super) struct Destinations {
 }
 
 impl Destinations {
-    /// Why this parcel can't go there: a stable reason. Those that the relay would give as well are left to it if
-    /// `unchecked`.
-    pub(super) fn refuses(&self, planned: &PlannedParcel, unchecked: bool) -> Option<&'static str> {
-        let relays = if unchecked { None } else { self.relay_refuses(planned) };
-        let unconfirmed = self.unconfirmed.contains(&planned.recipient).then_some(reason::NEW_PARTNER);
-        relays.or(unconfirmed)
-    }
-
-    fn relay_refuses(&self, planned: &PlannedParcel) -> Option<&'static str> {
+    /// Why the relay would not take this parcel to its receiver: a stable reason.
+    pub(super) fn relay_refuses(&self, planned: &PlannedParcel) -> Option<&'static str> {
         let standard = planned.files.iter().any(|file| file.standard.is_some());
         match self.offices.get(&planned.recipient) {
             Some(None) => Some(reason::RECIPIENT_UNKNOWN),
@@ -58,8 +51,14 @@ impl Client {
     /// # Errors
     /// The relay can't be reached or refuses.
     pub async fn new_partners(&self, plan: &Plan) -> Result<BTreeSet<OfficeNumber>, SdkError> {
-        let recipients: BTreeSet<OfficeNumber> = plan.parcels.iter().map(|p| p.recipient).collect();
-        self.new_among(&recipients).await
+        self.new_among(&self.receivers(plan)).await
+    }
+
+    /// Where a plan's parcels go. Those that this office can't send at all, another's or to itself, go nowhere.
+    fn receivers(&self, plan: &Plan) -> BTreeSet<OfficeNumber> {
+        let own = self.office();
+        let sendable = plan.parcels.iter().filter(|p| p.sender == own && p.recipient != own);
+        sendable.map(|parcel| parcel.recipient).collect()
     }
 
     async fn new_among(
@@ -96,7 +95,7 @@ impl Client {
 
     /// Looks at where a plan's parcels go. Where the relay can't be asked, it will say so itself.
     pub(super) async fn destinations(&self, plan: &Plan) -> Result<Destinations, SdkError> {
-        let recipients: BTreeSet<OfficeNumber> = plan.parcels.iter().map(|p| p.recipient).collect();
+        let recipients = self.receivers(plan);
         let asked = stream::iter(recipients.clone())
             .map(|office| async move { Ok::<_, SdkError>((office, self.office_by_number(office).await?)) })
             .buffered(AT_ONCE)

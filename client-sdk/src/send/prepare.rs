@@ -73,7 +73,7 @@ type Content = (FileEntry, Vec<u8>);
 impl Workshop {
     /// Checks, builds and signs one parcel, and puts it durably into the outbox. Warnings of the checks come along.
     pub(super) fn prepare(&self, planned: &PlannedParcel) -> Result<(Prepared, Vec<Finding>), SdkError> {
-        if let Some(refusal) = self.refuse_early(planned) {
+        if let Some(refusal) = self.refuse_early(planned)? {
             return Ok((Prepared::Refused(refusal), Vec::new()));
         }
         let files = read(planned)?;
@@ -83,12 +83,7 @@ impl Workshop {
             let refusal = Refusal { findings: errors, ..Refusal::of(reason::FILES_REJECTED) };
             return Ok((Prepared::Refused(refusal), warnings));
         }
-        let content = Fingerprint::of(
-            planned.sender,
-            planned.recipient,
-            planned.note.as_deref(),
-            files.iter().map(|(entry, bytes)| (entry.path.as_str(), bytes.as_slice())),
-        );
+        let content = fingerprint(planned, &files);
         if let Some(ready) = self.left(content)? {
             return Ok((Prepared::Ready(ready), warnings));
         }
@@ -104,6 +99,16 @@ impl Workshop {
             }
         }
         Ok((self.build(planned, content, &files)?, warnings))
+    }
+
+    /// Whether it was sent before, or its sending was interrupted: what became of it then, only the relay and the record
+    /// know, whatever became of its receiver since.
+    fn begun(&self, planned: &PlannedParcel) -> Result<bool, SdkError> {
+        let content = fingerprint(planned, &read(planned)?);
+        if self.left(content)?.is_some() {
+            return Ok(true);
+        }
+        Ok(!self.again && !matches!(self.sent.find(content)?, Found::Nothing))
     }
 
     /// A container that an interrupted sending left in the outbox.
@@ -144,17 +149,23 @@ impl Workshop {
     }
 
     /// What can be told without looking into the files.
-    fn refuse_early(&self, planned: &PlannedParcel) -> Option<Refusal> {
+    fn refuse_early(&self, planned: &PlannedParcel) -> Result<Option<Refusal>, SdkError> {
         let own = self.home.office();
         let note_chars = planned.note.as_ref().map_or(0, |n| n.chars().count());
         let too_large = planned.files.len() > MAX_FILES
             || planned.bytes() > u64::try_from(MAX_INFLATED_BYTES).unwrap_or(u64::MAX);
-        if planned.sender != own {
+        let no_way = match self.destinations.relay_refuses(planned) {
+            Some(word) if !self.unchecked && (too_large || !self.begun(planned)?) => Some(word),
+            _ => None,
+        };
+        Ok(if planned.sender != own {
             Some(Refusal::of(reason::SENDER_MISMATCH))
         } else if planned.recipient == own {
             Some(Refusal::of(reason::RECIPIENT_IS_SENDER))
-        } else if let Some(word) = self.destinations.refuses(planned, self.unchecked) {
+        } else if let Some(word) = no_way {
             Some(Refusal::of(word))
+        } else if self.destinations.unconfirmed.contains(&planned.recipient) {
+            Some(Refusal::of(reason::NEW_PARTNER))
         } else if !planned.findings.is_empty() {
             Some(Refusal { findings: planned.findings.clone(), ..Refusal::of(reason::FILES_REJECTED) })
         } else if note_chars > MAX_NOTE_CHARS {
@@ -163,7 +174,7 @@ impl Workshop {
             Some(Refusal::of(reason::PARCEL_TOO_LARGE))
         } else {
             None
-        }
+        })
     }
 
     fn build(
@@ -240,6 +251,16 @@ fn read(planned: &PlannedParcel) -> Result<Vec<Content>, SdkError> {
         None => FileEntry::attachment(&file.name, media_type(&file.name)),
     };
     planned.files.iter().map(|file| Ok((entry(file), file.source.read()?))).collect()
+}
+
+/// By what the same content is known again.
+fn fingerprint(planned: &PlannedParcel, files: &[Content]) -> Fingerprint {
+    Fingerprint::of(
+        planned.sender,
+        planned.recipient,
+        planned.note.as_deref(),
+        files.iter().map(|(entry, bytes)| (entry.path.as_str(), bytes.as_slice())),
+    )
 }
 
 /// Errors and warnings of the standard's checks: each file, and what the files must agree about.

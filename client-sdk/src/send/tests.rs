@@ -253,6 +253,29 @@ fn what_was_accepted_is_answered_from_the_record_unless_again() {
 }
 
 #[test]
+fn what_was_begun_is_not_refused_for_what_became_of_its_receiver() {
+    let bench = Bench::new("begun");
+    let plan = planned(&[bench.folder.path().join("out")], &SendOptions::default());
+    let prepare = |again: bool| {
+        let mut workshop = bench.workshop(again);
+        workshop.destinations.offices.insert(plan.parcels[0].recipient, None);
+        workshop.prepare(&plan.parcels[0]).unwrap().0
+    };
+    let unknown = |prepared| match prepared {
+        Prepared::Refused(refusal) => assert_eq!(refusal.reason, reason::RECIPIENT_UNKNOWN),
+        other => panic!("{other:?}"),
+    };
+    unknown(prepare(false));
+    assert!(Outbox::of(&bench.home).list().unwrap().is_empty());
+    let first = bench.ready(false);
+    // Its answer was lost: the relay may have taken it.
+    assert!(matches!(prepare(false), Prepared::Ready(ready) if ready.key == first.key));
+    bench.record(&first);
+    assert!(matches!(prepare(false), Prepared::Recorded(record) if record.key() == first.key));
+    unknown(prepare(true));
+}
+
+#[test]
 fn what_the_relay_has_lost_does_not_count_as_sent() {
     let bench = Bench::new("lost");
     let first = bench.ready(false);

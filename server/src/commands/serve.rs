@@ -56,6 +56,7 @@ fn explain(error: ServeError) -> Failure {
     match error {
         ServeError::Boot(error) | ServeError::Certificate(ServerCertificateError::Key(error)) => error.into(),
         ServeError::Trust(error) => error.into(),
+        ServeError::Config(error) => error.into(),
         ServeError::Fatal(fatal) => fatal.into(),
         ServeError::Certificate(_) | ServeError::Tls(_) => Failure::Setup(error.to_string()),
         error => {

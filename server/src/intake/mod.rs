@@ -38,7 +38,7 @@ use crate::access::Caller;
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::committer::change::{Change, Delivery, Done};
-use crate::config::{Config, ConfigError, LifecycleConfig};
+use crate::config::{Config, LifecycleConfig};
 use crate::directory::{Directory, Member};
 use crate::store::Store;
 use crate::store::parcels::FileRow;
@@ -123,10 +123,8 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// An intake that works on as many parcels at once as the configuration says, and checks and holds them as it says.
-    ///
-    /// # Errors
-    /// The registry of documents can't be read.
+    /// An intake that works on as many parcels at once as the configuration says, and holds them as it says. It checks by
+    /// the standard alone.
     pub fn new(
         directory: Arc<Directory>,
         verifier: Arc<SignatureVerifier>,
@@ -135,11 +133,11 @@ impl Intake {
         store: Store,
         clock: Arc<dyn Clock>,
         config: &Config,
-    ) -> Result<Self, ConfigError> {
+    ) -> Self {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let workers = config.limits.workers;
         let workers = if workers == 0 { cores() } else { workers as usize };
-        Ok(Self {
+        Self {
             directory,
             verifier,
             archivist,
@@ -147,11 +145,17 @@ impl Intake {
             store,
             clock,
             lifecycle: config.lifecycle.clone(),
-            checks: config.checks.policy()?,
+            checks: CheckPolicy::default(),
             malware: malware::Door::new(&config.malware),
             workers: Workers::start(workers),
             rng: SystemRandom::new(),
-        })
+        }
+    }
+
+    /// The same, with what its operator demands of files.
+    #[must_use]
+    pub fn checking_by(self, checks: CheckPolicy) -> Self {
+        Self { checks, ..self }
     }
 
     /// What files are checked by.

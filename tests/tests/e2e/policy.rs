@@ -104,6 +104,9 @@ fn documents_are_those_that_the_operator_names() {
     fs::write(stage.relay.dir.join("documents.toml"), "nonsense").unwrap();
     let doctor = stage.relay.run(&["--json", "doctor"]).json();
     assert!(doctor.iter().any(|f| text(f, "check") == "checks" && text(f, "status") == "fail"), "{doctor:?}");
+    assert!(stage.relay.stop());
+    let refused = stage.relay.run(&["serve"]);
+    assert!(refused.expect(2).err.contains("documents.toml"), "{}", refused.err);
 }
 
 #[test]
@@ -150,4 +153,11 @@ fn a_destination_is_looked_at_before_anything_leaves() {
     std::thread::sleep(std::time::Duration::from_secs(2));
     let refused = manager.run(&["--json", "send", "--again", "--note", &note]).expect(1).json();
     assert_eq!((text(&refused[0], "reason"), &refused[0]["parcel"]), ("RECIPIENT_SUSPENDED", &Value::Null));
+    // What had arrived before is still told as that.
+    manager.run(&["--json", "send", "--note", &note]).expect(0);
+    // Nobody is asked about what can't go from here anyway.
+    let others = write_sample(&stage.path().join("others"), "06_result_202602_from_visit");
+    let refused = manager.run(&["--json", "send", &others.display().to_string()]);
+    assert_eq!(text(&refused.expect(1).json()[0], "reason"), "SENDER_MISMATCH");
+    assert!(!refused.err.contains("NEW_PARTNER"), "{}", refused.err);
 }
