@@ -41,7 +41,7 @@ impl ClamDaemon {
             fs::create_dir_all(folder).expect("a writable folder");
         }
         // Name, any kind of file, at any offset, these bytes.
-        let pattern: String = INFECTED.iter().map(|byte| format!("{byte:02x}")).collect();
+        let pattern = tasuki_proto::canonical::hex(INFECTED);
         fs::write(database.join("tasuki.ndb"), format!("Tasuki.Test.Malware:0:*:{pattern}\n"))
             .expect("a writable folder");
         let config = format!(

@@ -126,33 +126,12 @@ impl Trial {
         for (m, manager) in MANAGERS.into_iter().enumerate() {
             let progress = self.json(manager, &["progress", "202602"]);
             for one in &progress {
-                let expected = self.outstanding(m, text(one, "office"));
+                let expected = outstanding(m, text(one, "office"));
                 assert_eq!(one["outstanding"], expected, "{manager:?}: {one}");
             }
             assert!(!progress.is_empty());
         }
         self.relay.run(&["log", "verify"]).expect(0);
-    }
-
-    /// Whether results of February are outstanding from a service office, by the patterns: a slip that stands and no
-    /// results that do.
-    fn outstanding(&self, manager: usize, office: &str) -> bool {
-        let (mut slips, mut results) = (0_i32, 0_i32);
-        for (p, pattern) in PATTERNS.iter().enumerate() {
-            if !partners(manager, p).iter().any(|partner| partner.number == office) {
-                continue;
-            }
-            for step in pattern.steps {
-                match step {
-                    Step::Slip("202602", _) => slips += 1,
-                    Step::WithdrawSlip("202602") => slips -= 1,
-                    Step::Result("202602", _) => results += 1,
-                    Step::WithdrawResult("202602") => results -= 1,
-                    _ => {}
-                }
-            }
-        }
-        slips > 0 && results <= 0
     }
 
     /// An office's command.
@@ -350,4 +329,25 @@ fn lines(month: &str, services: &[Player], visits: &[&[Visit]]) -> BTreeSet<Stri
         }
     }
     lines
+}
+
+/// Whether results of February are outstanding from a service office, by the patterns: a slip that stands and no
+/// results that do.
+fn outstanding(manager: usize, office: &str) -> bool {
+    let (mut slips, mut results) = (0_i32, 0_i32);
+    for (p, pattern) in PATTERNS.iter().enumerate() {
+        if !partners(manager, p).iter().any(|partner| partner.number == office) {
+            continue;
+        }
+        for step in pattern.steps {
+            match step {
+                Step::Slip("202602", _) => slips += 1,
+                Step::WithdrawSlip("202602") => slips -= 1,
+                Step::Result("202602", _) => results += 1,
+                Step::WithdrawResult("202602") => results -= 1,
+                _ => {}
+            }
+        }
+    }
+    slips > 0 && results <= 0
 }
