@@ -246,8 +246,7 @@ impl Trial {
             );
             let parcel = text(told, "parcel").to_owned();
             let withdraws = sending.lines.is_none();
-            let words = if withdraws { "取下げ" } else { "作成・更新" };
-            assert!(text(told, "content_ja").contains(words), "{told}");
+            assert_eq!(text(told, "content_ja").contains("取下げ"), withdraws, "{told}");
             let list = self.sent.entry(from).or_default();
             list.insert(parcel.clone(), Listed { state: "acknowledged".to_owned(), superseded_by: None });
             if let Some(older) = older {
@@ -270,8 +269,7 @@ impl Trial {
             let ids: BTreeSet<&str> = waiting.iter().map(|one| text(one, "parcel")).collect();
             assert_eq!(ids, parcels.keys().map(String::as_str).collect(), "{player:?}'s inbox");
             for one in &waiting {
-                let words = if parcels[text(one, "parcel")] { "取下げ" } else { "作成・更新" };
-                assert!(text(one, "content_ja").contains(words), "{one}");
+                assert_eq!(text(one, "content_ja").contains("取下げ"), parcels[text(one, "parcel")], "{one}");
                 assert!(!text(one, "sender_name").is_empty(), "{one}");
             }
             let into = self.folder.join(format!("in-{round}-{}", player.number)).display().to_string();
