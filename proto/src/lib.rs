@@ -9,7 +9,6 @@
 //! * [`feed`]: the commitments that make a withheld event visible.
 //! * [`log`]: checkpoints and proofs of the transparency log; [`cosignature`]: witnesses that vouch for them;
 //!   [`evidence`]: event + proof + checkpoint.
-//! * [`log`]: checkpoints and proofs of the transparency log; [`evidence`]: event + proof + checkpoint.
 //! * [`malware`]: the scanner that both sides hand attachments to.
 //! * [`reason`]: every stable reason word with its explanation; [`limits`]: every bound with its reason.
 
