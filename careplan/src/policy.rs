@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn demands_add_up_and_a_registry_is_ones_own() {
         let toml =
-            "[[document]]\nid = \"x-ray\"\nname_ja = \"画像\"\nname_en = \"x-ray\"\nformats = [\"PNG\"]\n";
+            "[[document]]\nid = \"x-ray\"\nname_ja = \"画像\"\nname_en = \"x-ray\"\nformats = [\"png\"]\n";
         let policy = CheckPolicy::default().with_documents(toml).unwrap();
         let policy = policy
             .and(&Severities::strict_about([RuleId::CheckDigit]))
