@@ -78,16 +78,17 @@ struct Contact {
     checks: CheckPolicy,
 }
 
-/// What a relay demands of files. Rules that only a later version knows are left to it.
-fn demanded(rules: &[String], documents: &str, known_only: bool) -> Result<CheckPolicy, SdkError> {
+/// What a relay demands of files. Rules and documents that only a later version knows are left to it.
+fn demanded(rules: &[String], documents: &str, known_only: bool) -> CheckPolicy {
     let rules = rules.iter().filter_map(|rule| RuleId::ALL.into_iter().find(|known| known.as_str() == rule));
-    let policy = CheckPolicy::default().taking_unknown_documents(!known_only);
-    let policy = policy.and(&Severities::strict_about(rules));
+    let policy = CheckPolicy::default().and(&Severities::strict_about(rules));
     if documents.is_empty() {
-        return Ok(policy);
+        return policy.taking_unknown_documents(!known_only);
     }
-    let unfit = |_| VerificationError::Incomplete("a registry of documents that can be read");
-    Ok(policy.with_documents(documents).map_err(unfit)?)
+    match policy.clone().with_documents(documents) {
+        Ok(policy) => policy.taking_unknown_documents(!known_only),
+        Err(_) => policy.taking_unknown_documents(true),
+    }
 }
 
 impl Client {
@@ -187,7 +188,7 @@ impl Client {
             max_container_bytes: relay.max_container_bytes,
             now_us: time::parse_us(&relay.now),
         };
-        let checks = demanded(&relay.rules_as_errors, &relay.documents, relay.known_documents_only)?;
+        let checks = demanded(&relay.rules_as_errors, &relay.documents, relay.known_documents_only);
         Ok(contact.insert(Contact { at_us: self.now_us(), log, info, checks }))
     }
 
@@ -317,5 +318,24 @@ impl Client {
             token = answer.next_page_token;
         }
         Err(VerificationError::Incomplete("an end of the list").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_a_later_version_knows_is_left_to_the_relay() {
+        let rules = ["CHECK_DIGIT".to_owned(), "A_LATER_RULE".to_owned()];
+        let known =
+            "[[document]]\nid = \"map\"\nname_ja = \"地図\"\nname_en = \"map\"\nformats = [\"png\"]\n";
+        let policy = demanded(&rules, known, true);
+        assert_eq!(policy.severities, Severities::strict_about([RuleId::CheckDigit]));
+        assert_eq!((policy.documents_toml(), policy.unknown_documents), (Some(known), false));
+        let policy = demanded(&rules, &known.replace("png", "a-later-format"), true);
+        assert_eq!(policy.severities, Severities::strict_about([RuleId::CheckDigit]));
+        assert_eq!((policy.documents_toml(), policy.unknown_documents), (None, true));
+        assert!(!demanded(&[], "", true).unknown_documents);
     }
 }
