@@ -11,7 +11,7 @@ use tasuki_careplan::words::{self, Words};
 use tasuki_proto::evidence::Proven;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
 use tasuki_proto::statement::RefusalReason;
-use tasuki_proto::{pb, time};
+use tasuki_proto::{lifecycle, pb, time};
 
 use crate::error::{ConfigError, SdkError, VerificationError, words as message};
 
@@ -43,7 +43,7 @@ pub enum State {
 }
 
 impl State {
-    /// All states that this version knows, in the order of a parcel's life.
+    /// All states that this version knows, in the order of [`lifecycle::State::ALL`].
     pub const ALL: [Self; 9] = [
         Self::Held,
         Self::Delivered,
@@ -58,49 +58,22 @@ impl State {
 
     /// Its word in JSON and on the screen.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Held => "held",
-            Self::Delivered => "delivered",
-            Self::Fetched => "fetched",
-            Self::Acknowledged => "acknowledged",
-            Self::Imported => "imported",
-            Self::Refused => "refused",
-            Self::Recalled => "recalled",
-            Self::Discarded => "discarded",
-            Self::Expired => "expired",
-            Self::Unknown => "unknown",
-        }
+        self.known().map_or("unknown", lifecycle::State::as_str)
+    }
+
+    fn known(self) -> Option<lifecycle::State> {
+        let at = Self::ALL.into_iter().position(|state| state == self)?;
+        lifecycle::State::ALL.get(at).copied()
     }
 
     pub(crate) fn to_wire(self) -> i32 {
-        let state = match self {
-            Self::Held => pb::ParcelState::Held,
-            Self::Delivered => pb::ParcelState::Delivered,
-            Self::Fetched => pb::ParcelState::Fetched,
-            Self::Acknowledged => pb::ParcelState::Acknowledged,
-            Self::Imported => pb::ParcelState::Imported,
-            Self::Refused => pb::ParcelState::Refused,
-            Self::Recalled => pb::ParcelState::Recalled,
-            Self::Discarded => pb::ParcelState::Discarded,
-            Self::Expired => pb::ParcelState::Expired,
-            Self::Unknown => pb::ParcelState::Unspecified,
-        };
-        state.into()
+        self.known().map_or(pb::ParcelState::Unspecified, pb::ParcelState::from).into()
     }
 
     pub(crate) fn from_wire(value: i32) -> Self {
-        match pb::ParcelState::try_from(value) {
-            Ok(pb::ParcelState::Held) => Self::Held,
-            Ok(pb::ParcelState::Delivered) => Self::Delivered,
-            Ok(pb::ParcelState::Fetched) => Self::Fetched,
-            Ok(pb::ParcelState::Acknowledged) => Self::Acknowledged,
-            Ok(pb::ParcelState::Imported) => Self::Imported,
-            Ok(pb::ParcelState::Refused) => Self::Refused,
-            Ok(pb::ParcelState::Recalled) => Self::Recalled,
-            Ok(pb::ParcelState::Discarded) => Self::Discarded,
-            Ok(pb::ParcelState::Expired) => Self::Expired,
-            Ok(pb::ParcelState::Unspecified) | Err(_) => Self::Unknown,
-        }
+        let known = pb::ParcelState::try_from(value).ok().and_then(lifecycle::State::of_wire);
+        let state = known.and_then(|known| Self::ALL.into_iter().find(|state| state.known() == Some(known)));
+        state.unwrap_or(Self::Unknown)
     }
 }
 

@@ -4,7 +4,7 @@
 //! spelt out, every state by every act by every party, in `tests/golden/lifecycle.txt`.
 
 use crate::event::kind;
-use crate::reason;
+use crate::{pb, reason};
 
 /// Where a parcel stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -58,6 +58,11 @@ impl State {
         }
     }
 
+    /// Back from the wire; `None`: unspecified.
+    pub fn of_wire(wire: pb::ParcelState) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| pb::ParcelState::from(*state) == wire)
+    }
+
     /// No later event contradicts it.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Imported | Self::Refused | Self::Recalled | Self::Discarded | Self::Expired)
@@ -66,6 +71,22 @@ impl State {
     /// The receiver was given its content.
     pub fn was_fetched(self) -> bool {
         matches!(self, Self::Fetched | Self::Acknowledged | Self::Imported | Self::Refused)
+    }
+}
+
+impl From<State> for pb::ParcelState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Held => Self::Held,
+            State::Delivered => Self::Delivered,
+            State::Fetched => Self::Fetched,
+            State::Acknowledged => Self::Acknowledged,
+            State::Imported => Self::Imported,
+            State::Refused => Self::Refused,
+            State::Recalled => Self::Recalled,
+            State::Discarded => Self::Discarded,
+            State::Expired => Self::Expired,
+        }
     }
 }
 
@@ -359,6 +380,14 @@ mod tests {
             }
         }
         text
+    }
+
+    #[test]
+    fn states_cross_the_wire_and_come_back() {
+        for state in State::ALL {
+            assert_eq!(State::of_wire(state.into()), Some(state));
+        }
+        assert_eq!(State::of_wire(pb::ParcelState::Unspecified), None);
     }
 
     #[test]

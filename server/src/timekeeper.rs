@@ -106,7 +106,11 @@ impl Timekeeper {
             let young = |delivered_us: i64| self.ends_us(walk.act, delivered_us) >= now_us;
             let due = piece.parcels.partition_point(|row| !young(row.delivered_us()));
             for step in piece.parcels[..due].chunks(STEP as usize) {
-                let keys: Vec<ParcelKey> = step.iter().map(|row| row.key).collect();
+                // Nobody waits for a version that a newer one has taken the place of: an inbox does not even show it.
+                let chased = step
+                    .iter()
+                    .filter(|row| walk.act != Act::CallOverdue || row.marks.superseded_by.is_none());
+                let keys: Vec<ParcelKey> = chased.map(|row| row.key).collect();
                 if !self.all(&keys, walk.act).await {
                     return Ok(());
                 }

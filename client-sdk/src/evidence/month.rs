@@ -26,7 +26,7 @@ use tasuki_proto::ids::ParcelKey;
 use super::save::{Folder, Material};
 use super::{page, save};
 use crate::client::Client;
-use crate::error::{Refusal, SdkError, VerificationError, words};
+use crate::error::{ConfigError, Refusal, SdkError, VerificationError, words};
 use crate::parcel::Parcel;
 use crate::progress::{Progress, Step};
 use crate::tracking::ListFilter;
@@ -160,6 +160,10 @@ impl Client {
         if parcels.is_empty() {
             return Err(Refusal::of(tasuki_proto::reason::NOTHING_TO_PROVE).into());
         }
+        // More could be written, but not verified.
+        if parcels.len() > MAX_PARCELS {
+            return Err(too_many(parcels.len()).into());
+        }
         progress.step(Step::Planned { parcels: parcels.len(), bytes: 0 });
         let name = async |number| -> Result<String, SdkError> {
             Ok(self.office_by_number(number).await?.map(|office| office.name).unwrap_or_default())
@@ -218,6 +222,17 @@ impl Client {
         parcels.sort_by_key(|parcel| (parcel.accepted_us, parcel.key));
         Ok(parcels)
     }
+}
+
+fn too_many(parcels: usize) -> ConfigError {
+    ConfigError::Argument(words(
+        format!(
+            "電文が{parcels}件あり、1つの証明に入る{MAX_PARCELS}件を超えます。--partner で相手ごとに分けてください。"
+        ),
+        format!(
+            "{parcels} parcels are more than one proof holds ({MAX_PARCELS}): make one for each partner, --partner"
+        ),
+    ))
 }
 
 /// Whether a parcel belongs to a month.

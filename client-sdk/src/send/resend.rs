@@ -9,16 +9,15 @@ use tasuki_proto::parcel::OpenParcel;
 use tasuki_proto::reason;
 use tasuki_proto::statement::RefusalReason;
 
-use super::destinations::Destinations;
+use super::SendReport;
 use super::fingerprint::Fingerprint;
 use super::prepare::{Prepared, Workshop};
-use super::run::{Draft, How, Work};
-use super::{SendOptions, SendReport};
+use super::run::{Draft, Work};
 use crate::client::Client;
 use crate::error::{Refusal, SdkError, VerificationError};
 use crate::home::Task;
 use crate::parcel::{ParcelName, State};
-use crate::progress::{Progress, Step};
+use crate::progress::Progress;
 use crate::tracking::ListFilter;
 use crate::{archive, blocking};
 
@@ -51,13 +50,7 @@ impl Client {
                 draft.await?.ok_or_else(|| SdkError::from(Refusal::of(reason::NOT_ARCHIVED)))?;
             work.push(Work::Again(id, draft, size));
         }
-        let bytes = work.iter().map(|w| u64::from(w.kib()) * 1024).sum();
-        progress.step(Step::Planned { parcels: work.len(), bytes });
-        let software = SendOptions::default().software;
-        let destinations = Destinations::default();
-        let how = How { again: false, unchecked: false, hold: None, destinations, software };
-        let parcels = self.carry_out(work, how, progress).await?;
-        Ok(SendReport { parcels, ..SendReport::default() })
+        self.send_as_agreed(work, progress).await
     }
 
     /// Own parcels that their receivers refused because the key that they were sealed to is lost, and that were not sent

@@ -80,6 +80,15 @@ impl Client {
     pub async fn send_outbox(&self, progress: &dyn Progress) -> Result<SendReport, SdkError> {
         let _lock = self.home().lock(Task::Send).await?;
         let work = self.outbox_work().await?;
+        self.send_as_agreed(work, progress).await
+    }
+
+    /// Sends what needs no further word: it was agreed to when it was first sent.
+    pub(super) async fn send_as_agreed(
+        &self,
+        work: Vec<Work>,
+        progress: &dyn Progress,
+    ) -> Result<SendReport, SdkError> {
         let bytes = work.iter().map(|w| u64::from(w.kib()) * 1024).sum();
         progress.step(Step::Planned { parcels: work.len(), bytes });
         let software = SendOptions::default().software;

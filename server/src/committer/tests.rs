@@ -26,7 +26,8 @@ use crate::store::Store;
 use crate::store::dialect::Dialect;
 use crate::store::leaves::Position;
 use crate::store::offices::{OfficeRow, OfficeState};
-use crate::store::parcels::{FileRow, ParcelFilter, Side};
+use crate::store::parcel_lists::{ParcelFilter, Side};
+use crate::store::parcels::FileRow;
 use crate::store::testing::{TestDatabase, on_both_databases};
 
 const SENDER: &str = "1371215102";

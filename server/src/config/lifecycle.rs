@@ -16,7 +16,7 @@ pub struct LifecycleConfig {
     pub grace: Period,
     /// How far ahead a sender may set the release of a parcel; what its sender never releases is discarded after it.
     pub hold_at_most: Period,
-    /// A parcel that is not fetched for so long is called overdue, once.
+    /// A parcel that is not fetched for so long is called overdue, once, unless a newer version has taken its place.
     pub overdue_after: Patience,
     /// A parcel that is not fetched for so long expires.
     pub expire_after: Period,

@@ -31,25 +31,6 @@ pub(super) fn parcel_key(message: Option<&pb::ParcelRef>) -> Result<ParcelKey, F
     })
 }
 
-pub(super) fn state(state: State) -> pb::ParcelState {
-    match state {
-        State::Held => pb::ParcelState::Held,
-        State::Delivered => pb::ParcelState::Delivered,
-        State::Fetched => pb::ParcelState::Fetched,
-        State::Acknowledged => pb::ParcelState::Acknowledged,
-        State::Imported => pb::ParcelState::Imported,
-        State::Refused => pb::ParcelState::Refused,
-        State::Recalled => pb::ParcelState::Recalled,
-        State::Discarded => pb::ParcelState::Discarded,
-        State::Expired => pb::ParcelState::Expired,
-    }
-}
-
-/// Back from the wire; `None`: unspecified.
-pub(super) fn state_from(wire: pb::ParcelState) -> Option<State> {
-    State::ALL.into_iter().find(|s| state(*s) == wire)
-}
-
 /// A time of the database: 0 is "not yet" and stays empty.
 pub(super) fn when(us: i64) -> String {
     if us == 0 { String::new() } else { time::format_us(us) }
@@ -73,7 +54,7 @@ impl Context {
             sender_name: self.directory.name(row.key.sender).await?,
             recipient: row.recipient.to_string(),
             recipient_name: self.directory.name(row.recipient).await?,
-            state: state(row.state).into(),
+            state: pb::ParcelState::from(row.state).into(),
             files: files.collect(),
             digest: row.digest.to_vec().into(),
             container_size: row.container_size,
@@ -127,14 +108,6 @@ pub(super) fn covers(checkpoint: &Checkpoint, position: Position) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn states_cross_the_wire_and_come_back() {
-        for s in State::ALL {
-            assert_eq!(state_from(state(s)), Some(s));
-        }
-        assert_eq!(state_from(pb::ParcelState::Unspecified), None);
-    }
 
     #[test]
     fn a_reference_needs_both_parts() {

@@ -13,7 +13,7 @@ use tasuki_proto::ids::{ParcelKey, identity_text};
 use tasuki_proto::statement::{Declaration, Statement, Word};
 use tasuki_proto::{limits, pb, reason};
 
-use super::convert::{parcel_ref, state};
+use super::convert::parcel_ref;
 use super::{Context, Failure};
 use crate::access::Caller;
 use crate::committer::change::{Actor, Asking, Change, Doing, Done, Paper, Signed};
@@ -197,9 +197,9 @@ async fn accepted(
     told: &Told,
 ) -> Result<pb::DeclareAccepted, Failure> {
     let repeated = done.repeated;
-    let (state, position) = match &done.parcel {
-        Some(row) if repeated => (state(row.state), Some(first_event(context, row.seq, told).await?)),
-        Some(row) => (state(row.state), done.position),
+    let (state, position): (pb::ParcelState, _) = match &done.parcel {
+        Some(row) if repeated => (row.state.into(), Some(first_event(context, row.seq, told).await?)),
+        Some(row) => (row.state.into(), done.position),
         None => (pb::ParcelState::Unspecified, done.position),
     };
     let evidence = match position {

@@ -15,13 +15,14 @@ use tasuki_proto::pb::tracking_server::Tracking;
 use tasuki_proto::{canonical, pb, reason};
 use tonic::{Request, Response, Status};
 
-use super::convert::{opening_at, parcel_key, state_from};
+use super::convert::{opening_at, parcel_key};
 use super::crls::Along;
 use super::page::{page_size, read_token, token};
 use super::status::check_items;
 use super::{Context, Failure};
 use crate::access::Caller;
-use crate::store::parcels::{ParcelFilter, ParcelRow, Side};
+use crate::store::parcel_lists::{ParcelFilter, Side};
+use crate::store::parcels::ParcelRow;
 
 /// Files of all parcels on one page, about 50 bytes each: a page stays below the 4 MiB that gRPC clients take by
 /// default, whatever an office was sent.
@@ -181,7 +182,7 @@ fn states(request: &pb::ListRequest) -> Result<Vec<State>, Failure> {
     for number in &request.states {
         let state = pb::ParcelState::try_from(*number)
             .map_err(|_| Failure::malformed("states holds an unknown state"))?;
-        states.extend(state_from(state).filter(|s| !states.contains(s)));
+        states.extend(State::of_wire(state).filter(|s| !states.contains(s)));
     }
     Ok(states)
 }

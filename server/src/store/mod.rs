@@ -15,6 +15,7 @@ pub mod feeds;
 pub mod head;
 pub mod leaves;
 pub mod offices;
+pub mod parcel_lists;
 pub mod parcels;
 pub mod retention;
 pub mod rows;

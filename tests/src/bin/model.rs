@@ -404,7 +404,7 @@ impl Model {
                 .filter(|(key, _)| number(key) == n)
                 .map(|(key, known)| {
                     let newer = self.superseded_by(key).map(|newer| newer.id.to_string());
-                    (key.id.to_string(), (wire(known.state), newer.unwrap_or_default()))
+                    (key.id.to_string(), (pb::ParcelState::from(known.state), newer.unwrap_or_default()))
                 })
                 .collect();
             if listed != expected {
@@ -417,20 +417,6 @@ impl Model {
 
 /// Remarks about one parcel that the model makes, far below the relay's bound.
 const FEW: u32 = 20;
-
-fn wire(state: State) -> pb::ParcelState {
-    match state {
-        State::Held => pb::ParcelState::Held,
-        State::Delivered => pb::ParcelState::Delivered,
-        State::Fetched => pb::ParcelState::Fetched,
-        State::Acknowledged => pb::ParcelState::Acknowledged,
-        State::Imported => pb::ParcelState::Imported,
-        State::Refused => pb::ParcelState::Refused,
-        State::Recalled => pb::ParcelState::Recalled,
-        State::Discarded => pb::ParcelState::Discarded,
-        State::Expired => pb::ParcelState::Expired,
-    }
-}
 
 /// Which of the offices sent it.
 fn number(key: &ParcelKey) -> usize {

@@ -243,10 +243,11 @@ fn what_waits_is_called_overdue_and_expires() {
     let soon = tasuki_proto::time::format_us(tasuki_tests::raw::now_us() + 1_500_000);
     let timed = post.send(&["--release-at", &soon]);
     assert_eq!(text(&post.show(&timed), "state"), "held");
-    let waits = post.send(&[]);
+    let replaced = post.send(&["--release-at", &soon]);
+    let waits = post.send(&["--supersedes", &replaced]);
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut overdue = false;
-    while text(&post.show(&waits), "state") != "expired" || text(&post.show(&timed), "state") != "expired" {
+    while [&waits, &timed, &replaced].iter().any(|parcel| text(&post.show(parcel), "state") != "expired") {
         overdue |= !post.manager.run(&["--json", "sent", "--overdue"]).expect(0).json().is_empty();
         assert!(Instant::now() < deadline, "{}", post.stage.relay.log_text());
         std::thread::sleep(Duration::from_millis(100));
@@ -254,6 +255,8 @@ fn what_waits_is_called_overdue_and_expires() {
     assert!(overdue);
     assert_eq!(post.kinds(&waits), ["parcel.delivered", "parcel.overdue", "parcel.expired"]);
     assert_eq!(post.kinds(&timed), ["parcel.held", "parcel.delivered", "parcel.overdue", "parcel.expired"]);
+    // A newer version took its place before: nobody is to fetch it.
+    assert_eq!(post.kinds(&replaced), ["parcel.held", "parcel.delivered", "parcel.expired"]);
     assert!(post.receive().is_empty());
     assert_eq!(text(&refused(&post.manager, &["recall", &waits]), "reason"), "PARCEL_EXPIRED");
     let far = tasuki_proto::time::format_us(tasuki_tests::raw::now_us() + 100 * 86_400 * 1_000_000);

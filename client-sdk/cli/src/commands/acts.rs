@@ -6,7 +6,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::{Event, kind};
 use tasuki_proto::reason;
 use tasuki_sdk::declare::{Declared, Say};
-use tasuki_sdk::{ErrorKind, ParcelName, SdkError};
+use tasuki_sdk::{ParcelName, SdkError};
 
 use crate::args::acts::{Recall, Refuse, Remark, Request};
 use crate::content::{of_parcel, office};
@@ -79,19 +79,19 @@ pub(super) fn remark(args: Remark, session: &Session, out: &mut Output) -> Resul
 }
 
 fn each(parcels: &[ParcelName], say: &Say, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
-    let mut worst = None;
+    let mut exit = Exit::Done;
     for name in parcels {
         match session.run(session.client.declare(name, say)) {
             Ok(declared) => tell(&declared, out)?,
             Err(error @ SdkError::Rejected(_)) => {
-                worst = worst.max(Some(error.kind().exit_code()));
+                exit = Exit::Rejected;
                 tell_refused(name, &error, session, out)?;
             }
             // Everything else is as true of the next one.
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(worst.map_or(Exit::Done, |_| Exit::from(Some(ErrorKind::Rejected))))
+    Ok(exit)
 }
 
 fn tell(declared: &Declared, out: &mut Output) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use crate::access::Caller;
 use crate::committer::change::Done;
 use crate::intake::Refusal;
 use crate::rpc::Context;
-use crate::rpc::convert::{covers, parcel_ref, state};
+use crate::rpc::convert::{covers, parcel_ref};
 
 /// Carries one parcel to its receiver's mailbox, and says what became of it.
 pub(super) async fn carry(
@@ -77,7 +77,7 @@ async fn accepted(context: &Context, done: Done) -> Result<pb::Accepted, Refusal
     Ok(pb::Accepted {
         r#ref: Some(parcel_ref(&row.key)),
         recipient: row.recipient.to_string(),
-        state: state(row.state).into(),
+        state: pb::ParcelState::from(row.state).into(),
         digest: row.digest.to_vec().into(),
         repeated: done.repeated,
         evidence: Some(evidence),
