@@ -36,6 +36,12 @@ impl<K: Eq + Hash + Copy, V: Clone> Generations<K, V> {
         self.young.insert(key, value);
     }
 
+    /// Forgets an entry.
+    pub(crate) fn remove(&mut self, key: &K) {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         self.young.clear();
@@ -56,6 +62,8 @@ mod tests {
             assert!(cache.young.len() + cache.old.len() <= 8);
         }
         assert_eq!(cache.get(&500), None);
+        cache.remove(&0);
+        assert_eq!(cache.get(&0), None);
         cache.clear();
         assert_eq!(cache.get(&999), None);
     }

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use ring::rand::SystemRandom;
-use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::log::{Checkpoint, LogError, LogSigner};
 
@@ -12,7 +11,7 @@ use super::apply::{Applied, Draft};
 use super::change::{Change, Done, Refused};
 use super::events::{FeedEnds, Scribe};
 use super::{Fatal, Job};
-use crate::evidence::ledger::Ledger;
+use crate::evidence::ledger::{Grown, Ledger};
 use crate::evidence::tree::{Missing, Tree};
 use crate::evidence::witness::Witness;
 use crate::store::head::Head;
@@ -132,13 +131,13 @@ impl Writer {
             return Ok(finish(answers, &self.ledger.checkpoint()));
         }
         let checkpoint = self.seal(&mut tx, &mut next, &written.hashes).await?;
-        let concerned: HashSet<OfficeNumber> = written.concerned.into_iter().collect();
+        let grown = Grown::Of(written.concerned.into_iter().collect());
         if let Err(error) = tx.commit().await {
             self.settle(&next, error.into()).await?;
         }
         self.witness.keep(&checkpoint).map_err(|e| GiveUp::Fatal(e.into()))?;
         self.seen = next;
-        self.ledger.publish(Arc::clone(&checkpoint), concerned);
+        self.ledger.publish(Arc::clone(&checkpoint), &grown);
         Ok(finish(answers, &checkpoint))
     }
 
@@ -155,8 +154,7 @@ impl Writer {
         let checkpoint = self.check_against_witness(&head).map_err(GiveUp::Fatal)?;
         if checkpoint != *self.ledger.checkpoint() {
             self.witness.keep(&checkpoint).map_err(|e| GiveUp::Fatal(e.into()))?;
-            self.ledger.publish(Arc::new(checkpoint), []);
-            self.ledger.ring_all();
+            self.ledger.publish(Arc::new(checkpoint), &Grown::Any);
         }
         self.seen = head.clone();
         self.stale = false;

@@ -12,7 +12,7 @@ use super::batch::{GiveUp, Writer};
 use super::events::{self, FeedEnds, Lost, Scribe};
 use super::{Committer, Fatal, Started};
 use crate::clock::Clock;
-use crate::evidence::ledger::Ledger;
+use crate::evidence::ledger::{Grown, Ledger};
 use crate::evidence::tree::{Missing, Tree};
 use crate::evidence::witness::Witness;
 use crate::store::head::Head;
@@ -178,7 +178,7 @@ impl Writer {
         self.witness.keep(&checkpoint)?;
         self.seen = next;
         self.stale = false;
-        self.ledger.publish(checkpoint, []);
+        self.ledger.publish(checkpoint, &Grown::Any);
         Ok(())
     }
 }

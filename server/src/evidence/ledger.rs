@@ -1,6 +1,6 @@
 //! The log as readers see it: the published checkpoint, proofs, and a bell for who waits for news.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tasuki_careplan::office::OfficeNumber;
@@ -8,6 +8,7 @@ use tasuki_proto::log::{Checkpoint, Hash, LogVerifier};
 use tasuki_proto::pb;
 use tokio::sync::{Notify, watch};
 
+use super::feed_ends::{End, FeedEnds, Ticket};
 use super::tree::{Missing, Tree};
 use crate::store::feeds::FeedRow;
 use crate::store::leaves::{Position, TileName};
@@ -31,7 +32,17 @@ pub struct Ledger {
     key: LogVerifier,
     tree: Mutex<Tree>,
     published: watch::Sender<Arc<Checkpoint>>,
+    ends: Mutex<FeedEnds>,
     bells: Mutex<HashMap<OfficeNumber, Arc<Notify>>>,
+}
+
+/// Whose feeds grew.
+#[derive(Clone, Debug)]
+pub(crate) enum Grown {
+    /// These offices'.
+    Of(HashSet<OfficeNumber>),
+    /// Anybody's: another process wrote.
+    Any,
 }
 
 impl Ledger {
@@ -42,6 +53,7 @@ impl Ledger {
             key,
             tree: Mutex::new(tree),
             published: watch::Sender::new(Arc::new(checkpoint)),
+            ends: Mutex::new(FeedEnds::new()),
             bells: Mutex::new(HashMap::new()),
         }
     }
@@ -158,26 +170,38 @@ impl Ledger {
         bells.entry(office).or_default().clone()
     }
 
+    /// The newest checkpoint that may leave the relay, and where an office's feed ends under it.
+    pub fn feed_end(&self, office: OfficeNumber) -> (Arc<Checkpoint>, End) {
+        let mut ends = self.ends();
+        (self.checkpoint(), ends.look(office))
+    }
+
+    /// Keeps where a reader found that an office's feed ends.
+    pub fn learn_feed_end(&self, office: OfficeNumber, ticket: Ticket, number: u64) {
+        self.ends().learn(office, ticket, number);
+    }
+
     /// Makes a checkpoint public and rings.
-    pub(crate) fn publish(
-        &self,
-        checkpoint: Arc<Checkpoint>,
-        concerned: impl IntoIterator<Item = OfficeNumber>,
-    ) {
+    pub(crate) fn publish(&self, checkpoint: Arc<Checkpoint>, grown: &Grown) {
+        let mut ends = self.ends();
+        match grown {
+            Grown::Of(offices) => offices.iter().for_each(|office| ends.forget(*office)),
+            Grown::Any => ends.forget_all(),
+        }
         self.published.send_replace(checkpoint);
+        drop(ends);
         let bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
-        for office in concerned {
-            if let Some(bell) = bells.get(&office) {
-                bell.notify_waiters();
+        match grown {
+            Grown::Of(offices) => {
+                offices.iter().filter_map(|office| bells.get(office)).for_each(|bell| bell.notify_waiters());
             }
+            Grown::Any => bells.values().for_each(|bell| bell.notify_waiters()),
         }
     }
 
-    /// Rings every bell: the log moved by another process's hand.
-    pub(crate) fn ring_all(&self) {
-        for bell in self.bells.lock().unwrap_or_else(PoisonError::into_inner).values() {
-            bell.notify_waiters();
-        }
+    /// What is known of feeds' ends. A panic can't leave it half changed.
+    fn ends(&self) -> MutexGuard<'_, FeedEnds> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The tree. A panic while it was held can't leave it half changed in a way that matters: the committer

@@ -19,6 +19,7 @@ use super::page::page_size;
 use super::{Context, Failure};
 use crate::access::Caller;
 use crate::budget::Slot;
+use crate::evidence::feed_ends::End;
 use crate::evidence::ledger::wire;
 use crate::store::feeds::FeedRow;
 
@@ -179,16 +180,29 @@ async fn read(
     check_cursor: bool,
 ) -> Result<pb::FeedBatch, Failure> {
     // Taken before the rows: those that it does not cover yet are left for the next time.
-    let current = context.ledger.checkpoint();
+    let (current, end) = context.ledger.feed_end(place.office);
     let before_all = place.cursor.epoch == 0;
     if place.cursor.epoch > current.epoch || (before_all && place.cursor.number > 0) {
         return Err(Failure::of(reason::CURSOR_IN_FUTURE));
     }
+    let ticket = match end {
+        End::At(number) if place.cursor.epoch == current.epoch => {
+            if place.cursor.number == number {
+                return batch(context, place, Vec::new(), place.cursor, false, &current).await;
+            }
+            None
+        }
+        End::At(_) => None,
+        End::Unknown(ticket) => Some(ticket),
+    };
     let limit = limit.min(MAX_ENTRIES);
     let mut rows = context.store.feed_after(place.office, place.cursor, limit + 1).await?;
     rows.retain(|(row, _)| row.position.epoch < current.epoch || covers(&current, row.position));
     if rows.is_empty() && check_cursor {
         check_not_ahead(context, place, &current).await?;
+        if let Some(ticket) = ticket.filter(|_| place.cursor.epoch == current.epoch) {
+            context.ledger.learn_feed_end(place.office, ticket, place.cursor.number);
+        }
     }
     let mut more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
@@ -206,6 +220,9 @@ async fn read(
     let next = Cursor { epoch: last.position.epoch, number: last.opening.number };
     let checkpoint = context.ledger.checkpoint_of(next.epoch).await?;
     more |= next.epoch < current.epoch;
+    if let Some(ticket) = ticket.filter(|_| !more) {
+        context.ledger.learn_feed_end(place.office, ticket, next.number);
+    }
     batch(context, place, rows, next, more, &checkpoint).await
 }
 

@@ -121,6 +121,20 @@ impl Load {
         window: usize,
         per_second: Option<f64>,
     ) -> Result<Measured, String> {
+        self.run_telling(parcels, window, per_second, &|_| {}).await
+    }
+
+    /// As [`Load::run`]; `note` is called for each parcel right before it is handed to its connection.
+    ///
+    /// # Errors
+    /// If a parcel is rejected or a call breaks.
+    pub async fn run_telling(
+        &mut self,
+        parcels: &[Signed],
+        window: usize,
+        per_second: Option<f64>,
+        note: &(dyn Fn(&Signed) + Sync),
+    ) -> Result<Measured, String> {
         let places = Arc::new(Semaphore::new(window));
         let began = Instant::now();
         for (n, parcel) in parcels.iter().enumerate() {
@@ -129,6 +143,7 @@ impl Load {
                 tokio::time::sleep_until(due.into()).await;
             }
             let place = Arc::clone(&places).acquire_owned().await.map_err(|e| e.to_string())?;
+            note(parcel);
             self.send(parcel.sender, parcel.container.clone(), place).await?;
         }
         let mut latencies = Vec::with_capacity(parcels.len());

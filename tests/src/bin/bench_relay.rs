@@ -1,6 +1,7 @@
-//! `cargo bench-relay [-- --json] [--database URL] [--parcels N] [soak]`: see `tasuki_tests::bench`.
+//! `cargo bench-relay [-- --json] [--database URL] [--parcels N] [soak|feed]`: see `tasuki_tests::bench`.
 //!
-//! `--parcels` is the number of parcels at saturation (default 8,000), or of a soak (default a million).
+//! `--parcels` is the number of parcels at saturation (default 8,000), of a soak (default a
+//! million), or of arrivals while feeds are open (default 3,000).
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -11,17 +12,21 @@ use tasuki_certs::trial_ca::TrialCa;
 use tasuki_tests::bench::fixture::{self, Party, RECIPIENTS, SENDERS};
 use tasuki_tests::bench::load::{self, Load};
 use tasuki_tests::bench::soak::{self, Receivers};
-use tasuki_tests::bench::{cpu, floor};
+use tasuki_tests::bench::{cpu, feeds, floor};
 use tasuki_tests::office::IMPORT_HEADER;
 use tasuki_tests::programs::{Programs, dispatch};
 use tasuki_tests::raw::now_us;
 use tasuki_tests::relay::Relay;
+use tonic::transport::Channel;
 
 /// Parcels of the run at saturation, and of the one at half load.
 const AT_SATURATION: usize = 8_000;
 const AT_HALF_LOAD: usize = 4_000;
 /// Parcels of a soak.
 const SOAK: usize = 1_000_000;
+/// Arrivals at open feeds, and how many of them in a second.
+const ARRIVALS: usize = 3_000;
+const ARRIVALS_PER_SECOND: f64 = 200.0;
 /// Parcels before anything is measured: every signer once, so that the cache is as full as in daily work.
 const WARM_UP: usize = SENDERS;
 /// Unanswered parcels at saturation.
@@ -34,16 +39,20 @@ fn main() -> ExitCode {
     }
     let words: Vec<String> = args.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     let value = |name: &str| words.iter().position(|w| w == name).and_then(|i| words.get(i + 1)).cloned();
-    let soak = words.iter().any(|w| w == "soak");
+    let mode = match () {
+        () if words.iter().any(|w| w == "soak") => Mode::Soak,
+        () if words.iter().any(|w| w == "feed") => Mode::Feed,
+        () => Mode::Rate,
+    };
     let options = Options {
         json: words.iter().any(|w| w == "--json"),
         database: value("--database"),
-        parcels: value("--parcels").and_then(|n| n.parse().ok()).unwrap_or(if soak {
-            SOAK
-        } else {
-            AT_SATURATION
+        parcels: value("--parcels").and_then(|n| n.parse().ok()).unwrap_or(match mode {
+            Mode::Soak => SOAK,
+            Mode::Feed => ARRIVALS,
+            Mode::Rate => AT_SATURATION,
         }),
-        soak,
+        mode,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     match runtime.block_on(bench(&options)) {
@@ -58,8 +67,19 @@ fn main() -> ExitCode {
 struct Options {
     json: bool,
     database: Option<String>,
-    soak: bool,
+    mode: Mode,
     parcels: usize,
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// Parcels per second, and what one costs.
+    Rate,
+    /// Memory over many parcels' lives.
+    Soak,
+    /// What being told costs.
+    Feed,
 }
 
 async fn bench(options: &Options) -> Result<(), String> {
@@ -75,7 +95,11 @@ async fn bench(options: &Options) -> Result<(), String> {
     let relay_ca = relay.dir.join("relay-ca.pem");
     let (senders, recipients) = fixture::parties(&ca, now_us());
     import(&relay, senders.iter().chain(&recipients))?;
-    let measured = if options.soak { 0 } else { options.parcels + AT_HALF_LOAD };
+    if options.mode == Mode::Feed {
+        return bench_feeds(options, &mut relay, &recipients, &senders).await;
+    }
+    let soak = options.mode == Mode::Soak;
+    let measured = if soak { 0 } else { options.parcels + AT_HALF_LOAD };
     let count = WARM_UP + measured;
     let parcels = fixture::parcels(&senders, &recipients, count, now_us());
     let bytes: usize = parcels.iter().map(|p| p.container.len()).sum::<usize>() / parcels.len();
@@ -85,7 +109,7 @@ async fn bench(options: &Options) -> Result<(), String> {
     );
     let lines = floor::measure(&parcels, &recipients).await;
 
-    if options.soak {
+    if soak {
         soak::keep_nothing(&relay);
     }
     relay.start();
@@ -93,13 +117,10 @@ async fn bench(options: &Options) -> Result<(), String> {
     for party in &recipients {
         load::introduce(load::connect(&address, &relay_ca, &party.identity).await?).await?;
     }
-    let mut channels = Vec::with_capacity(senders.len());
-    for party in &senders {
-        channels.push(load::connect(&address, &relay_ca, &party.identity).await?);
-    }
+    let channels = connect_all(&relay, &senders).await?;
     let mut load = Load::open(&channels);
     let pid = relay.pid().ok_or("the relay does not run")?;
-    if options.soak {
+    if soak {
         let receivers = Receivers::connect(&address, &relay_ca, &recipients).await?;
         let outcome = soak::run(&mut load, &receivers, &senders, options.parcels, pid).await;
         let log =
@@ -156,6 +177,84 @@ async fn bench(options: &Options) -> Result<(), String> {
             "relay_cpu_us_per_parcel": micros(relay_cpu),
             "floor_cpu_us_per_parcel": micros(floor),
             "signer_cache_miss_rate": misses,
+            "database": database(options),
+        });
+        println!("{line}");
+    }
+    drop(load);
+    relay.stop();
+    Ok(())
+}
+
+async fn connect_all(relay: &Relay, parties: &[Party]) -> Result<Vec<Channel>, String> {
+    let (address, relay_ca) = (relay.url.trim_start_matches("https://"), relay.dir.join("relay-ca.pem"));
+    let mut channels = Vec::with_capacity(parties.len());
+    for party in parties {
+        channels.push(load::connect(address, &relay_ca, &party.identity).await?);
+    }
+    Ok(channels)
+}
+
+/// `feed`: few offices send to the thousand, whose feeds are open.
+async fn bench_feeds(
+    options: &Options,
+    relay: &mut Relay,
+    senders: &[Party],
+    receivers: &[Party],
+) -> Result<(), String> {
+    // Enough for every feed to have something in it, before anything is measured.
+    let before = receivers.len() * 2;
+    let parcels = fixture::parcels(senders, receivers, before + options.parcels, now_us());
+    relay.start();
+    let pid = relay.pid().ok_or("the relay does not run")?;
+    let (sending, receiving) = (connect_all(relay, senders).await?, connect_all(relay, receivers).await?);
+    for channel in &receiving {
+        load::introduce(channel.clone()).await?;
+    }
+    let mut load = Load::open(&sending);
+    load.run(&parcels[..before], WINDOW, None).await?;
+    let ends = feeds::ends(&receiving).await?;
+    settle().await;
+    let calls = feeds::calls(&receiving, &ends, pid).await?;
+    let cpu_before = cpu::of_process(pid);
+    let arrivals =
+        feeds::arrivals(&mut load, &parcels[before..], &receiving, &ends, ARRIVALS_PER_SECOND).await?;
+    let relay_cpu = cpu::of_process(pid).saturating_sub(cpu_before);
+    let percentile = |percent: usize| {
+        let place = arrivals.len().saturating_sub(1) * percent / 100;
+        arrivals.get(place).map_or(0.0, |d| d.as_secs_f64() * 1000.0)
+    };
+    let beyond = |call: Duration| micros(call.saturating_sub(calls.empty));
+    println!("relay CPU per call over mutual TLS, database {}", database(options));
+    println!("  empty call (health)                  {:>7.1} µs", micros(calls.empty));
+    println!(
+        "  poll, nothing new                    {:>7.1} µs, {:.1} beyond",
+        micros(calls.unchanged),
+        beyond(calls.unchanged)
+    );
+    println!(
+        "  poll, nothing new, the log has grown {:>7.1} µs, {:.1} beyond",
+        micros(calls.log_grown),
+        beyond(calls.log_grown)
+    );
+    println!("{} arrivals at {ARRIVALS_PER_SECOND} /s, {} open feeds", arrivals.len(), receiving.len());
+    println!(
+        "  handed over until told p50 / p99     {:>7.1} / {:.1} ms, most {:.1}",
+        percentile(50),
+        percentile(99),
+        percentile(100)
+    );
+    println!("  relay CPU                            {:>7.1} s", relay_cpu.as_secs_f64());
+    if options.json {
+        let line = json!({
+            "empty_call_cpu_us": micros(calls.empty),
+            "poll_beyond_empty_cpu_us": beyond(calls.unchanged),
+            "poll_log_grown_beyond_empty_cpu_us": beyond(calls.log_grown),
+            "feeds": receiving.len(),
+            "arrivals": arrivals.len(),
+            "arrivals_per_s": ARRIVALS_PER_SECOND,
+            "arrival_p50_ms": percentile(50),
+            "arrival_p99_ms": percentile(99),
             "database": database(options),
         });
         println!("{line}");
