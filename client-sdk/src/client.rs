@@ -151,6 +151,11 @@ impl Client {
         Ok(self.make_contact(&mut contact).await?.info.clone())
     }
 
+    /// What the relay is, as it said at the last contact; `None`: there was none yet. Does not ask it.
+    pub async fn relay_known(&self) -> Option<RelayInfo> {
+        self.inner.contact.lock().await.as_ref().map(|contact| contact.info.clone())
+    }
+
     /// The log's key; makes contact if the last one is too long ago.
     pub(crate) async fn log_key(&self) -> Result<LogVerifier, SdkError> {
         let mut contact = self.inner.contact.lock().await;
@@ -186,6 +191,8 @@ impl Client {
             log_key: relay.log_key,
             epoch: relay.epoch,
             max_container_bytes: relay.max_container_bytes,
+            receive_only: relay.receive_only.then_some((relay.receive_only_ja, relay.receive_only_en)),
+            planned_stops: relay.planned_stops.into_iter().map(Into::into).collect(),
             now_us: time::parse_us(&relay.now),
         };
         let checks = demanded(&relay.rules_as_errors, &relay.documents, relay.known_documents_only);

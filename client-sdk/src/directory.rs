@@ -5,6 +5,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::pb;
 
 use crate::error::VerificationError;
+use crate::notices::PlannedStop;
 
 /// An office of the directory.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,6 +35,10 @@ pub struct RelayInfo {
     pub epoch: u64,
     /// Bytes of a container that it takes.
     pub max_container_bytes: u64,
+    /// It takes nothing new for now; why, in Japanese and in English.
+    pub receive_only: Option<(String, String)>,
+    /// Planned stops that are not over, in order.
+    pub planned_stops: Vec<PlannedStop>,
     /// Its clock, Unix microseconds.
     pub now_us: Option<i64>,
 }

@@ -36,6 +36,16 @@ pub enum News {
         /// does that.
         resend: Vec<ParcelKey>,
     },
+    /// The relay keeps no texts of these events any more: their time as evidence is over (years, by the operator's setting).
+    /// The event behind them names the hash of the last one, so that the feed stays one chain.
+    Erased {
+        /// Epoch of the feed.
+        epoch: u64,
+        /// Number of the first of them.
+        from: u64,
+        /// Number of the last of them.
+        through: u64,
+    },
     /// Everything up to here was told, and the place in the feed is kept as soon as this returns: what the program made
     /// of it should be durable now. `Break` keeps nothing: what came since the last one comes again.
     UpToHere,

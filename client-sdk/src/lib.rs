@@ -41,6 +41,7 @@ mod keep;
 mod keys;
 mod malware;
 pub mod month_progress;
+pub mod notices;
 mod parcel;
 mod pem;
 mod progress;

@@ -74,6 +74,14 @@ pub mod kind {
     pub const CERTIFICATE_REVOKED: &str = "certificate.revoked";
     /// The operator let stale revocation data pass for a limited time.
     pub const REVOCATION_OVERRIDE: &str = "revocation.override";
+    /// The operator tells offices something (お知らせ).
+    pub const RELAY_NOTICE: &str = "relay.notice";
+    /// The operator planned a stop.
+    pub const RELAY_STOP_PLANNED: &str = "relay.stop-planned";
+    /// The operator called a planned stop off.
+    pub const RELAY_STOP_CANCELLED: &str = "relay.stop-cancelled";
+    /// The operator set how the relay works: receive-only or normal.
+    pub const RELAY_MODE_CHANGED: &str = "relay.mode-changed";
     /// A log of this epoch began; if it is not the first, the event names the range that was lost.
     pub const LOG_STARTED: &str = "log.started";
 }

@@ -68,3 +68,9 @@ pub const MAX_CLOCK_AHEAD_US: i64 = 15 * 60 * 1_000_000;
 
 /// Bytes of a cosigned checkpoint that a witness hands in: a note of 250 bytes and 100 lines of at most 400.
 pub const MAX_COSIGNED_BYTES: usize = 64 * 1024;
+
+/// Characters of a notice of the operator, in each language: a few sentences. It stands in the log for ever.
+pub const MAX_NOTICE_CHARS: usize = 1_000;
+
+/// Offices that one notice names: its event holds a commitment of 71 bytes for each. More: send it in parts, or to all.
+pub const MAX_NOTICE_OFFICES: usize = 100;

@@ -128,6 +128,10 @@ pub const TOO_MANY_STREAMS: &str = "TOO_MANY_STREAMS";
 pub const OVERLOADED: &str = "OVERLOADED";
 /// The relay is going down.
 pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
+/// The operator set the relay to receive-only: nothing new is accepted for now.
+pub const RECEIVE_ONLY: &str = "RECEIVE_ONLY";
+/// The relay is in a stop that its operator planned.
+pub const PLANNED_STOP: &str = "PLANNED_STOP";
 /// The relay can't write.
 pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
 /// The relay failed over this request, by a fault of its own. The same bytes would fail again.
@@ -466,6 +470,16 @@ const TABLE: &[Explanation] = &[
         SHUTTING_DOWN,
         "中継サーバーが停止処理中です。少し待ってからやり直してください。",
         "The relay is going down; try again shortly.",
+    ),
+    row(
+        RECEIVE_ONLY,
+        "中継サーバーは現在、受信専用です。送信は、再開のお知らせの後にやり直してください(受け取りはできます)。",
+        "The relay takes nothing new for now; receiving goes on. Send again once the operator's notice says so.",
+    ),
+    row(
+        PLANNED_STOP,
+        "中継サーバーは予定された停止中です。停止の終わりの後にやり直してください(受け取りはできます)。",
+        "The relay is in a planned stop; receiving goes on. Send again when the stop is over.",
     ),
     row(
         STORE_UNAVAILABLE,

@@ -8,6 +8,10 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::service::ServiceKind;
 
 use crate::commands::lang::Lang;
+use crate::commands::operate::{Mode, Notice, Stop};
+use crate::commands::overdue::Overdue;
+use crate::commands::retention::Retention;
+use crate::commands::stats::Stats;
 use crate::trial_ca::Reason;
 
 /// Runs a relay for care-plan files: verifies, seals, delivers, and logs what happened.
@@ -68,6 +72,20 @@ pub(crate) enum Command {
     Revocation(Revocation),
     /// List the witnesses of relay.toml, and what each has vouched for last
     Witness,
+    /// Show what the sweeps would remove now, by rule, without touching anything
+    Retention(Retention),
+    /// List parcels that nobody fetched within the time in which receivers should
+    Overdue(Overdue),
+    /// Notices to offices
+    #[command(subcommand)]
+    Notice(Notice),
+    /// Planned stops
+    #[command(subcommand)]
+    Stop(Stop),
+    /// Accept nothing new for a while, or go on as usual; takes effect within a second
+    Mode(Mode),
+    /// A month in numbers, without content
+    Stats(Stats),
 }
 
 /// Flags of `init`.
@@ -331,7 +349,7 @@ fn relay_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-fn time_us(text: &str) -> Result<i64, String> {
+pub(crate) fn time_us(text: &str) -> Result<i64, String> {
     let time = text.parse::<jiff::Timestamp>();
     time.map(jiff::Timestamp::as_microsecond).map_err(|error| error.to_string())
 }

@@ -1,5 +1,5 @@
 //! Retention: Tasuki transports, proves and forgets. Sealed contents go when their time is over; what proves
-//! them stays.
+//! them stays for years, then goes as well (`store::evidence_sweep`), and the log's hashes stay.
 //!
 //! A sweep goes through the contents that are kept, piece by piece. Each piece is a small transaction, so the
 //! committer waits for milliseconds at most, and a sweep that was cut short has done no harm: the next one
@@ -13,16 +13,43 @@ use tasuki_proto::lifecycle::State;
 use crate::clock::Clock;
 use crate::config::RetentionConfig;
 use crate::config::period::Period;
+use crate::store::evidence_sweep::Erased;
 use crate::store::parcels::ParcelRow;
 use crate::store::{Store, StoreError};
 
 /// Contents that one step looks at, and deletes at most.
 pub const PIECE: u32 = 256;
 
+/// Events that one step of the sweep of evidence looks at: a few hundred small updates under the head's lock at most.
+pub const EVIDENCE_PIECE: u32 = 128;
+
 /// Between two steps that deleted something: the committer goes first.
-const PAUSE: Duration = Duration::from_millis(5);
+pub const PAUSE: Duration = Duration::from_millis(5);
 
 impl RetentionConfig {
+    /// Evidence of what was over before this time goes. Unix microseconds.
+    pub fn evidence_before_us(&self, now_us: i64) -> i64 {
+        now_us.saturating_sub(self.evidence.us())
+    }
+
+    /// The rule by which a parcel's content goes: the key of `[retention]`, and for `by_kind` which kind. `None`: it is kept.
+    pub fn rule(&self, parcel: &ParcelRow) -> Option<(&'static str, Option<String>)> {
+        match parcel.state {
+            State::Held | State::Delivered => None,
+            State::Fetched => Some(("fetched", None)),
+            State::Acknowledged | State::Imported => {
+                let shortest = self.signed_for(parcel);
+                let kind = parcel.files.iter().find(|file| self.by_kind.get(&file.kind) == Some(&shortest));
+                match kind.filter(|_| shortest < self.acknowledged) {
+                    Some(file) => Some(("by_kind", Some(file.kind.clone()))),
+                    None => Some(("acknowledged", None)),
+                }
+            }
+            State::Refused => Some(("refused", None)),
+            State::Recalled | State::Discarded | State::Expired => Some(("ended", None)),
+        }
+    }
+
     /// When a parcel's sealed content goes, as the parcel stands now. Unix microseconds; `None`: it waits for its
     /// receiver or its release, and is kept.
     pub fn goes_us(&self, parcel: &ParcelRow) -> Option<i64> {
@@ -69,7 +96,31 @@ impl Sweeper {
                 // What is due stays due.
                 Err(error) => tracing::warn!(%error, "a sweep was cut short"),
             }
+            match self.erase_evidence().await {
+                Ok(erased) if erased.is_empty() => {}
+                Ok(Erased { parcels, requests, events, .. }) => {
+                    tracing::info!(parcels, requests, events, "evidence went, its time was over");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a sweep of evidence was cut short; the next one goes on");
+                }
+            }
         }
+    }
+
+    /// Erases evidence whose time is over, step by step. Returns what went.
+    ///
+    /// # Errors
+    /// If the database can't be read or written; what was erased before stays erased, and the next sweep goes on there.
+    pub async fn erase_evidence(&self) -> Result<Erased, StoreError> {
+        let before_us = self.config.evidence_before_us(self.clock.now_us());
+        let mut all = Erased::default();
+        while let Some(erased) = self.store.erase_evidence(before_us, EVIDENCE_PIECE).await? {
+            metrics::counter!("tasuki_evidence_erased_total").increment(erased.parcels + erased.requests);
+            all = all.and(erased);
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(all)
     }
 
     /// One sweep through all contents. Returns how many went.

@@ -17,10 +17,12 @@ use crate::boot::{Boot, BootError};
 use crate::clock::Clock;
 use crate::committer::{Fatal, Started};
 use crate::config::{Config, ConfigError};
+use crate::counts::RejectedCounts;
 use crate::directory::Directory;
 use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
 use crate::metrics;
+use crate::operation::Operating;
 use crate::retention::Sweeper;
 use crate::rpc::{self, Context, Places};
 use crate::server_certificate::{Follower, ServerCertificateError};
@@ -158,7 +160,10 @@ impl Relay {
             clock: Arc::clone(&clock),
             every: Duration::from_secs(u64::from(config.trust.reload_every_s)),
         };
+        let rejected = Arc::new(RejectedCounts::new(Arc::clone(&clock)));
+        let operating = Operating::load(store.clone(), Arc::clone(&clock)).await.map_err(BootError::from)?;
         let context = Arc::new(Context {
+            operating: Arc::new(operating),
             store,
             committer,
             ledger,
@@ -169,6 +174,7 @@ impl Relay {
             verifier,
             archivist,
             clock,
+            rejected,
             witnesses: Witnesses::parse(&config.witnesses.keys).unwrap_or_default(),
             limits: config.limits.clone(),
             places: Places::new(&config.limits),
@@ -208,6 +214,8 @@ impl Relay {
                 )
                 .run(),
             ),
+            tokio::spawn(Arc::clone(&context.operating).run()),
+            tokio::spawn(Arc::clone(&context.rejected).run(context.store.clone())),
             tokio::spawn(sweep::run(context.store.clone(), Arc::clone(&context.clock))),
             tokio::spawn(metrics::sample(context.committer.clone(), Arc::downgrade(&context.verifier))),
             tokio::spawn({
@@ -256,7 +264,7 @@ impl Relay {
         for task in background {
             task.abort();
         }
-        let store = context.store.clone();
+        let (store, rejected) = (context.store.clone(), Arc::clone(&context.rejected));
         drop(context);
         outcome?;
         // Calls that were cut may still hold the committer; what they queued is committed all the same.
@@ -264,6 +272,9 @@ impl Relay {
             finished?;
         } else {
             tracing::warn!("the committer was not done in time");
+        }
+        if let Err(error) = rejected.flush(&store).await {
+            tracing::warn!(%error, "the last counts are lost");
         }
         store.close().await;
         tracing::info!("stopped");

@@ -101,6 +101,8 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Follow what happens, live; resumes where it stopped
     Watch(Watch),
+    /// Show notices of the relay's operator
+    Notices(Notices),
     /// Find offices by number, name or reading
     Offices(Offices),
     /// Check files against the standard, offline
@@ -117,6 +119,28 @@ pub(crate) enum Command {
     Witness(Witness),
     /// Print a script that completes commands and flags in a shell
     Completions(Completions),
+}
+
+/// Flags of `notices`.
+#[derive(Debug, Args)]
+pub(crate) struct Notices {
+    /// Only those behind this place in the log, as --json gives it
+    #[arg(long, value_name = "EPOCH:INDEX")]
+    pub(crate) after: Option<LogPlace>,
+}
+
+/// A place in the log: epoch, index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LogPlace(pub(crate) (u64, u64));
+
+impl std::str::FromStr for LogPlace {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let place =
+            text.split_once(':').and_then(|(epoch, index)| Some((epoch.parse().ok()?, index.parse().ok()?)));
+        place.map(Self).ok_or("expected EPOCH:INDEX, such as 1:2045")
+    }
 }
 
 /// Flags of `init`.

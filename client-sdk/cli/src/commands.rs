@@ -11,6 +11,7 @@ mod list;
 mod losses;
 mod month;
 mod names;
+mod notices;
 mod offices;
 mod receive;
 mod resend;
@@ -82,6 +83,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Resend(args) => resend::resend(&args, session, out),
         Command::Show(args) => show::show(&args.parcel, session, out),
         Command::Evidence(args) => evidence::evidence(&args, session, out),
+        Command::Notices(args) => notices::notices(&args, session, out),
         Command::Offices(args) => offices::offices(&args.words, session, out),
         // They need no relay, or a stream of their own, and were run before. Each by its name: a new command must not
         // end up here and do nothing.

@@ -50,6 +50,16 @@ pub(super) fn follow(
     Ok(Next { place: behind, new_epoch })
 }
 
+/// The place behind events whose texts the relay no longer keeps. That `leaf` is the last one's hash, the next event proves.
+pub(super) fn skip(place: &Place, epoch: u64, through: u64, leaf: &[u8]) -> Result<Place, VerificationError> {
+    let onward =
+        if epoch == place.epoch { through > place.number } else { epoch > place.epoch && through > 0 };
+    match <[u8; 32]>::try_from(leaf) {
+        Ok(leaf) if onward => Ok(Place { epoch, number: through, leaf }),
+        _ => Err(VerificationError::FeedGap { epoch: place.epoch, after: place.number }),
+    }
+}
+
 /// Checks that a proven event is the first one in an office's feed of an epoch.
 pub(crate) fn first_of_epoch(
     office: OfficeNumber,
@@ -117,6 +127,22 @@ mod tests {
         assert_eq!(first_of_epoch(office(), 2, &proven(2, 1, NO_PREVIOUS)), Ok(()));
         for wrong in [proven(1, 1, NO_PREVIOUS), proven(2, 2, NO_PREVIOUS), proven(2, 1, [4; 32])] {
             assert!(matches!(first_of_epoch(office(), 2, &wrong), Err(VerificationError::FeedGap { .. })));
+        }
+    }
+
+    #[test]
+    fn behind_erased_events_the_chain_goes_on_with_the_hash_of_the_last() {
+        let place = Place { epoch: 1, number: 4, leaf: [4; 32] };
+        let behind = skip(&place, 1, 9, &[9; 32]).unwrap();
+        assert_eq!(behind, Place { epoch: 1, number: 9, leaf: [9; 32] });
+        assert!(follow(&behind, office(), &proven(1, 10, [9; 32])).is_ok());
+        let gap = Err(VerificationError::FeedGap { epoch: 1, after: 9 });
+        assert_eq!(follow(&behind, office(), &proven(1, 10, [8; 32])), gap, "another hash was made up");
+        assert_eq!(skip(&place, 2, 3, &[3; 32]), Ok(Place { epoch: 2, number: 3, leaf: [3; 32] }));
+        for (epoch, through, leaf) in
+            [(1, 4, &[4; 32][..]), (1, 3, &[3; 32]), (0, 9, &[9; 32]), (2, 0, &[9; 32]), (1, 9, &[9; 31])]
+        {
+            skip(&place, epoch, through, leaf).unwrap_err();
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tasuki_proto::{evidence, limits, pb, reason};
 
-use super::chain::{NewEpoch, follow};
+use super::chain::{NewEpoch, follow, skip};
 use super::state::{self, Place};
 use super::{FeedEvent, FeedOptions, FeedPosition, News};
 use crate::blocking;
@@ -250,6 +250,9 @@ impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
         }
         let along = AlongProof { from_size: known_size, hashes: &batch.consistency };
         let checkpoint = self.client.admit_along(&batch.checkpoint, Some(along)).await?;
+        if let Some(erased) = &batch.erased {
+            return self.skip(erased, checkpoint.epoch).await;
+        }
         let mut before = self.place;
         let mut flow = ControlFlow::Continue(());
         for entry in &batch.entries {
@@ -285,6 +288,26 @@ impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
         }
         let kept = self.keep(before).await?;
         Ok(if kept.is_break() { kept } else { flow })
+    }
+
+    /// Goes on behind events whose texts are gone.
+    async fn skip(&mut self, erased: &pb::ErasedRange, epoch: u64) -> Result<ControlFlow<()>, SdkError> {
+        let before = self.place;
+        let place = skip(&before, epoch, erased.through, &erased.leaf)?;
+        let mut from = before.number.saturating_add(1);
+        if before.epoch != epoch {
+            from = 1;
+            let new = NewEpoch { from: before.epoch, lost: None };
+            if before.epoch > 0 && self.tell_new_epoch(new, epoch).await?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        if (self.on_news)(&News::Erased { epoch, from, through: place.number }).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.place = place;
+        self.moved_to = None;
+        self.keep(before).await
     }
 
     async fn tell_new_epoch(&mut self, new: NewEpoch, to: u64) -> Result<ControlFlow<()>, SdkError> {

@@ -36,6 +36,8 @@ pub(crate) fn is_busy(word: &str) -> bool {
     matches!(
         word,
         reason::OVERLOADED
+            | reason::PLANNED_STOP
+            | reason::RECEIVE_ONLY
             | reason::SCANNER_UNAVAILABLE
             | reason::SHUTTING_DOWN
             | reason::STORE_UNAVAILABLE

@@ -10,6 +10,9 @@
 //! | `doctor` | [`doctor`] |
 //! | override for stale revocation lists | [`revocation`] |
 //! | who has vouched for the log | [`witness`] |
+//! | what would go; what waits for too long | [`retention`], [`overdue`] |
+//! | notices, planned stops, receive-only mode | [`operate`] |
+//! | a month in numbers | [`stats`] |
 //! | running the relay | [`serve`] |
 //! | exit codes, errors, languages, JSON | [`exit`], [`lang`], [`output`] |
 //!
@@ -17,6 +20,7 @@
 //! committer of their own ([`desk`]); a running relay notices within half a second.
 
 mod cert;
+mod csv;
 mod desk;
 mod doctor;
 pub(crate) mod exit;
@@ -25,10 +29,14 @@ pub(crate) mod lang;
 pub(crate) mod log_verify;
 mod office;
 mod office_csv;
+pub(crate) mod operate;
 pub(crate) mod output;
+pub(crate) mod overdue;
 mod progress;
+pub(crate) mod retention;
 mod revocation;
 mod serve;
+pub(crate) mod stats;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -97,5 +105,11 @@ async fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Doctor => doctor::run(&config, out).await,
         Command::Revocation(command) => revocation::run(command, &config, out).await,
         Command::Witness => witness::run(&config, out).await,
+        Command::Retention(arguments) => retention::run(arguments, &config, out).await,
+        Command::Overdue(arguments) => overdue::run(arguments, &config, out).await,
+        Command::Notice(command) => operate::notice(command, &config, out).await,
+        Command::Stop(command) => operate::stop(command, &config, out).await,
+        Command::Mode(arguments) => operate::mode(arguments, &config, out).await,
+        Command::Stats(arguments) => stats::run(arguments, &config, out).await,
     }
 }

@@ -35,6 +35,11 @@ impl Output {
         self.lang
     }
 
+    /// Whether programs read the results.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints a result: an object for programs, or a line for people.
     pub(crate) fn result(&mut self, object: &impl Serialize, text: &Text) -> io::Result<()> {
         let mut line =

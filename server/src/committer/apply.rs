@@ -6,7 +6,7 @@ use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::lifecycle::State;
 
 use super::batch::GiveUp;
-use super::change::{Change, Refused};
+use super::change::{Change, Notice, Refused};
 use super::events::{Entry, FeedEnds, NoRandomness, Scribe};
 use crate::store::head::Head;
 use crate::store::leaves::Position;
@@ -82,6 +82,7 @@ impl Draft<'_> {
                 Change::PutOffices(rows) => offices.extend(rows.iter().map(|o| o.number)),
                 Change::SetOfficeState { office, .. } => offices.push(*office),
                 Change::RegisterKey(key) => offices.push(key.office),
+                Change::Notice(notice) => offices.extend(&notice.to),
                 Change::Audit { office, .. } => offices.extend(*office),
             }
         }
@@ -100,6 +101,7 @@ impl Draft<'_> {
                 self.set_office_state(tx, *office, *state, reason).await
             }
             Change::RegisterKey(key) => self.register_key(tx, key).await,
+            Change::Notice(notice) => self.notice(tx, notice).await,
             Change::Audit { kind, lines, office, setting } => {
                 if let Some((name, value)) = setting {
                     self.store.put_setting(tx, name, value).await?;
@@ -113,6 +115,24 @@ impl Draft<'_> {
                 Ok(Ok(Applied::event(written)))
             }
         }
+    }
+
+    async fn notice(&mut self, tx: &mut Tx, notice: &Notice) -> Answer {
+        for office in &notice.to {
+            if self.store.office_in(tx, *office).await?.is_none() {
+                return Ok(Err(Refused::Office));
+            }
+        }
+        if let Some((name, value)) = &notice.setting {
+            self.store.put_setting(tx, name, value).await?;
+        }
+        let written = self.scribe.write(notice.kind, 0, &notice.to, self.ends, |event| {
+            for (key, value) in &notice.lines {
+                event.lines.add(key, value);
+            }
+        })?;
+        self.store.insert_notice(tx, written.position, &notice.to).await?;
+        Ok(Ok(Applied::event(written)))
     }
 
     async fn put_offices(&mut self, tx: &mut Tx, offices: &[OfficeRow]) -> Answer {

@@ -36,6 +36,8 @@ pub enum Change {
     },
     /// A key that parcels for an office are sealed to from now on.
     RegisterKey(Box<KeyRow>),
+    /// A notice of the operator (お知らせ).
+    Notice(Box<Notice>),
     /// An event of the operator's own, for auditors: kind and lines. It may concern one office.
     Audit {
         /// Kind of the event.
@@ -47,6 +49,19 @@ pub enum Change {
         /// A setting that changes with it: name and value.
         setting: Option<(&'static str, String)>,
     },
+}
+
+/// Something that the operator tells offices.
+#[derive(Debug)]
+pub struct Notice {
+    /// Kind of the event.
+    pub kind: &'static str,
+    /// Its lines.
+    pub lines: Vec<(&'static str, String)>,
+    /// Offices that it is for, each once, in whose feeds it stands; none: it is for all, and stands in no feed.
+    pub to: Vec<OfficeNumber>,
+    /// A setting that changes with it: name and value.
+    pub setting: Option<(&'static str, String)>,
 }
 
 /// A parcel that passed every check and is sealed.

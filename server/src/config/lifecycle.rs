@@ -36,7 +36,7 @@ impl Default for LifecycleConfig {
     }
 }
 
-/// `[retention]`: how long sealed content is kept.
+/// `[retention]`: how long sealed content and evidence are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetentionConfig {
@@ -51,7 +51,10 @@ pub struct RetentionConfig {
     /// Shorter periods than `acknowledged`, by kind of file: a prefix of the standard, or `ATTACHMENT`. A parcel that
     /// holds files of several kinds goes with the first.
     pub by_kind: BTreeMap<String, Period>,
-    /// How often the relay looks for content whose time is over.
+    /// How long evidence is kept after the last event of a parcel: its row, statements, texts of events. The log keeps its
+    /// hashes for ever.
+    pub evidence: Period,
+    /// How often the relay looks for content and evidence whose time is over.
     pub sweep_every_s: u32,
 }
 
@@ -63,6 +66,7 @@ impl Default for RetentionConfig {
             refused: Period::days(30),
             ended: Period::days(0),
             by_kind: BTreeMap::new(),
+            evidence: Period::years(5),
             sweep_every_s: 3600,
         }
     }
@@ -75,6 +79,10 @@ pub(super) fn check(
 ) -> Result<(), (&'static str, &'static str)> {
     if retention.sweep_every_s == 0 {
         return Err(("retention.sweep_every_s", "must be at least 1"));
+    }
+    let contents = [retention.acknowledged, retention.fetched, retention.refused, retention.ended];
+    if contents.into_iter().any(|period| period > retention.evidence) {
+        return Err(("retention.evidence", "must not be shorter than the periods of content"));
     }
     if lifecycle.look_every_s == 0 {
         return Err(("lifecycle.look_every_s", "must be at least 1"));

@@ -1,4 +1,4 @@
-//! Spans of time as the configuration spells them: "90d", "12h", "15m", "30s"; where people wait, also "3wd".
+//! Spans of time as the configuration spells them: "5y", "90d", "12h", "15m", "30s"; where people wait, also "3wd".
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ const SECOND_US: i64 = 1_000_000;
 /// The longest: a hundred years, so that adding one to a time can't overflow.
 const MAX_US: i64 = 100 * 366 * 24 * 3_600 * SECOND_US;
 
-/// A number and a unit: `d` of 24 hours, `h`, `m` or `s`.
+/// A number and a unit: `y` of 366 days, `d` of 24 hours, `h`, `m` or `s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Period(i64);
@@ -19,7 +19,7 @@ pub struct Period(i64);
 /// Not a span of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a span of time: write a number and a unit, such as \"90d\", \"12h\", \"15m\", \"30s\" (or \"3wd\" where working days are meant)"
+    "not a span of time: write a number and a unit, such as \"5y\", \"90d\", \"12h\", \"15m\", \"30s\" (or \"3wd\" where working days are meant)"
 )]
 pub struct InvalidPeriod;
 
@@ -27,6 +27,11 @@ impl Period {
     /// So many days of 24 hours.
     pub const fn days(days: u32) -> Self {
         Self(days as i64 * 24 * 3_600 * SECOND_US)
+    }
+
+    /// So many years of 366 days: never shorter than by the calendar.
+    pub const fn years(years: u32) -> Self {
+        Self::days(years * 366)
     }
 
     /// Microseconds.
@@ -43,6 +48,7 @@ impl FromStr for Period {
         let (number, unit) = text.split_at(digits);
         let number: i64 = number.parse().map_err(|_| InvalidPeriod)?;
         let seconds = match unit {
+            "y" => 366 * 24 * 3_600,
             "d" => 24 * 3_600,
             "h" => 3_600,
             "m" => 60,
@@ -66,6 +72,7 @@ impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0 / SECOND_US;
         match seconds {
+            s if s > 0 && s % (366 * 24 * 3_600) == 0 => write!(f, "{}y", s / (366 * 24 * 3_600)),
             s if s > 0 && s % (24 * 3_600) == 0 => write!(f, "{}d", s / (24 * 3_600)),
             s if s > 0 && s % 3_600 == 0 => write!(f, "{}h", s / 3_600),
             s if s > 0 && s % 60 == 0 => write!(f, "{}m", s / 60),
@@ -117,7 +124,7 @@ mod tests {
 
     #[test]
     fn spans_read_and_print() {
-        for text in ["90d", "12h", "15m", "30s", "0s", "1d"] {
+        for text in ["5y", "90d", "12h", "15m", "30s", "0s", "1d"] {
             assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
         }
         assert_eq!("36h".parse::<Period>().unwrap().us(), 36 * 3_600 * SECOND_US);

@@ -53,6 +53,8 @@ impl Refusal {
     pub fn retry(&self) -> bool {
         [
             reason::OVERLOADED,
+            reason::PLANNED_STOP,
+            reason::RECEIVE_ONLY,
             reason::SCANNER_UNAVAILABLE,
             reason::SHUTTING_DOWN,
             reason::STORE_UNAVAILABLE,

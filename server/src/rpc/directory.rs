@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status};
 
 use super::crls::{self, Along};
 use super::declare::{Verified, verify};
+use super::notices;
 use super::page::{page_size, read_token, token};
 use super::{Context, Failure};
 use crate::access::Caller;
@@ -70,6 +71,7 @@ impl Directory for Service {
         let checkpoint = self.0.ledger.checkpoint();
         let crls = Along::in_use(&self.0);
         let checks = self.0.intake.checks();
+        let (operation, now_us) = (self.0.operating.present(), self.0.clock.now_us());
         Ok(Response::new(pb::Relay {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log_key: self.0.ledger.key().vkey(checkpoint.epoch),
@@ -81,11 +83,23 @@ impl Directory for Service {
             max_files: u32::try_from(limits::MAX_FILES).unwrap_or(u32::MAX),
             max_file_bytes: limits::MAX_FILE_BYTES as u64,
             max_note_chars: u32::try_from(limits::MAX_NOTE_CHARS).unwrap_or(u32::MAX),
-            now: time::format_us(self.0.clock.now_us()),
+            now: time::format_us(now_us),
             rules_as_errors: checks.severities.rules().map(|rule| rule.as_str().to_owned()).collect(),
             documents: checks.documents_toml().unwrap_or_default().to_owned(),
             known_documents_only: !checks.unknown_documents,
+            receive_only: operation.mode.receive_only,
+            receive_only_ja: operation.mode.ja.clone(),
+            receive_only_en: operation.mode.en.clone(),
+            planned_stops: operation.stops_after(now_us).map(notices::planned).collect(),
         }))
+    }
+
+    async fn list_notices(
+        &self,
+        request: Request<pb::ListNoticesRequest>,
+    ) -> Result<Response<pb::ListNoticesResponse>, Status> {
+        let entered = self.0.enter(request.extensions()).await?;
+        Ok(Response::new(notices::list(&self.0, entered.caller.office, &request.into_inner()).await?))
     }
 
     type GetCrlStream = ReceiverStream<Result<pb::GetCrlResponse, Status>>;

@@ -22,6 +22,7 @@ use crate::budget::Slot;
 use crate::evidence::feed_ends::End;
 use crate::evidence::ledger::wire;
 use crate::store::feeds::FeedRow;
+use crate::store::leaves::erased_hash;
 
 /// An empty batch goes out after this long without news, so that both sides and everything between them know
 /// that the other is there.
@@ -204,6 +205,13 @@ async fn read(
             context.ledger.learn_feed_end(place.office, ticket, place.cursor.number);
         }
     }
+    if let Some((row, leaf)) = last_erased(&rows) {
+        let next = Cursor { epoch: row.position.epoch, number: row.opening.number };
+        let checkpoint = context.ledger.checkpoint_of(next.epoch).await?;
+        let erased = pb::ErasedRange { through: next.number, leaf: leaf.to_vec().into() };
+        let batch = batch(context, place, Vec::new(), next, true, &checkpoint).await?;
+        return Ok(pb::FeedBatch { erased: Some(erased), ..batch });
+    }
     let mut more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     more |= cut_batch(&mut rows);
@@ -224,6 +232,12 @@ async fn read(
         context.ledger.learn_feed_end(place.office, ticket, next.number);
     }
     batch(context, place, rows, next, more, &checkpoint).await
+}
+
+/// The last entry whose event was erased, and what is left of it. What stands before it is skipped with it, even where a parcel
+/// with later events kept its texts: all of it is older than evidence is kept.
+fn last_erased(rows: &[(FeedRow, Vec<u8>)]) -> Option<(&FeedRow, [u8; 32])> {
+    rows.iter().rev().find_map(|(row, text)| Some((row, erased_hash(text)?)))
 }
 
 /// Ends a batch before it is too large. Returns whether it did. One entry always fits.
@@ -276,5 +290,6 @@ async fn batch(
         more,
         checkpoint: checkpoint.note.clone().into(),
         consistency: wire(&consistency),
+        erased: None,
     })
 }

@@ -9,6 +9,7 @@ mod exchange;
 mod feed;
 mod fetch;
 mod log;
+mod notices;
 mod page;
 mod status;
 mod submit;
@@ -30,10 +31,12 @@ use crate::budget::{Memory, Slot, Slots};
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::config::LimitsConfig;
+use crate::counts::RejectedCounts;
 use crate::directory::Directory;
 use crate::evidence::ledger::Ledger;
 use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
+use crate::operation::Operating;
 use crate::shutdown::Stopping;
 use crate::store::Store;
 use crate::trust::Trust;
@@ -63,6 +66,10 @@ pub struct Context {
     pub witnesses: Witnesses,
     /// The time.
     pub clock: Arc<dyn Clock>,
+    /// Whether submissions are taken at present.
+    pub operating: Arc<Operating>,
+    /// Counts submissions that are rejected.
+    pub rejected: Arc<RejectedCounts>,
     /// Bounds.
     pub limits: LimitsConfig,
     /// Places that calls take.

@@ -64,7 +64,11 @@ fn code(reason: &str) -> Code {
         | reason::COSIGNATURE_INVALID
         | reason::STATEMENT_SIGNER => Code::PermissionDenied,
         reason::TOO_MANY_STREAMS | reason::OVERLOADED => Code::ResourceExhausted,
-        reason::SCANNER_UNAVAILABLE | reason::SHUTTING_DOWN | reason::STORE_UNAVAILABLE => Code::Unavailable,
+        reason::PLANNED_STOP
+        | reason::RECEIVE_ONLY
+        | reason::SCANNER_UNAVAILABLE
+        | reason::SHUTTING_DOWN
+        | reason::STORE_UNAVAILABLE => Code::Unavailable,
         reason::STREAM_TOO_SLOW => Code::DeadlineExceeded,
         reason::INTERNAL => Code::Internal,
         _ => Code::FailedPrecondition,

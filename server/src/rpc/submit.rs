@@ -164,6 +164,11 @@ impl Session {
 
     /// Memory for a new parcel: now, or when others gave some back.
     async fn find_room(&mut self, piece: Piece) -> Result<(), End> {
+        // Before any memory: nothing of it is read on.
+        if let Some(reason) = self.context.operating.refuses() {
+            self.tickets.ignore(&piece);
+            return self.refuse(piece.ticket, reason).await;
+        }
         let bytes = piece.container_bytes().saturating_mul(2).saturating_add(OVERHEAD);
         let (share, all) = (self.share.clone(), self.context.places.memory.clone());
         if let Some(own) = share.try_take(bytes)
@@ -233,7 +238,7 @@ impl Session {
     }
 
     async fn refuse(&mut self, ticket: u32, reason: &'static str) -> Result<(), End> {
-        self.answer(carry::rejected(ticket, Refusal::of(reason))).await
+        self.answer(carry::rejected(&self.context, ticket, Refusal::of(reason))).await
     }
 
     async fn answer(&mut self, response: pb::SubmitResponse) -> Result<(), End> {

@@ -3,10 +3,9 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::event::leaf_hash;
 use tasuki_proto::feed::{Cursor, NO_PREVIOUS, Opening};
 
-use super::leaves::Position;
+use super::leaves::{Position, hash_of};
 use super::rows::{array, digest, insert_sql, int, pieces, unsigned};
 use super::{Store, StoreError, Tx};
 
@@ -75,7 +74,7 @@ impl Store {
         .await?;
         row.map_or(Ok(FeedEnd::EMPTY), |row| {
             let text: Vec<u8> = row.try_get("text")?;
-            Ok(FeedEnd { number: unsigned(&row, "number")?, leaf: leaf_hash(&text) })
+            Ok(FeedEnd { number: unsigned(&row, "number")?, leaf: hash_of(&text) })
         })
     }
 

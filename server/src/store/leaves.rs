@@ -1,6 +1,7 @@
 //! The log's rows: leaves, tiles of hashes, checkpoints.
 
 use sqlx::Row as _;
+use tasuki_proto::event::leaf_hash;
 
 use super::rows::{insert_sql, int, pieces, unsigned};
 use super::{Store, StoreError, Tx};
@@ -37,8 +38,18 @@ pub struct Leaf {
     pub position: Position,
     /// The parcel that it is about; 0: none.
     pub seq: i64,
-    /// Canonical text.
+    /// Canonical text; of an event that was erased, its leaf hash, see [`erased_hash`].
     pub text: Vec<u8>,
+}
+
+/// What remains of an event whose time as evidence is over: its leaf hash, in the place of its text. `None`: this is a text.
+pub fn erased_hash(text: &[u8]) -> Option<[u8; 32]> {
+    text.try_into().ok()
+}
+
+/// Leaf hash of what is kept of an event.
+pub fn hash_of(text: &[u8]) -> [u8; 32] {
+    erased_hash(text).unwrap_or_else(|| leaf_hash(text))
 }
 
 /// Names a tile of height 8.
@@ -196,13 +207,14 @@ impl Store {
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }
 
-    /// One leaf's text.
+    /// One leaf's text; `None`: there is none any more.
     pub(crate) async fn leaf_text(&self, position: Position) -> Result<Option<Vec<u8>>, StoreError> {
         let row = sqlx::query("SELECT text FROM leaves WHERE pos = $1")
             .bind(position.to_key())
             .fetch_optional(self.read())
             .await?;
-        Ok(row.map(|row| row.try_get(0)).transpose()?)
+        let text: Option<Vec<u8>> = row.map(|row| row.try_get(0)).transpose()?;
+        Ok(text.filter(|text| erased_hash(text).is_none()))
     }
 }
 

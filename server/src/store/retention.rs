@@ -5,6 +5,16 @@ use std::fmt::Write as _;
 use super::parcels::{COLUMNS, ParcelRow, parcel};
 use super::{Store, StoreError, Tx};
 
+/// `count` parameters for a list, the first with this number.
+pub(super) fn numbered(from: usize, count: usize) -> String {
+    let mut list = String::new();
+    for n in 0..count {
+        let comma = if n == 0 { "" } else { "," };
+        write!(list, "{comma}${}", n + from).expect("writing to a String does not fail");
+    }
+    list
+}
+
 impl Store {
     /// Parcels behind a number whose content is kept, in order, at most `limit`.
     pub async fn kept_after(&self, after: i64, limit: u32) -> Result<Vec<ParcelRow>, StoreError> {
@@ -29,25 +39,16 @@ impl Store {
     }
 
     async fn purge_in(&self, tx: &mut Tx, parcels: &[i64], now_us: i64) -> Result<u64, StoreError> {
-        // `from` is the number of the first parameter that names a parcel.
-        let list = |from: usize| {
-            let mut list = String::new();
-            for n in 0..parcels.len() {
-                let comma = if n == 0 { "" } else { "," };
-                write!(list, "{comma}${}", n + from).expect("writing to a String does not fail");
-            }
-            list
-        };
         // A large one's empty row goes now, and the sweep of large contents comes for the rest.
         let doom = format!(
             "INSERT INTO content_intents (digest, created_us, doomed) \
              SELECT p.sealed_digest, CAST($1 AS BIGINT), 1 FROM parcels p JOIN contents c ON c.seq = p.seq \
              WHERE length(c.sealed) = 0 AND p.seq IN ({}) ON CONFLICT (digest) DO NOTHING",
-            list(2)
+            numbered(2, parcels.len())
         );
         let doom = sqlx::query(sqlx::AssertSqlSafe(doom)).bind(now_us);
         parcels.iter().fold(doom, |query, seq| query.bind(*seq)).execute(&mut **tx).await?;
-        let delete = format!("DELETE FROM contents WHERE seq IN ({})", list(1));
+        let delete = format!("DELETE FROM contents WHERE seq IN ({})", numbered(1, parcels.len()));
         let delete = sqlx::query(sqlx::AssertSqlSafe(delete));
         let delete = parcels.iter().fold(delete, |query, seq| query.bind(*seq));
         Ok(delete.execute(&mut **tx).await?.rows_affected())

@@ -12,6 +12,14 @@ pub const WALKED_OVERDUE: &str = "walked_overdue";
 /// See [`WALKED_OVERDUE`].
 pub const WALKED_EXPIRED: &str = "walked_expired";
 
+/// Whether the relay is receive-only, and planned stops, as JSON; see `crate::operation`.
+pub const MODE: &str = "mode";
+/// See [`MODE`].
+pub const STOPS: &str = "planned_stops";
+
+/// How far the log was walked for evidence whose time is over: a position.
+pub const EVIDENCE_ERASED_TO: &str = "evidence_erased_to";
+
 impl Store {
     /// A setting's value.
     pub async fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {

@@ -3,6 +3,7 @@
 mod json;
 mod left_out;
 mod partners;
+mod stops;
 mod supersede;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -46,6 +47,7 @@ pub(super) fn send(args: Send, session: &Session, out: &mut Output) -> Result<Ex
         return Err(Failure::usage("送るファイルがありません。", "there is no file to send there."));
     }
     let reachable = partners::look(&mut plan, new_partner, session, out)?;
+    stops::warn(session, out);
     // Only what is asked for by name is decided without the relay.
     let proposed = if reachable || supersedes.is_some() {
         supersede::decide(supersedes, &mut plan, session, out)?

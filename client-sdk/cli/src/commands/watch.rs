@@ -54,6 +54,15 @@ struct NewEpochLine {
     resend: Vec<String>,
 }
 
+/// The relay keeps no texts of these events any more.
+#[derive(Serialize)]
+struct ErasedLine {
+    kind: &'static str,
+    epoch: u64,
+    from: u64,
+    through: u64,
+}
+
 /// `tasuki watch`.
 pub(super) fn watch(args: &Watch, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
     let client = &session.client;
@@ -164,6 +173,10 @@ fn tell(news: &News, names: &mut Names, out: &mut Output) -> Result<(), Failure>
             News::NewEpoch { from, to, lost, resend } => {
                 out.object(&new_epoch_line(*from, *to, *lost, resend))?;
             }
+            News::Erased { epoch, from, through } => {
+                let (epoch, from, through) = (*epoch, *from, *through);
+                out.object(&ErasedLine { kind: "feed.erased", epoch, from, through })?;
+            }
             _ => {}
         }
         return Ok(());
@@ -178,6 +191,15 @@ fn tell(news: &News, names: &mut Names, out: &mut Output) -> Result<(), Failure>
             let text = losses::words(*to, ranges.as_slice(), resend.len());
             out.line(text.of(out.lang()))?;
             out.lines(resend.iter().map(|key| format!("  {}", key.id)))?;
+        }
+        News::Erased { from, through, .. } => {
+            let text = Text::new(
+                format!("通知{from}〜{through}は保存期間を過ぎ、内容は残っていません"),
+                format!(
+                    "events {from} to {through} are older than the relay keeps evidence; their texts are gone"
+                ),
+            );
+            out.line(text.of(out.lang()))?;
         }
         _ => {}
     }

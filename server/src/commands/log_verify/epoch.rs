@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use tasuki_proto::event::{Event, kind, leaf_hash};
+use tasuki_proto::event::{Event, kind};
 use tasuki_proto::log::{Checkpoint, Hash, LogVerifier};
 
 use super::problem::{Problem, Problems};
 use super::tree::{Growing, Tile};
 use crate::commands::progress::Progress;
-use crate::store::leaves::{Leaf, Position, TileName};
+use crate::store::leaves::{Leaf, Position, TileName, erased_hash, hash_of};
 use crate::store::{Store, StoreError};
 
 /// Leaves, or checkpoints, read at once: about a MiB.
@@ -25,6 +25,10 @@ pub(super) struct Totals {
     pub(super) parcel_events: u64,
     /// Parcels that were accepted.
     pub(super) accepted: u64,
+    /// Events that were erased, their time as evidence being over.
+    pub(super) erased: u64,
+    /// The first erased event behind the last one whose text is there: the next one says whether they were old enough.
+    pub(super) unshown: Option<Position>,
     /// Time of the last event.
     time_us: i64,
 }
@@ -49,6 +53,8 @@ pub(super) struct Walk<'a> {
     pub(super) head: Option<&'a Checkpoint>,
     /// The epochs before, with their sizes.
     pub(super) before: &'a [(u64, u64)],
+    /// Texts of events of before this time may be gone. Unix microseconds.
+    pub(super) erased_before_us: i64,
     pub(super) progress: &'a Progress,
     pub(super) problems: &'a mut Problems,
     pub(super) totals: &'a mut Totals,
@@ -69,7 +75,7 @@ impl Walk<'_> {
                     break;
                 }
                 self.leaf(leaf);
-                for tile in tree.push(leaf_hash(&leaf.text)) {
+                for tile in tree.push(hash_of(&leaf.text)) {
                     self.tile(extent, &tile).await?;
                 }
                 self.checkpoints_at(&mut checkpoints, tree.size(), &tree).await?;
@@ -99,6 +105,11 @@ impl Walk<'_> {
     fn leaf(&mut self, leaf: &Leaf) {
         let at = leaf.position;
         self.totals.events += 1;
+        if erased_hash(&leaf.text).is_some() {
+            self.totals.erased += 1;
+            self.totals.unshown.get_or_insert(at);
+            return;
+        }
         let event = match Event::parse(&leaf.text) {
             Ok(event) if event.epoch == at.epoch => event,
             Ok(_) | Err(_) => return self.problems.add(Problem::LeafMalformed(at)),
@@ -107,6 +118,12 @@ impl Walk<'_> {
             self.problems.add(Problem::LeafTime(at));
         }
         self.totals.time_us = event.time_us;
+        // Events are in the order of time, so what stands before one that is old enough is so, too.
+        if let Some(first) = self.totals.unshown.take()
+            && event.time_us >= self.erased_before_us
+        {
+            self.problems.add(Problem::LeafErased(first));
+        }
         self.totals.feed_lines += event.feeds.len() as u64;
         // Which parcel it is, is looked at where the parcels are.
         if event.parcel().is_some() != (leaf.seq > 0) {

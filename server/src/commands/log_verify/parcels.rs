@@ -145,6 +145,10 @@ impl<'a> Walk<'a> {
     async fn superseded(&mut self, row: &ParcelRow) -> Result<(), StoreError> {
         let Some(id) = row.marks.superseded_by else { return Ok(()) };
         let newer = self.store.parcel(&ParcelKey { sender: row.key.sender, id }).await?;
+        // Evidence of the newer one may have gone before: this one had later events. Then this one is as old.
+        if newer.is_none() && row.accepted_us < self.due.retention.evidence_before_us(self.due.now_us) {
+            return Ok(());
+        }
         let holds = newer.is_some_and(|newer| {
             newer.marks.supersedes == Some(row.key.id)
                 && newer.recipient == row.recipient

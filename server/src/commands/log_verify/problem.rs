@@ -22,6 +22,8 @@ pub(super) enum Problem {
     LeafMalformed(Position),
     /// An event is earlier than the one before it.
     LeafTime(Position),
+    /// Texts of events are gone, from here on, although they are not older than the period of evidence.
+    LeafErased(Position),
     /// A leaf is filed under another parcel than its event names, or under none.
     LeafParcel(Position),
     /// An epoch does not begin by saying what it follows.
@@ -75,6 +77,7 @@ impl Problem {
             Self::LeafBehindEnd(_) => "LEAF_BEHIND_END",
             Self::LeafMalformed(_) => "LEAF_MALFORMED",
             Self::LeafTime(_) => "LEAF_TIME",
+            Self::LeafErased(_) => "LEAF_ERASED",
             Self::LeafParcel(_) => "LEAF_PARCEL",
             Self::EpochStart(_) => "EPOCH_START",
             Self::TileMissing(_) => "TILE_MISSING",
@@ -107,6 +110,7 @@ impl Problem {
             | Self::LeafBehindEnd(at)
             | Self::LeafMalformed(at)
             | Self::LeafTime(at)
+            | Self::LeafErased(at)
             | Self::LeafParcel(at) => format!("epoch {} leaf {}", at.epoch, at.index),
             Self::EpochStart(epoch) => format!("epoch {epoch}"),
             Self::TileMissing(name) => tile(*name),
@@ -142,6 +146,10 @@ impl Problem {
             }
             Self::LeafMalformed(_) => ("記録の形式が正しくありません", "an event's text is malformed"),
             Self::LeafTime(_) => ("時刻が前の記録より前です", "an event is earlier than the one before it"),
+            Self::LeafErased(_) => (
+                "保存期間を過ぎていない記録の本文がありません",
+                "the text of an event is gone that is not older than [retention] evidence",
+            ),
             Self::LeafParcel(_) => ("記録と電文の対応が違います", "an event is filed under another parcel"),
             Self::EpochStart(_) => {
                 ("期の始まりの記録が正しくありません", "the epoch's first event is not right")

@@ -1,6 +1,7 @@
 //! Every kind of tampering is noticed, and named.
 
 mod bench;
+mod erased;
 
 use tasuki_proto::log::Hash;
 

@@ -32,14 +32,15 @@ pub(super) async fn carry(
             }
             pb::SubmitResponse { ticket, outcome: Some(pb::submit_response::Outcome::Accepted(accepted)) }
         }
-        Err(refusal) => rejected(ticket, refusal),
+        Err(refusal) => rejected(&context, ticket, refusal),
     }
 }
 
 /// The answer to a parcel that is not accepted.
-pub(super) fn rejected(ticket: u32, refusal: Refusal) -> pb::SubmitResponse {
+pub(super) fn rejected(context: &Context, ticket: u32, refusal: Refusal) -> pb::SubmitResponse {
     metrics::counter!("tasuki_parcels_total", "outcome" => "rejected", "reason" => refusal.reason)
         .increment(1);
+    context.rejected.add(refusal.reason);
     pb::SubmitResponse { ticket, outcome: Some(pb::submit_response::Outcome::Rejected(refusal.into())) }
 }
 

@@ -47,8 +47,17 @@ impl Bench {
     }
 
     pub(super) async fn verify_against(&self, witness: Option<&Checkpoint>) -> (Summary, Problems) {
+        self.verify_by(witness, 0).await
+    }
+
+    /// As somebody finds it at another time.
+    pub(super) async fn verify_at(&self, now_us: i64) -> (Summary, Problems) {
+        self.verify_by(self.witness().as_ref(), now_us).await
+    }
+
+    async fn verify_by(&self, witness: Option<&Checkpoint>, now_us: i64) -> (Summary, Problems) {
         let (out, ..) = Output::captured(Lang::En, false);
-        let due = Due { retention: self.relay.config().retention, now_us: 0 };
+        let due = Due { retention: self.relay.config().retention, now_us };
         verify(&self.store, &self.signer.verifier(), witness, &due, &out).await.unwrap()
     }
 

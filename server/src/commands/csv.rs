@@ -1,0 +1,63 @@
+//! Results as a table for spreadsheets: `--csv`. With `--json` besides, programs get their objects.
+
+use std::io;
+
+use serde::Serialize;
+
+use super::lang::Text;
+use super::output::Output;
+
+/// Prints results as CSV rows, if that was asked for.
+#[derive(Debug)]
+pub(super) struct Csv {
+    wanted: bool,
+}
+
+impl Csv {
+    /// Begins a table with these columns.
+    pub(super) fn new(wanted: bool, columns: &[&str], out: &mut Output) -> io::Result<Self> {
+        if wanted {
+            out.hint(&both(&row(columns)))?;
+        }
+        Ok(Self { wanted })
+    }
+
+    /// Prints one result: an object for programs, a row of the table, or a line for people.
+    pub(super) fn result(
+        &mut self,
+        object: &impl Serialize,
+        fields: &[&str],
+        text: &Text,
+        out: &mut Output,
+    ) -> io::Result<()> {
+        if self.wanted { out.result(object, &both(&row(fields))) } else { out.result(object, text) }
+    }
+}
+
+fn both(line: &str) -> Text {
+    Text::new(line, line)
+}
+
+/// One row (RFC 4180). A field that a spreadsheet would take for a formula is kept from that.
+fn row(fields: &[&str]) -> String {
+    let field = |text: &&str| {
+        let formula = text.starts_with(['=', '+', '-', '@']) && text.len() > 1;
+        let text = if formula { format!("'{text}") } else { (*text).to_owned() };
+        if text.contains([',', '"', '\r', '\n']) {
+            format!("\"{}\"", text.replace('"', "\"\""))
+        } else {
+            text
+        }
+    };
+    fields.iter().map(field).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_can_not_break_out_of_their_column() {
+        assert_eq!(row(&["a", "", "b,c", "d\"e", "=1+1", "-"]), "a,,\"b,c\",\"d\"\"e\",'=1+1,-");
+    }
+}

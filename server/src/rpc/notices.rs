@@ -1,0 +1,49 @@
+//! Notices of the operator, from a place in the log on.
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::{pb, time};
+
+use super::convert::covers;
+use super::page::page_size;
+use super::{Context, Failure};
+use crate::operation::Stop;
+use crate::store::leaves::Position;
+
+/// Notices to an office, or to all, behind a place.
+pub(super) async fn list(
+    context: &Context,
+    office: OfficeNumber,
+    request: &pb::ListNoticesRequest,
+) -> Result<pb::ListNoticesResponse, Failure> {
+    let limit = page_size(request.page_size, 100)?;
+    let (epoch, index) = (request.epoch, request.index);
+    if epoch >= 1 << 23 || index >= 1 << 40 {
+        return Err(Failure::malformed("no place in the log is as far as that"));
+    }
+    // Taken before the rows: those that it does not cover yet are left for the next time.
+    let current = context.ledger.checkpoint();
+    let mut found = context.store.notices_for(office, Position { epoch, index }, limit + 1).await?;
+    found.retain(|at| at.epoch < current.epoch || covers(&current, *at));
+    let more = found.len() > limit as usize;
+    found.truncate(limit as usize);
+    let mut notices = Vec::with_capacity(found.len());
+    for at in found {
+        let checkpoint = if at.epoch == current.epoch {
+            current.clone()
+        } else {
+            context.ledger.checkpoint_of(at.epoch).await?
+        };
+        notices.push(context.ledger.evidence(at, &checkpoint, None, None).await?);
+    }
+    Ok(pb::ListNoticesResponse { notices, more })
+}
+
+/// A planned stop, as it crosses the wire.
+pub(super) fn planned(stop: &Stop) -> pb::PlannedStop {
+    pb::PlannedStop {
+        from: time::format_us(stop.from_us),
+        until: time::format_us(stop.until_us),
+        ja: stop.ja.clone(),
+        en: stop.en.clone(),
+    }
+}
