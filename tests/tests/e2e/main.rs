@@ -11,6 +11,7 @@ mod mailbox;
 mod malware;
 mod month;
 mod new_epoch;
+mod operator;
 mod policy;
 mod profile;
 mod proof;
