@@ -16,3 +16,15 @@ CREATE TABLE notices (
     pos BIGINT NOT NULL,
     PRIMARY KEY (office, pos)
 ) WITHOUT ROWID;
+
+-- What was unusual of an office, once for each span of time.
+CREATE TABLE alerts (
+    code TEXT NOT NULL,
+    office TEXT NOT NULL,
+    period_us BIGINT NOT NULL,
+    at_us BIGINT NOT NULL,
+    count BIGINT NOT NULL,
+    usual BIGINT NOT NULL,
+    PRIMARY KEY (code, office, period_us)
+) WITHOUT ROWID;
+CREATE INDEX alerts_by_time ON alerts (at_us);

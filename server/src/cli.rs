@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::service::ServiceKind;
 
+use crate::commands::alerts::Alerts;
 use crate::commands::lang::Lang;
 use crate::commands::operate::{Mode, Notice, Stop};
 use crate::commands::overdue::Overdue;
@@ -84,6 +85,8 @@ pub(crate) enum Command {
     Stop(Stop),
     /// Accept nothing new for a while, or go on as usual; takes effect within a second
     Mode(Mode),
+    /// List what was unusual lately: volume, failing signatures, new keys
+    Alerts(Alerts),
     /// A month in numbers, without content
     Stats(Stats),
 }

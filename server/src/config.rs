@@ -3,6 +3,7 @@
 //! [`template`] is the file that `init` writes: every key with its default and what it means. A test reads it
 //! and compares it with the defaults below, so the two can't drift apart.
 
+mod alerts;
 mod checks;
 mod lifecycle;
 mod limits;
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+pub use alerts::AlertsConfig;
 pub use checks::ChecksConfig;
 pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
@@ -93,6 +95,9 @@ pub struct Config {
     /// What is kept for how long.
     #[serde(default)]
     pub retention: RetentionConfig,
+    /// What of an office's doings is unusual.
+    #[serde(default)]
+    pub alerts: AlertsConfig,
     /// The malware scanner.
     #[serde(default)]
     pub malware: MalwareConfig,
@@ -318,6 +323,7 @@ impl Config {
         }
         lifecycle::check(&self.lifecycle, &self.retention)?;
         self.malware.check()?;
+        self.alerts.check()?;
         self.limits.check()
     }
 

@@ -23,6 +23,7 @@ use std::process::ExitCode;
 
 pub mod accept;
 pub mod access;
+pub mod alerts;
 pub mod boot;
 pub mod budget;
 mod cache;

@@ -13,6 +13,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::accept;
 use crate::access::Access;
+use crate::alerts::Watchman;
 use crate::boot::{Boot, BootError};
 use crate::clock::Clock;
 use crate::committer::{Fatal, Started};
@@ -162,7 +163,9 @@ impl Relay {
         };
         let rejected = Arc::new(RejectedCounts::new(Arc::clone(&clock)));
         let operating = Operating::load(store.clone(), Arc::clone(&clock)).await.map_err(BootError::from)?;
+        let watchman = Arc::new(Watchman::new(Arc::clone(&clock), config.alerts.clone()));
         let context = Arc::new(Context {
+            watchman,
             operating: Arc::new(operating),
             store,
             committer,
@@ -215,6 +218,7 @@ impl Relay {
                 .run(),
             ),
             tokio::spawn(Arc::clone(&context.operating).run()),
+            tokio::spawn(Arc::clone(&context.watchman).run(context.store.clone())),
             tokio::spawn(Arc::clone(&context.rejected).run(context.store.clone())),
             tokio::spawn(sweep::run(context.store.clone(), Arc::clone(&context.clock))),
             tokio::spawn(metrics::sample(context.committer.clone(), Arc::downgrade(&context.verifier))),

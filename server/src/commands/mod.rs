@@ -12,6 +12,7 @@
 //! | who has vouched for the log | [`witness`] |
 //! | what would go; what waits for too long | [`retention`], [`overdue`] |
 //! | notices, planned stops, receive-only mode | [`operate`] |
+//! | what was unusual | [`alerts`] |
 //! | a month in numbers | [`stats`] |
 //! | running the relay | [`serve`] |
 //! | exit codes, errors, languages, JSON | [`exit`], [`lang`], [`output`] |
@@ -19,6 +20,7 @@
 //! Administrative commands work whether a relay runs or not: they open the same database and commit through a
 //! committer of their own ([`desk`]); a running relay notices within half a second.
 
+pub(crate) mod alerts;
 mod cert;
 mod csv;
 mod desk;
@@ -110,6 +112,7 @@ async fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Notice(command) => operate::notice(command, &config, out).await,
         Command::Stop(command) => operate::stop(command, &config, out).await,
         Command::Mode(arguments) => operate::mode(arguments, &config, out).await,
+        Command::Alerts(arguments) => alerts::run(arguments, &config, out).await,
         Command::Stats(arguments) => stats::run(arguments, &config, out).await,
     }
 }

@@ -8,6 +8,7 @@ use tasuki_proto::lifecycle::State;
 use super::batch::GiveUp;
 use super::change::{Change, Notice, Refused};
 use super::events::{Entry, FeedEnds, NoRandomness, Scribe};
+use crate::store::alerts::{Alert, NEW_KEY};
 use crate::store::head::Head;
 use crate::store::leaves::Position;
 use crate::store::offices::{KeyRow, OfficeRow, OfficeState};
@@ -195,6 +196,15 @@ impl Draft<'_> {
         }
         if !self.store.insert_key(tx, key, self.scribe.time_us).await? {
             return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
+        }
+        if self.store.key_count(tx, key.office).await? > 1 {
+            let at_us = self.scribe.time_us;
+            let (code, office) = (NEW_KEY, key.office);
+            let alert = Alert { code, office, period_us: at_us, at_us, count: 1, usual: 0 };
+            // Told now, and once more if the batch is tried again: too often rather than not.
+            if self.store.raise_in(tx, &alert).await? {
+                alert.tell();
+            }
         }
         self.head.directory += 1;
         let written = self.scribe.write(kind::KEY_REGISTERED, 0, &[key.office], self.ends, |event| {

@@ -27,6 +27,7 @@ use tonic::service::RoutesBuilder;
 pub use status::Failure;
 
 use crate::access::{Access, Caller, Peer};
+use crate::alerts::Watchman;
 use crate::budget::{Memory, Slot, Slots};
 use crate::clock::Clock;
 use crate::committer::Committer;
@@ -68,6 +69,8 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Whether submissions are taken at present.
     pub operating: Arc<Operating>,
+    /// Watches for what is unusual.
+    pub watchman: Arc<Watchman>,
     /// Counts submissions that are rejected.
     pub rejected: Arc<RejectedCounts>,
     /// Bounds.

@@ -4,6 +4,7 @@
 //! committer, which holds the [`head`] while it works in one transaction. Sealed contents come and go beside it, in short
 //! transactions of their own (`contents`, `retention`): no state rests on them alone.
 
+pub mod alerts;
 pub mod archive;
 pub mod audit;
 pub mod blobs;

@@ -27,12 +27,16 @@ pub(super) async fn carry(
                 metrics::counter!("tasuki_parcels_total", "outcome" => "repeated", "reason" => "")
                     .increment(1);
             } else {
+                context.watchman.accepted(caller.office);
                 metrics::counter!("tasuki_parcels_total", "outcome" => "accepted", "reason" => "")
                     .increment(1);
             }
             pb::SubmitResponse { ticket, outcome: Some(pb::submit_response::Outcome::Accepted(accepted)) }
         }
-        Err(refusal) => rejected(&context, ticket, refusal),
+        Err(refusal) => {
+            context.watchman.rejected(caller.office, refusal.reason);
+            rejected(&context, ticket, refusal)
+        }
     }
 }
 
