@@ -115,6 +115,7 @@ fn a_receive_only_relay_takes_nothing_new_and_hands_out_all() {
     desk(&stage.relay, &["stop", "cancel", "--from", &from, "--ja", "中止", "--en", "off"]);
     assert!(desk(&stage.relay, &["stop", "list"]).is_empty());
     stage.relay.run(&["stop", "plan", "--from", &end, "--until", &from, "--ja", "x", "--en", "x"]).expect(2);
+    until("all notices", &stage.relay, || notices(&visit).len() == 4);
     let kinds: Vec<String> = notices(&visit).iter().map(|notice| text(notice, "kind").to_owned()).collect();
     assert_eq!(
         kinds,
