@@ -21,6 +21,7 @@ use crate::directory::Directory;
 use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
 use crate::metrics;
+use crate::refusals::Refusals;
 use crate::retention::Sweeper;
 use crate::rpc::{self, Context, Places};
 use crate::server_certificate::{Follower, ServerCertificateError};
@@ -158,6 +159,7 @@ impl Relay {
             clock: Arc::clone(&clock),
             every: Duration::from_secs(u64::from(config.trust.reload_every_s)),
         };
+        let refusals = Arc::new(Refusals::new(store.clone(), Arc::clone(&clock)));
         let context = Arc::new(Context {
             store,
             committer,
@@ -166,6 +168,7 @@ impl Relay {
             trust,
             access,
             intake,
+            refusals,
             verifier,
             archivist,
             clock,
@@ -208,6 +211,7 @@ impl Relay {
                 )
                 .run(),
             ),
+            tokio::spawn(Arc::clone(&context.refusals).run()),
             tokio::spawn(sweep::run(context.store.clone(), Arc::clone(&context.clock))),
             tokio::spawn(metrics::sample(context.committer.clone(), Arc::downgrade(&context.verifier))),
             tokio::spawn({
@@ -256,7 +260,7 @@ impl Relay {
         for task in background {
             task.abort();
         }
-        let store = context.store.clone();
+        let (store, refusals) = (context.store.clone(), Arc::clone(&context.refusals));
         drop(context);
         outcome?;
         // Calls that were cut may still hold the committer; what they queued is committed all the same.
@@ -265,6 +269,7 @@ impl Relay {
         } else {
             tracing::warn!("the committer was not done in time");
         }
+        refusals.flush().await;
         store.close().await;
         tracing::info!("stopped");
         Ok(())

@@ -10,6 +10,7 @@ mod feed;
 mod fetch;
 mod log;
 mod page;
+mod refused;
 mod status;
 mod submit;
 mod tracking;
@@ -34,6 +35,7 @@ use crate::directory::Directory;
 use crate::evidence::ledger::Ledger;
 use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
+use crate::refusals::Refusals;
 use crate::shutdown::Stopping;
 use crate::store::Store;
 use crate::trust::Trust;
@@ -55,6 +57,8 @@ pub struct Context {
     pub access: Access,
     /// From bytes to deliveries.
     pub intake: Arc<Intake>,
+    /// What was not accepted, for its senders.
+    pub refusals: Arc<Refusals>,
     /// Signatures of statements.
     pub verifier: Arc<SignatureVerifier>,
     /// What evidence needs later.

@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 5] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -34,6 +34,11 @@ const MIGRATIONS: [Migration; 4] = [
         name: "0005_cosignatures",
         sqlite: include_str!("../../../migrations/sqlite/0005_cosignatures.sql"),
         postgres: include_str!("../../../migrations/postgres/0005_cosignatures.sql"),
+    },
+    Migration {
+        name: "0008_refusals",
+        sqlite: include_str!("../../../migrations/sqlite/0008_refusals.sql"),
+        postgres: include_str!("../../../migrations/postgres/0008_refusals.sql"),
     },
 ];
 

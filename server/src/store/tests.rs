@@ -1,5 +1,7 @@
 //! What the store answers, on both databases.
 
+mod refusals;
+
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
