@@ -137,10 +137,9 @@ impl Store {
              AND p.accepted_us >= refusals.refused_us)",
         );
         let mut number = 3;
-        for (wanted, condition) in [
-            (filter.parcel.is_some(), " AND parcel = $"),
-            (filter.recipient.is_some(), " AND recipient = $"),
-        ] {
+        for (wanted, condition) in
+            [(filter.parcel.is_some(), " AND parcel = $"), (filter.recipient.is_some(), " AND recipient = $")]
+        {
             if wanted {
                 number += 1;
                 write!(sql, "{condition}{number}").expect("writing to a String does not fail");
@@ -172,10 +171,8 @@ impl Store {
         .fetch_optional(&mut *tx)
         .await?;
         let bound = bound.map_or(Ok(before_us), |row| row.try_get::<i64, _>(0))?;
-        let done = sqlx::query("DELETE FROM refusals WHERE refused_us < $1")
-            .bind(bound)
-            .execute(&mut *tx)
-            .await?;
+        let done =
+            sqlx::query("DELETE FROM refusals WHERE refused_us < $1").bind(bound).execute(&mut *tx).await?;
         tx.commit().await?;
         Ok(done.rows_affected())
     }
