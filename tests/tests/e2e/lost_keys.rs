@@ -60,6 +60,10 @@ fn nothing_is_sent_to_the_lost_key_and_nothing_twice() {
     stage.relay.configure(|line| line.starts_with("grace =").then(|| "grace = \"1h\"".to_owned()));
     stage.relay.start();
     let visit = renewed(&stage, "renewed");
+    // A computer that loses what it does from here on: as a crash would, and worse.
+    let crashed = stage.path().join("crashed");
+    run(Command::new("cp").arg("-r").arg(&manager.home).arg(&crashed)).expect(0);
+    let crashed = manager.with_home(crashed);
     let resent = manager.run(&["--json", "resend", "--lost"]);
     let objects = resent.expect(1).json();
     assert_eq!(objects.len(), 1, "{objects:?}");
@@ -68,8 +72,10 @@ fn nothing_is_sent_to_the_lost_key_and_nothing_twice() {
     let new = text(&objects[0], "parcel").to_owned();
     // It does not supersede yet, and is not sent once more; nor when its sender takes it back.
     let once_more = |word: &str| {
-        let again = manager.run(&["--json", "resend", "--lost"]).expect(1).json();
-        assert!(again.is_empty(), "{word}: {again:?}");
+        for office in [&manager, &crashed] {
+            let again = office.run(&["--json", "resend", "--lost"]).expect(1).json();
+            assert!(again.is_empty(), "{word}: {again:?}");
+        }
     };
     once_more("held");
     manager.run(&["recall", &new]).expect(0);
