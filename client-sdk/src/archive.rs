@@ -54,7 +54,7 @@ pub(crate) fn sweep(home: &Home, now_us: i64) -> Result<(), SdkError> {
 }
 
 /// When an id was made: its first 48 bits are Unix milliseconds (RFC 9562, section 5.7).
-fn made_us(parcel: ParcelId) -> i64 {
+pub(crate) fn made_us(parcel: ParcelId) -> i64 {
     let mut millis = [0; 8];
     millis[2..].copy_from_slice(&parcel.as_bytes()[..6]);
     i64::try_from(u64::from_be_bytes(millis)).unwrap_or(i64::MAX).saturating_mul(1000)

@@ -13,6 +13,7 @@ use tasuki_proto::cosignature::WitnessKey;
 
 use crate::error::{ConfigError, SdkError, words};
 use crate::files;
+use crate::overdue::MAX_WORKING_DAYS;
 
 pub use malware::MalwareConfig;
 
@@ -79,6 +80,10 @@ pub struct ChecksConfig {
 pub struct SendConfig {
     /// Nothing goes to an office that nothing was ever sent to, unless somebody agrees (`--new-partner`).
     pub confirm_new_partners: bool,
+    /// What its receiver has not fetched by the end of the so many-th Japanese working day after its delivery is overdue, at
+    /// most 500. Absent: when the relay says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overdue_after_days: Option<u32>,
 }
 
 /// `[witnesses]`: other parties that cosign the log's checkpoints. The relay itself never counts.
@@ -203,6 +208,13 @@ impl Config {
             );
             return Err(malformed(message).into());
         }
+        if config.send.overdue_after_days.is_some_and(|days| days > MAX_WORKING_DAYS) {
+            let message = words(
+                format!("send.overdue_after_days は{MAX_WORKING_DAYS}営業日までにしてください"),
+                format!("send.overdue_after_days must be at most {MAX_WORKING_DAYS} working days"),
+            );
+            return Err(malformed(message).into());
+        }
         config.witnesses.check().map_err(malformed)?;
         config.malware.scanner().map_err(malformed)?;
         Ok(config)
@@ -263,6 +275,19 @@ mod tests {
             assert!(matches!(read(keys, need), Err(SdkError::Config(ConfigError::File { message, .. }))
                 if message.en.contains("witnesses.") && message.ja.contains("witnesses.")));
         }
+    }
+
+    #[test]
+    fn a_threshold_is_of_at_most_two_years() {
+        let folder = crate::testing::folder("config-overdue");
+        let read = |days: u32| {
+            let mut config = sample();
+            config.send.overdue_after_days = Some(days);
+            std::fs::write(folder.path().join(CONFIG_FILE), config.print().unwrap()).unwrap();
+            Config::read(folder.path()).map(|read| read.send.overdue_after_days)
+        };
+        assert_eq!(read(2), Ok(Some(2)));
+        assert_eq!(read(501).unwrap_err().reason(), "CONFIG_MALFORMED");
     }
 
     #[test]

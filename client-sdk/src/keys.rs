@@ -6,7 +6,7 @@ use tasuki_certs::recipient::Recipient;
 use tasuki_certs::trust::Purpose;
 use tasuki_proto::ids::own_office;
 use tasuki_proto::statement::Statement;
-use tasuki_proto::{pb, reason};
+use tasuki_proto::{pb, reason, time};
 
 use crate::client::Client;
 use crate::error::{Refusal, SdkError};
@@ -18,6 +18,20 @@ impl Client {
     /// # Errors
     /// The relay can't be reached or refuses, or none of the keys that it hands on is the office's.
     pub(crate) async fn keys_of(&self, office: OfficeNumber) -> Result<Vec<Recipient>, SdkError> {
+        let row = self.with_keys(office).await?.ok_or_else(|| Refusal::of(reason::RECIPIENT_UNKNOWN))?;
+        let keys: Vec<Recipient> = row.keys.iter().filter_map(|key| self.verified(office, key)).collect();
+        if keys.is_empty() { Err(Refusal::of(reason::RECIPIENT_NO_KEY).into()) } else { Ok(keys) }
+    }
+
+    /// Since when the newest key of an office is its, Unix microseconds; `None`: it has none, or the relay does not say. That a
+    /// key is the office's is verified here; its time is the relay's word.
+    pub(crate) async fn newest_key_of(&self, office: OfficeNumber) -> Result<Option<i64>, SdkError> {
+        let Some(row) = self.with_keys(office).await? else { return Ok(None) };
+        let own = row.keys.iter().filter(|key| self.verified(office, key).is_some());
+        Ok(own.filter_map(|key| time::parse_us(&key.registered_at)).max())
+    }
+
+    async fn with_keys(&self, office: OfficeNumber) -> Result<Option<pb::Office>, SdkError> {
         self.log_key().await?;
         let caller = &self.inner.caller;
         let answer = caller.repeat(|| {
@@ -25,9 +39,7 @@ impl Client {
             let request = pb::GetOfficeRequest { number: office.to_string() };
             async move { directory.get_office(request).await }
         });
-        let row = found(answer.await)?.ok_or_else(|| Refusal::of(reason::RECIPIENT_UNKNOWN))?;
-        let keys: Vec<Recipient> = row.keys.iter().filter_map(|key| self.verified(office, key)).collect();
-        if keys.is_empty() { Err(Refusal::of(reason::RECIPIENT_NO_KEY).into()) } else { Ok(keys) }
+        found(answer.await)
     }
 
     /// A key, if it is this office's by its certificate or by a statement that its certificate signed.

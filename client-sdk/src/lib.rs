@@ -10,6 +10,7 @@
 //! | release, discard, recall, refuse, import, remark, request | [`declare`] |
 //! | what happened, in order, without gaps | [`feed`] |
 //! | what the relay's log lost, if its database was set back | [`Losses`] |
+//! | what the relay did not accept; where a parcel stopped; what is overdue | [`RefusedSubmission`], [`Station`], [`Overdue`] |
 //! | plan and result of a month | [`month_progress`] |
 //! | proof for the files | [`evidence`], and checking it offline: [`verify`] |
 //! | vouching for the log | [`Witness`] |
@@ -42,12 +43,15 @@ mod keys;
 mod malware;
 pub mod month_progress;
 pub mod notices;
+mod overdue;
 mod parcel;
 mod pem;
 mod progress;
 pub mod receive;
+mod refused;
 pub mod send;
 pub mod split;
+mod stations;
 mod tracking;
 mod transport;
 mod trust;
@@ -64,7 +68,10 @@ pub use epochs::{Losses, LostParcel, LostRange};
 pub use error::{ErrorKind, SdkError};
 pub use finding::Finding;
 pub use home::{Home, IdentityFiles, InitOptions, Initialised};
+pub use overdue::{MAX_WORKING_DAYS, Overdue};
 pub use parcel::{FileSummary, Marks, Parcel, ParcelHistory, ParcelName, State};
 pub use progress::{Progress, Silent, Step};
+pub use refused::RefusedSubmission;
+pub use stations::{Passage, Place, Station, Unsent, Via, Waypoints};
 pub use tracking::ListFilter;
 pub use witness::{Cosigned, Witness};

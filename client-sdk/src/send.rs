@@ -13,7 +13,7 @@
 mod addressed;
 mod destinations;
 mod fingerprint;
-mod outbox;
+pub(crate) mod outbox;
 pub mod plan;
 mod prepare;
 pub mod propose;
@@ -36,6 +36,8 @@ use tasuki_careplan::serial::Serial;
 use tasuki_careplan::unit::UnitClass;
 use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::parcel::Software;
+
+pub use resend::ResendReport;
 
 use crate::error::{ErrorKind, Refusal, SdkError};
 use crate::finding::Finding;

@@ -200,6 +200,7 @@ impl Access {
             fingerprint: certificate.fingerprint,
             approval: Vec::new(),
             not_after_us: certificate.not_after_us,
+            registered_us: 0,
         };
         match self.committer.submit(Change::RegisterKey(Box::new(row))).await {
             Ok(_) => known.store(true, Ordering::Relaxed),

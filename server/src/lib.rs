@@ -13,6 +13,7 @@
 //! | gRPC handlers | [`rpc`] |
 //! | changes of state, their events, the log | [`committer`], [`evidence`] |
 //! | sealed contents whose time is over | [`retention`] |
+//! | what was not accepted, kept for its sender | [`refusals`] |
 //! | SQL | [`store`] |
 //! | parcels whose time comes: release, overdue, expiry | `timekeeper` |
 //! | large contents that were left over | [`sweep`] |
@@ -41,6 +42,7 @@ pub mod logging;
 pub mod metrics;
 mod month;
 pub mod operation;
+pub mod refusals;
 pub mod retention;
 pub mod rpc;
 pub mod serve;

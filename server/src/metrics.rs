@@ -3,6 +3,7 @@
 //! | metric | meaning |
 //! |---|---|
 //! | `tasuki_parcels_total{outcome,reason}` | parcels handed in |
+//! | `tasuki_refusals_dropped_total` | refused submissions that were not kept for their senders: more came than are written |
 //! | `tasuki_malware_scans_total{outcome}` | parcels whose files were handed to the scanner: `clean`, `found`, `too_large`, `unavailable` |
 //! | `tasuki_parcels_fetched_total` | sealed parcels sent whole |
 //! | `tasuki_statements_rejected_total{reason}` | acknowledgements refused |

@@ -129,6 +129,7 @@ impl Sweeper {
     /// If the database can't be read or written; what was deleted before stays deleted.
     pub async fn sweep(&self) -> Result<u64, StoreError> {
         let now_us = self.clock.now_us();
+        self.forget_refusals(now_us).await?;
         let (mut after, mut purged) = (0, 0);
         loop {
             let piece = self.store.kept_after(after, PIECE).await?;
@@ -144,5 +145,14 @@ impl Sweeper {
                 tokio::time::sleep(PAUSE).await;
             }
         }
+    }
+
+    /// What was refused at the door goes without a trace: it never was a parcel.
+    async fn forget_refusals(&self, now_us: i64) -> Result<(), StoreError> {
+        let before_us = now_us.saturating_sub(self.config.rejected.us());
+        while self.store.forget_refusals(before_us, PIECE).await? > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        Ok(())
     }
 }

@@ -24,6 +24,7 @@ use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
 use crate::metrics;
 use crate::operation::Operating;
+use crate::refusals::Refusals;
 use crate::retention::Sweeper;
 use crate::rpc::{self, Context, Places};
 use crate::server_certificate::{Follower, ServerCertificateError};
@@ -164,6 +165,7 @@ impl Relay {
         let rejected = Arc::new(RejectedCounts::new(Arc::clone(&clock)));
         let operating = Operating::load(store.clone(), Arc::clone(&clock)).await.map_err(BootError::from)?;
         let watchman = Arc::new(Watchman::new(Arc::clone(&clock), config.alerts.clone()));
+        let refusals = Arc::new(Refusals::new(store.clone(), Arc::clone(&clock)));
         let context = Arc::new(Context {
             watchman,
             operating: Arc::new(operating),
@@ -174,6 +176,7 @@ impl Relay {
             trust,
             access,
             intake,
+            refusals,
             verifier,
             archivist,
             clock,
@@ -220,6 +223,7 @@ impl Relay {
             tokio::spawn(Arc::clone(&context.operating).run()),
             tokio::spawn(Arc::clone(&context.watchman).run(context.store.clone())),
             tokio::spawn(Arc::clone(&context.rejected).run(context.store.clone())),
+            tokio::spawn(Arc::clone(&context.refusals).run()),
             tokio::spawn(sweep::run(context.store.clone(), Arc::clone(&context.clock))),
             tokio::spawn(metrics::sample(context.committer.clone(), Arc::downgrade(&context.verifier))),
             tokio::spawn({
@@ -268,7 +272,8 @@ impl Relay {
         for task in background {
             task.abort();
         }
-        let (store, rejected) = (context.store.clone(), Arc::clone(&context.rejected));
+        let (store, rejected, refusals) =
+            (context.store.clone(), Arc::clone(&context.rejected), Arc::clone(&context.refusals));
         drop(context);
         outcome?;
         // Calls that were cut may still hold the committer; what they queued is committed all the same.
@@ -280,6 +285,7 @@ impl Relay {
         if let Err(error) = rejected.flush(&store).await {
             tracing::warn!(%error, "the last counts are lost");
         }
+        refusals.flush().await;
         store.close().await;
         tracing::info!("stopped");
         Ok(())

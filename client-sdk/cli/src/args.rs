@@ -4,6 +4,7 @@ pub(crate) mod acts;
 mod japanese;
 pub(crate) mod month;
 mod offline;
+pub(crate) mod sender;
 #[cfg(test)]
 mod tests;
 
@@ -75,6 +76,10 @@ pub(crate) enum Command {
     Receive(Receive),
     /// List what was sent and where it stands
     Sent(acts::Sent),
+    /// List what the relay did not accept, with what to do
+    Refused(sender::Refused),
+    /// List what its receivers should have fetched by now
+    Overdue(sender::Overdue),
     /// Deliver what is held
     Release(acts::Parcels),
     /// Throw away what is held
@@ -351,6 +356,9 @@ pub(crate) struct Watch {
     /// File to keep as an Atom feed of the newest 100 events
     #[arg(long, value_name = "FILE")]
     pub(crate) atom: Option<PathBuf>,
+    /// Send again from the archive what is refused because the receiver's key is lost, once the receiver has a new one
+    #[arg(long)]
+    pub(crate) auto_resend: bool,
 }
 
 /// Flags of `offices`.

@@ -13,7 +13,9 @@ mod month;
 mod names;
 mod notices;
 mod offices;
+mod overdue;
 mod receive;
+mod refused;
 mod resend;
 mod send;
 mod show;
@@ -72,6 +74,8 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Inbox(args) => list::inbox(&args, session, out),
         Command::Receive(args) => receive::receive(args, session, out),
         Command::Sent(args) => list::sent(&args, session, out),
+        Command::Refused(args) => refused::refused(&args, session, out),
+        Command::Overdue(args) => overdue::overdue(&args, session, out),
         Command::Release(args) => acts::release(&args.parcels, session, out),
         Command::Discard(args) => acts::discard(&args.parcels, session, out),
         Command::Recall(args) => acts::recall(args, session, out),

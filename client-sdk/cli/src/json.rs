@@ -78,6 +78,13 @@ impl<'a> ParcelObject<'a> {
     }
 }
 
+impl ParcelObject<'_> {
+    /// The same, overdue by another threshold than the relay's.
+    pub(crate) fn overdue(self, overdue: bool) -> Self {
+        Self { overdue, ..self }
+    }
+}
+
 /// An event of `show` and `watch`.
 #[derive(Debug, Serialize)]
 pub(crate) struct EventObject<'a> {

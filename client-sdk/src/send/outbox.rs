@@ -5,7 +5,8 @@
 
 use std::path::PathBuf;
 
-use tasuki_proto::parcel::OpenParcel;
+use tasuki_proto::ids::ParcelId;
+use tasuki_proto::parcel::{Header, OpenParcel};
 
 use super::fingerprint::Fingerprint;
 use super::prepare::{self, Ready};
@@ -17,10 +18,10 @@ const SUFFIX: &str = ".asice";
 
 /// The outbox of a HOME.
 #[derive(Clone, Debug)]
-pub(super) struct Outbox(PathBuf);
+pub(crate) struct Outbox(PathBuf);
 
 impl Outbox {
-    pub(super) fn of(home: &Home) -> Self {
+    pub(crate) fn of(home: &Home) -> Self {
         Self(home.path(OUTBOX))
     }
 
@@ -52,6 +53,19 @@ impl Outbox {
     /// Removes a container whose fate is known.
     pub(super) fn remove(&self, content: Fingerprint) -> Result<(), SdkError> {
         files::remove(&self.path(content))
+    }
+
+    /// The header of a parcel that waits, by its id.
+    pub(crate) fn header_of(&self, parcel: ParcelId) -> Result<Option<Header>, SdkError> {
+        for content in self.list()? {
+            let Some(container) = files::read_if_exists(&self.path(content))? else { continue };
+            // What can't be read is told where it is to be sent.
+            let header = OpenParcel::open(&container).ok().map(|open| open.header);
+            if let Some(header) = header.filter(|header| header.parcel == parcel) {
+                return Ok(Some(header));
+            }
+        }
+        Ok(None)
     }
 
     /// What waits.

@@ -3,6 +3,8 @@
 //! one before.
 
 use std::borrow::Cow;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 
 use tasuki_proto::ids::ParcelId;
 use tasuki_proto::parcel::OpenParcel;
@@ -16,7 +18,7 @@ use super::run::{Draft, Work};
 use crate::client::Client;
 use crate::error::{Refusal, SdkError, VerificationError};
 use crate::home::Task;
-use crate::parcel::{ParcelName, State};
+use crate::parcel::{Parcel, ParcelName, State};
 use crate::progress::Progress;
 use crate::tracking::ListFilter;
 use crate::{archive, blocking};
@@ -38,17 +40,8 @@ impl Client {
         let _lock = self.home().lock(Task::Send).await?;
         let mut work = Vec::with_capacity(names.len());
         for name in names {
-            let (home, id) = (self.home().clone(), name.id);
-            let draft = blocking::run(move || match archive::get(&home, id)? {
-                Some(container) => {
-                    let parcel = OpenParcel::open(&container).map_err(VerificationError::Parcel)?;
-                    Ok(Some((Draft::of_header(&parcel.header), container.len())))
-                }
-                None => Ok(None),
-            });
-            let (draft, size) =
-                draft.await?.ok_or_else(|| SdkError::from(Refusal::of(reason::NOT_ARCHIVED)))?;
-            work.push(Work::Again(id, draft, size));
+            let again = self.archived(name.id).await?;
+            work.push(again.ok_or_else(|| SdkError::from(Refusal::of(reason::NOT_ARCHIVED)))?);
         }
         self.send_as_agreed(work, progress).await
     }
@@ -59,13 +52,86 @@ impl Client {
     /// # Errors
     /// The relay can't be reached or refuses.
     pub async fn key_lost(&self) -> Result<Vec<ParcelName>, SdkError> {
+        Ok(self.lost().await?.iter().map(|parcel| parcel.key.into()).collect())
+    }
+
+    /// Sends everything again that was refused because the receiver's key is lost, from the archive: each parcel once, as
+    /// soon as its receiver has a key that is newer than the parcel. The relay remembers what was sent again, so this may be
+    /// run at any time, and after a crash; two computers of one office should not both do it.
+    ///
+    /// # Errors
+    /// Only what concerns the whole, as [`Client::resend`]. What happens to a parcel stands in the report.
+    pub async fn resend_lost(&self, progress: &dyn Progress) -> Result<ResendReport, SdkError> {
+        // Before the look at what is to do: who sends again now has done it then.
+        let _lock = self.home().lock(Task::Send).await?;
+        let mut report = ResendReport::default();
+        let (mut work, mut keys) = (Vec::new(), HashMap::new());
+        for parcel in self.lost().await? {
+            let newest = match keys.entry(parcel.recipient) {
+                Entry::Occupied(known) => *known.get(),
+                Entry::Vacant(place) => *place.insert(self.newest_key_of(parcel.recipient).await?),
+            };
+            // It was sealed to every key that the receiver had then, and all of those are lost.
+            if newest <= parcel.accepted_us {
+                report.waiting.push(parcel);
+                continue;
+            }
+            match self.archived(parcel.key.id).await? {
+                Some(again) => {
+                    report.older.push(parcel);
+                    work.push(again);
+                }
+                None => report.not_archived.push(parcel),
+            }
+        }
+        if !work.is_empty() {
+            report.sent = self.send_as_agreed(work, progress).await?;
+        }
+        Ok(report)
+    }
+
+    /// What was refused for a lost key, without what has a successor: one that is delivered marks it, one that is held will,
+    /// and of one that was taken back its sender had enough.
+    async fn lost(&self) -> Result<Vec<Parcel>, SdkError> {
         let filter =
             ListFilter { states: vec![State::Refused], superseded: Some(false), ..ListFilter::default() };
-        let mut refused = self.list_sent(&filter).await?;
-        refused.reverse();
-        let lost = refused.iter().filter(|parcel| parcel.marks.refusal == Some(RefusalReason::KeyLost));
-        Ok(lost.map(|parcel| parcel.key.into()).collect())
+        let mut lost = self.list_sent(&filter).await?;
+        lost.retain(|parcel| parcel.marks.refusal == Some(RefusalReason::KeyLost));
+        lost.reverse();
+        if lost.is_empty() {
+            return Ok(lost);
+        }
+        let states = vec![State::Held, State::Discarded, State::Recalled];
+        let others = self.list_sent(&ListFilter { states, ..ListFilter::default() }).await?;
+        let successors: HashSet<ParcelId> =
+            others.iter().filter_map(|parcel| parcel.marks.supersedes).collect();
+        lost.retain(|parcel| !successors.contains(&parcel.key.id));
+        Ok(lost)
     }
+
+    /// A parcel of the archive, to be sent as a new one; `None`: it is not kept any more.
+    async fn archived(&self, id: ParcelId) -> Result<Option<Work>, SdkError> {
+        let home = self.home().clone();
+        blocking::run(move || {
+            let Some(container) = archive::get(&home, id)? else { return Ok(None) };
+            let parcel = OpenParcel::open(&container).map_err(VerificationError::Parcel)?;
+            Ok(Some(Work::Again(id, Draft::of_header(&parcel.header), container.len())))
+        })
+        .await
+    }
+}
+
+/// What became of what was refused for a lost key.
+#[derive(Clone, Debug, Default)]
+pub struct ResendReport {
+    /// What was sent again, each with what became of it.
+    pub sent: SendReport,
+    /// The parcels that it takes the place of, in the same order.
+    pub older: Vec<Parcel>,
+    /// Their receivers have no newer key yet. Oldest first.
+    pub waiting: Vec<Parcel>,
+    /// Not kept here any more: their files must be sent again by hand. Oldest first.
+    pub not_archived: Vec<Parcel>,
 }
 
 impl Workshop {

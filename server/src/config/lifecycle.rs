@@ -48,6 +48,8 @@ pub struct RetentionConfig {
     pub refused: Period,
     /// After it was recalled, discarded, or has expired.
     pub ended: Period,
+    /// What was not accepted at the door, without its content: reason and findings, for its sender.
+    pub rejected: Period,
     /// Shorter periods than `acknowledged`, by kind of file: a prefix of the standard, or `ATTACHMENT`. A parcel that
     /// holds files of several kinds goes with the first.
     pub by_kind: BTreeMap<String, Period>,
@@ -65,6 +67,7 @@ impl Default for RetentionConfig {
             fetched: Period::days(90),
             refused: Period::days(30),
             ended: Period::days(0),
+            rejected: Period::days(30),
             by_kind: BTreeMap::new(),
             evidence: Period::years(5),
             sweep_every_s: 3600,

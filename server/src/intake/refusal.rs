@@ -11,7 +11,7 @@ use crate::access::Denied;
 use crate::committer::change::Refused;
 use crate::store::StoreError;
 
-/// One thing that was not accepted; nothing of it is kept.
+/// One thing that was not accepted; nothing of its content is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
     /// Stable reason word.

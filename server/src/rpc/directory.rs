@@ -154,6 +154,7 @@ async fn approve(
         fingerprint,
         approval: cms.to_vec(),
         not_after_us: i64::MAX,
+        registered_us: 0,
     };
     let done = context.committer.submit(Change::RegisterKey(Box::new(row))).await?;
     context.directory.refresh().await?;
@@ -189,5 +190,6 @@ fn key(row: &KeyRow) -> pb::OfficeKey {
         approval: row.approval.clone().into(),
         fingerprint: row.fingerprint.to_vec().into(),
         not_after,
+        registered_at: time::format_us(row.registered_us),
     }
 }

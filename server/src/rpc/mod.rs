@@ -11,6 +11,7 @@ mod fetch;
 mod log;
 mod notices;
 mod page;
+mod refused;
 mod status;
 mod submit;
 mod tracking;
@@ -38,6 +39,7 @@ use crate::evidence::ledger::Ledger;
 use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
 use crate::operation::Operating;
+use crate::refusals::Refusals;
 use crate::shutdown::Stopping;
 use crate::store::Store;
 use crate::trust::Trust;
@@ -59,6 +61,8 @@ pub struct Context {
     pub access: Access,
     /// From bytes to deliveries.
     pub intake: Arc<Intake>,
+    /// What was not accepted, for its senders.
+    pub refusals: Arc<Refusals>,
     /// Signatures of statements.
     pub verifier: Arc<SignatureVerifier>,
     /// What evidence needs later.

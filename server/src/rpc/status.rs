@@ -41,7 +41,7 @@ impl Failure {
 }
 
 /// What a reason means and what to do, in Japanese and in English.
-fn messages(reason: &str, detail: Option<&str>) -> (String, String) {
+pub(super) fn messages(reason: &str, detail: Option<&str>) -> (String, String) {
     let known = reason::explain(reason);
     let en = match detail {
         Some(detail) => format!("{} ({detail})", known.en),

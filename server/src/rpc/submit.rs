@@ -238,7 +238,9 @@ impl Session {
     }
 
     async fn refuse(&mut self, ticket: u32, reason: &'static str) -> Result<(), End> {
-        self.answer(carry::rejected(&self.context, ticket, Refusal::of(reason))).await
+        let refusal = Refusal::of(reason);
+        self.context.refusals.keep(self.caller.office, &refusal);
+        self.answer(carry::rejected(&self.context, ticket, refusal)).await
     }
 
     async fn answer(&mut self, response: pb::SubmitResponse) -> Result<(), End> {

@@ -19,7 +19,7 @@ use super::convert::{opening_at, parcel_key};
 use super::crls::Along;
 use super::page::{page_size, read_token, token};
 use super::status::check_items;
-use super::{Context, Failure};
+use super::{Context, Failure, refused};
 use crate::access::Caller;
 use crate::store::parcel_lists::{ParcelFilter, Side};
 use crate::store::parcels::ParcelRow;
@@ -126,6 +126,14 @@ impl Tracking for Service {
         let certificates = certificates(context, &signers).await?;
         Ok(Response::new(pb::GetStatementsResponse { statements, certificates }))
     }
+
+    async fn list_refused(
+        &self,
+        request: Request<pb::ListRefusedRequest>,
+    ) -> Result<Response<pb::ListRefusedResponse>, Status> {
+        let entered = self.0.enter(request.extensions()).await?;
+        Ok(Response::new(refused::list(&self.0, &entered.caller, &request.into_inner()).await?))
+    }
 }
 
 async fn list(
@@ -197,7 +205,7 @@ fn marked(number: i32) -> Result<Option<bool>, Failure> {
     }
 }
 
-fn optional<T: std::str::FromStr>(text: &str, rule: &str) -> Result<Option<T>, Failure> {
+pub(super) fn optional<T: std::str::FromStr>(text: &str, rule: &str) -> Result<Option<T>, Failure> {
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(|_| Failure::malformed(rule)) }
 }
 

@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -39,6 +39,11 @@ const MIGRATIONS: [Migration; 5] = [
         name: "0007_operator",
         sqlite: include_str!("../../../migrations/sqlite/0007_operator.sql"),
         postgres: include_str!("../../../migrations/postgres/0007_operator.sql"),
+    },
+    Migration {
+        name: "0008_refusals",
+        sqlite: include_str!("../../../migrations/sqlite/0008_refusals.sql"),
+        postgres: include_str!("../../../migrations/postgres/0008_refusals.sql"),
     },
 ];
 

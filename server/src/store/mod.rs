@@ -2,7 +2,7 @@
 //!
 //! Nothing else in the project speaks SQL. Reads go through [`Store::read`]; every change of state goes through the
 //! committer, which holds the [`head`] while it works in one transaction. Sealed contents come and go beside it, in short
-//! transactions of their own (`contents`, `retention`): no state rests on them alone.
+//! transactions of their own (`contents`, `retention`, `refusals`): no state rests on them alone.
 
 pub mod alerts;
 pub mod archive;
@@ -22,6 +22,7 @@ pub mod offices;
 pub mod overdue;
 pub mod parcel_lists;
 pub mod parcels;
+pub mod refusals;
 pub mod retention;
 pub mod rows;
 pub mod settings;

@@ -95,6 +95,8 @@ pub struct KeyRow {
     pub approval: Vec<u8>,
     /// End of validity, Unix microseconds; `i64::MAX`: none of its own.
     pub not_after_us: i64,
+    /// When it was registered, Unix microseconds; 0: it is not yet.
+    pub registered_us: i64,
 }
 
 /// Keys that one parcel is sealed to: certificates that overlap in a renewal, and a sealing key or two. The newest
@@ -137,6 +139,7 @@ fn key(row: &AnyRow) -> Result<KeyRow, StoreError> {
         fingerprint: digest(row, "fingerprint")?,
         approval: row.try_get("approval")?,
         not_after_us: row.try_get("not_after_us")?,
+        registered_us: row.try_get("registered_us")?,
     })
 }
 
@@ -232,7 +235,7 @@ impl Store {
     /// [`MAX_KEYS_READ`].
     pub async fn office_keys(&self, number: OfficeNumber, now_us: i64) -> Result<Vec<KeyRow>, StoreError> {
         let rows = sqlx::query(
-            "SELECT office, fingerprint, kind, key, approval, not_after_us FROM office_keys \
+            "SELECT office, fingerprint, kind, key, approval, not_after_us, registered_us FROM office_keys \
              WHERE office = $1 AND not_after_us >= $2 ORDER BY registered_us DESC, fingerprint DESC LIMIT $3",
         )
         .bind(number.to_string())

@@ -1,5 +1,7 @@
 //! What the store answers, on both databases.
 
+mod refusals;
+
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
@@ -80,7 +82,9 @@ async fn strangers_who_chose_the_same_id_hide_nothing(dialect: Dialect) {
 async fn register(store: &Store, tx: &mut Tx, n: i64, kind: KeyKind, not_after_us: i64) -> [u8; 32] {
     let key = n.to_be_bytes().to_vec();
     let fingerprint = sha256(&key);
-    let row = KeyRow { office: office(OWN), kind, key, fingerprint, approval: Vec::new(), not_after_us };
+    let approval = Vec::new();
+    let row =
+        KeyRow { office: office(OWN), kind, key, fingerprint, approval, not_after_us, registered_us: 0 };
     assert!(store.insert_key(tx, &row, START_US + n).await.unwrap());
     fingerprint
 }

@@ -98,8 +98,8 @@ pub(crate) struct Resend {
     /// Id of the parcel to send again, from the archive, as a new one; repeatable
     #[arg(value_name = "PARCEL", required_unless_present = "lost", value_parser = parcel)]
     pub(crate) parcels: Vec<ParcelName>,
-    /// Everything that was refused because the receiver's key is lost
-    #[arg(long, conflicts_with = "parcels")]
+    /// Everything that was refused because the receiver's key is lost, and whose receiver has a new one
+    #[arg(long, visible_alias = "all-key-lost", conflicts_with = "parcels")]
     pub(crate) lost: bool,
 }
 

@@ -189,6 +189,27 @@ fn the_other_commands_take_what_the_contract_says() {
 }
 
 #[test]
+fn a_sender_asks_what_did_not_arrive() {
+    match parsed("refused --partner 9971100012").command {
+        Command::Refused(refused) => assert_eq!(refused.partner, "9971100012".parse().ok()),
+        other => panic!("{other:?}"),
+    }
+    match parsed("overdue --after-days 2 --month 202602").command {
+        Command::Overdue(overdue) => {
+            assert_eq!((overdue.after_days, overdue.month), (Some(2), "202602".parse().ok()));
+            assert_eq!(overdue.partner, None);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(refused("overdue --after-days 501"), ErrorKind::ValueValidation);
+    for line in ["resend --lost", "resend --all-key-lost"] {
+        assert!(matches!(parsed(line).command, Command::Resend(acts::Resend { lost: true, .. })), "{line}");
+    }
+    let Command::Watch(watch) = parsed("watch --auto-resend --once").command else { panic!() };
+    assert!(watch.auto_resend && watch.once);
+}
+
+#[test]
 fn commands_on_files_take_paths_and_where_to() {
     match parsed("check a.CSV folder --json").command {
         Command::Check(check) => assert_eq!(check.paths, ["a.CSV", "folder"].map(PathBuf::from)),

@@ -1,7 +1,7 @@
 //! `tasuki inbox` and `tasuki sent`: parcels, one to a line.
 
 use tasuki_sdk::declare::RefusalReason;
-use tasuki_sdk::{ListFilter, Parcel, State};
+use tasuki_sdk::{Clock as _, ListFilter, Overdue, Parcel, State, SystemClock};
 
 use crate::args::acts::{Filters, Inbox, Sent, Sort};
 use crate::content::{of_parcel, office};
@@ -32,18 +32,37 @@ pub(super) fn inbox(args: &Inbox, session: &Session, out: &mut Output) -> Result
         filter.superseded = Some(false);
     }
     let parcels = session.run(session.client.list_received(&filter))?;
-    print(List::Inbox, &chosen(List::Inbox, parcels, &args.filters), out)
+    print(List::Inbox, &chosen(List::Inbox, parcels, &args.filters), &Parcel::is_overdue, out)
 }
 
 /// `tasuki sent`: what was sent and where it stands.
 pub(super) fn sent(args: &Sent, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
-    let lost = if args.auto_resend { session.run(session.client.key_lost())? } else { Vec::new() };
-    let resent = if lost.is_empty() { Exit::Done } else { super::resend::again(&lost, session, out)? };
-    let parcels = session.run(session.client.list_sent(&filter(&args.filters)))?;
+    let resent = if args.auto_resend { super::resend::lost(session, out)?.0 } else { Exit::Done };
+    let days = session.client.overdue_after_days(None);
+    let filter = filter(&args.filters);
+    let parcels = match days {
+        Some(_) if args.filters.overdue => overdue_by_own_threshold(&filter, session)?,
+        _ => session.run(session.client.list_sent(&filter))?,
+    };
     let parcels = chosen(List::Sent, parcels, &args.filters);
-    print(List::Sent, &parcels, out)?;
+    let now_us = SystemClock.now_us();
+    let late = |parcel: &Parcel| match days {
+        Some(days) => Overdue::after(parcel, days, now_us).is_some(),
+        None => parcel.is_overdue(),
+    };
+    print(List::Sent, &parcels, &late, out)?;
     offer_resend(&parcels, out);
     Ok(resent)
+}
+
+/// What was sent and is overdue by the HOME's own threshold, newest first. Nothing of it is superseded.
+fn overdue_by_own_threshold(filter: &ListFilter, session: &Session) -> Result<Vec<Parcel>, Failure> {
+    let other = !filter.states.is_empty() && !filter.states.contains(&State::Delivered);
+    if other || filter.superseded == Some(true) {
+        return Ok(Vec::new());
+    }
+    let late = session.run(session.client.overdue(filter, None))?;
+    Ok(late.into_iter().rev().map(|overdue| overdue.parcel).collect())
 }
 
 fn filter(filters: &Filters) -> ListFilter {
@@ -91,10 +110,13 @@ fn offer_resend(parcels: &[Parcel], out: &mut Output) {
     }
 }
 
-fn print(list: List, parcels: &[Parcel], out: &mut Output) -> Result<Exit, Failure> {
+/// Whether a parcel is overdue, by whosever threshold.
+type Late<'l> = &'l dyn Fn(&Parcel) -> bool;
+
+fn print(list: List, parcels: &[Parcel], late: Late<'_>, out: &mut Output) -> Result<Exit, Failure> {
     if out.is_json() {
         for parcel in parcels {
-            out.object(&ParcelObject::new(parcel))?;
+            out.object(&ParcelObject::new(parcel).overdue(late(parcel)))?;
         }
     } else if parcels.is_empty() {
         match list {
@@ -102,12 +124,12 @@ fn print(list: List, parcels: &[Parcel], out: &mut Output) -> Result<Exit, Failu
             List::Sent => out.say("送った電文はありません。", "Nothing was sent yet.")?,
         }
     } else {
-        out.lines(table(list, parcels, out).lines())?;
+        out.lines(table(list, parcels, late, out).lines())?;
     }
     Ok(Exit::Done)
 }
 
-fn table(list: List, parcels: &[Parcel], out: &Output) -> Table {
+fn table(list: List, parcels: &[Parcel], late: Late<'_>, out: &Output) -> Table {
     let lang = out.lang();
     let partner = match list {
         List::Inbox => lang.pick("送信元", "FROM"),
@@ -127,7 +149,7 @@ fn table(list: List, parcels: &[Parcel], out: &Output) -> Table {
         };
         table.row([
             latest(list, parcel).map(japan).unwrap_or_default(),
-            state(parcel, lang),
+            state(parcel, late(parcel), lang),
             partner,
             of_parcel(parcel).of(lang).to_owned(),
             parcel.key.id.to_string(),
@@ -137,14 +159,14 @@ fn table(list: List, parcels: &[Parcel], out: &Output) -> Table {
 }
 
 /// The state with what is special about it.
-fn state(parcel: &Parcel, lang: Lang) -> String {
+fn state(parcel: &Parcel, overdue: bool, lang: Lang) -> String {
     let marks = &parcel.marks;
     let refusal = marks.refusal.map(|reason| words::refusal(reason).of(lang).to_owned());
     let release = marks.release_us.map(|us| format!("{}{}", lang.pick("〜", "until "), japan(us)));
     let remarks = [
         refusal,
         release,
-        parcel.is_overdue().then(|| lang.pick("期日超過", "overdue").to_owned()),
+        overdue.then(|| lang.pick("期日超過", "overdue").to_owned()),
         marks.superseded_by.map(|_| lang.pick("差替済", "superseded").to_owned()),
         marks.urgent.then(|| lang.pick("至急", "urgent").to_owned()),
     ];
@@ -176,7 +198,7 @@ mod tests {
 
     fn printed(list: List, parcels: &[Parcel], lang: Lang) -> String {
         let (mut out, results, _) = Output::captured(lang, false);
-        assert_eq!(print(list, parcels, &mut out).unwrap(), Exit::Done);
+        assert_eq!(print(list, parcels, &Parcel::is_overdue, &mut out).unwrap(), Exit::Done);
         results.text()
     }
 
@@ -201,16 +223,18 @@ mod tests {
         assert_eq!(printed(List::Inbox, &[], Lang::En), "Nothing waits to be received.\n");
         assert_eq!(printed(List::Sent, &[], Lang::Ja), "送った電文はありません。\n");
         let (mut out, results, _) = Output::captured(Lang::Ja, true);
-        assert_eq!(print(List::Inbox, &[], &mut out).unwrap(), Exit::Done);
+        assert_eq!(print(List::Inbox, &[], &Parcel::is_overdue, &mut out).unwrap(), Exit::Done);
         assert_eq!(results.text(), "");
     }
 
     #[test]
     fn programs_get_one_object_per_parcel() {
         let (mut out, results, _) = Output::captured(Lang::Ja, true);
-        print(List::Sent, &[testing::parcel(), testing::parcel()], &mut out).unwrap();
+        let parcels = [testing::parcel(), testing::parcel()];
+        print(List::Sent, &parcels, &|_| true, &mut out).unwrap();
         let objects = results.objects();
         assert_eq!(objects.len(), 2);
         assert_eq!((&objects[0]["parcel"], &objects[0]["state"]), (&testing::ID.into(), &"fetched".into()));
+        assert_eq!(objects[0]["overdue"], true, "by the threshold that was given");
     }
 }

@@ -1,4 +1,7 @@
-//! `tasuki show`: one parcel and what happened to it.
+//! `tasuki show`: one parcel, its way, and what happened to it.
+
+mod not_accepted;
+mod way;
 
 use std::collections::HashMap;
 
@@ -7,8 +10,7 @@ use tasuki_careplan::kind::FileKind;
 use tasuki_careplan::month::Month;
 use tasuki_proto::event::Event;
 use tasuki_sdk::declare;
-use tasuki_sdk::error::Refusal;
-use tasuki_sdk::{FileSummary, ParcelHistory, ParcelName, SdkError};
+use tasuki_sdk::{FileSummary, ParcelHistory, ParcelName, Station};
 
 use crate::content::{of_parcel, office};
 use crate::exit::{Exit, Failure};
@@ -19,24 +21,29 @@ use crate::output::Output;
 use crate::table::{Table, shown_lines};
 use crate::words;
 
+use self::way::StationObject;
 use super::Session;
 
 #[derive(Serialize)]
 struct ShowObject<'a> {
     #[serde(flatten)]
     parcel: ParcelObject<'a>,
+    /// Where it came by and where it waits, from the sender to the receiver.
+    path: Vec<StationObject<'a>>,
     /// In the order of the log.
     events: Vec<EventObject<'a>>,
 }
 
 /// `tasuki show PARCEL`.
 pub(super) fn show(parcel: &ParcelName, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
-    let history = session.run(session.client.show(parcel))?;
-    let history =
-        history.ok_or_else(|| SdkError::from(Refusal::of(tasuki_proto::reason::PARCEL_NOT_FOUND)))?;
+    let Some(history) = session.run(session.client.show(parcel))? else {
+        let shown = not_accepted::show(parcel, session, out)?;
+        return if shown { Ok(Exit::Done) } else { Err(not_accepted::not_found()) };
+    };
     let events: Vec<&Event> = history.events.iter().map(|proven| &proven.event).collect();
     let texts = session.run(session.client.texts(&events))?;
-    print(&history, &texts, out)?;
+    let along = session.run(session.client.waypoints(history.parcel.key))?;
+    print(&history, &history.stations(&along), &texts, out)?;
     Ok(Exit::Done)
 }
 
@@ -47,14 +54,20 @@ fn text_of<'t>(event: &Event, texts: &'t Texts) -> Option<&'t declare::Text> {
     texts.get(&event.digest("statement")?)
 }
 
-fn print(history: &ParcelHistory, texts: &Texts, out: &mut Output) -> Result<(), Failure> {
+fn print(
+    history: &ParcelHistory,
+    stations: &[Station],
+    texts: &Texts,
+    out: &mut Output,
+) -> Result<(), Failure> {
     if out.is_json() {
         let events = history.events.iter().map(|proven| {
             let text = text_of(&proven.event, texts).map(|text| text.text.as_str());
             EventObject::new(&proven.event, proven.index).with_text(text)
         });
         let events = events.collect();
-        out.object(&ShowObject { parcel: ParcelObject::new(&history.parcel), events })?;
+        let path = way::objects(stations);
+        out.object(&ShowObject { parcel: ParcelObject::new(&history.parcel), path, events })?;
         return Ok(());
     }
     let lang = out.lang();
@@ -63,6 +76,8 @@ fn print(history: &ParcelHistory, texts: &Texts, out: &mut Output) -> Result<(),
         out.line("")?;
         out.lines(files(&history.parcel.files, lang).lines())?;
     }
+    out.line("")?;
+    out.lines(way::drawing(stations, lang))?;
     out.line("")?;
     out.lines(events(history, lang).lines())?;
     for proven in &history.events {
@@ -143,24 +158,38 @@ mod tests {
         }
     }
 
+    fn stations() -> Vec<Station> {
+        history().stations(&tasuki_sdk::Waypoints::default())
+    }
+
     #[test]
     fn programs_get_the_parcel_with_its_events() {
         let (mut out, results, _) = Output::captured(Lang::Ja, true);
-        print(&history(), &Texts::new(), &mut out).unwrap();
+        print(&history(), &stations(), &Texts::new(), &mut out).unwrap();
         let object = results.objects().remove(0);
-        for key in
-            ["parcel", "state", "sender", "sender_name", "recipient", "recipient_name", "files", "events"]
-        {
+        for key in [
+            "parcel",
+            "state",
+            "sender",
+            "sender_name",
+            "recipient",
+            "recipient_name",
+            "files",
+            "path",
+            "events",
+        ] {
             assert!(!object[key].is_null(), "{key}");
         }
         assert_eq!(object["events"][1]["kind"], "parcel.fetched");
         assert_eq!(object["events"][1]["index"], 9);
+        assert_eq!(object["path"][2]["station"], "recipient");
+        assert_eq!(object["path"][2]["state"], "waiting");
     }
 
     #[test]
     fn people_see_what_happened_when_and_who_says_so() {
         let (mut out, results, _) = Output::captured(Lang::En, false);
-        print(&history(), &Texts::new(), &mut out).unwrap();
+        print(&history(), &stations(), &Texts::new(), &mut out).unwrap();
         let text = results.text();
         assert!(text.contains("to       9971100012 あおぞら訪問介護\n"), "{text}");
         assert!(text.contains("2026-11-21 20:38:34  released to the receiver"), "{text}");
@@ -168,7 +197,7 @@ mod tests {
         assert!(text.contains("2026-02  2.3 KiB\n"), "{text}");
 
         let (mut out, results, _) = Output::captured(Lang::Ja, false);
-        print(&history(), &Texts::new(), &mut out).unwrap();
+        print(&history(), &stations(), &Texts::new(), &mut out).unwrap();
         let text = results.text();
         assert!(text.contains("状態     取得済\n"), "{text}");
         assert!(text.contains("宛先に渡しました"), "{text}");

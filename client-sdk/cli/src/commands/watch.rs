@@ -3,16 +3,20 @@
 
 mod atom;
 mod exec;
+mod resend;
 
+use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::event::kind;
 use tasuki_proto::ids::ParcelKey;
 use tasuki_sdk::feed::{FeedEvent, FeedOptions, News};
 use tasuki_sdk::{Clock as _, LostRange, SystemClock};
+use tokio::sync::Notify;
 
 use crate::args::Watch;
 use crate::content::office;
@@ -27,6 +31,8 @@ use crate::words;
 
 use self::atom::Atom;
 use self::exec::{Exec, Outcome};
+use self::resend::Resender;
+pub(super) use self::resend::waiting_text;
 use super::names::Names;
 use super::{Session, losses};
 
@@ -70,7 +76,10 @@ pub(super) fn watch(args: &Watch, session: &Session, out: &mut Output) -> Result
     let atom = args.atom.as_deref().map(|path| Atom::open(client, path)).transpose()?;
     let exec = Exec::new(&args.exec, Arc::clone(&stop));
     let options = FeedOptions { keep_each: exec.is_some() };
-    let mut listener = Listener { names: Names::new(client), exec, atom, out };
+    let out = RefCell::new(out);
+    let refused = Notify::new();
+    let mut resender = args.auto_resend.then(|| Resender::new(session, &out));
+    let mut listener = Listener { names: Names::new(client), exec, atom, out: &out, refused: &refused };
     let mut failed = None;
     let on_news = |news: &News| {
         let heard = listener.hear(news);
@@ -86,33 +95,52 @@ pub(super) fn watch(args: &Watch, session: &Session, out: &mut Output) -> Result
             stop.store(true, Ordering::Relaxed);
         });
         if args.once {
-            client.sync_feed_with(options, on_news).await.map(drop)
-        } else {
-            tokio::select! {
-                ended = client.watch_with(options, on_news) => ended.map(drop),
-                _ = asked => Ok(()),
+            client.sync_feed_with(options, on_news).await?;
+            if let Some(resender) = &mut resender {
+                resender.once().await?;
             }
+            return Ok(());
+        }
+        let resending = async {
+            match &mut resender {
+                Some(resender) => resender.run(&refused).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = client.watch_with(options, on_news) => ended.map(drop).map_err(Failure::from),
+            failure = resending => Err(failure),
+            _ = asked => Ok(()),
         }
     })?;
     failed.map_or(Ok(Exit::Done), Err)
 }
 
 /// Whoever is told.
-struct Listener<'o> {
+struct Listener<'c, 'o> {
     names: Names,
     exec: Option<Exec>,
     atom: Option<Atom>,
-    out: &'o mut Output,
+    /// Shared with who sends again: both are polled by one thread, and neither keeps it while it waits.
+    out: &'c RefCell<&'o mut Output>,
+    /// Rung when a receiver has refused something.
+    refused: &'c Notify,
 }
 
-impl Listener<'_> {
+impl Listener<'_, '_> {
     /// Tells one piece of news everywhere. When this continues, it counts as processed.
     fn hear(&mut self, news: &News) -> Result<ControlFlow<()>, Failure> {
+        let mut out = self.out.borrow_mut();
+        if let News::Event(event) = news
+            && event.event.kind == kind::PARCEL_REFUSED
+        {
+            self.refused.notify_one();
+        }
         if let Some(exec) = &self.exec {
             let outcome = match news {
-                News::Event(event) => exec.run(&event_line(event), self.out)?,
+                News::Event(event) => exec.run(&event_line(event), &mut out)?,
                 News::NewEpoch { from, to, lost, resend } => {
-                    exec.run(&new_epoch_line(*from, *to, *lost, resend), self.out)?
+                    exec.run(&new_epoch_line(*from, *to, *lost, resend), &mut out)?
                 }
                 _ => Outcome::Done,
             };
@@ -127,7 +155,7 @@ impl Listener<'_> {
                 _ => {}
             }
         }
-        tell(news, &mut self.names, self.out)?;
+        tell(news, &mut self.names, &mut out)?;
         Ok(ControlFlow::Continue(()))
     }
 }

@@ -210,6 +210,7 @@ async fn record(
             approval: Vec::new(),
             // The second that a certificate names still belongs to its validity.
             not_after_us: not_after_us + SECOND_US - 1,
+            registered_us: 0,
         };
         desk.submit(Change::RegisterKey(Box::new(row))).await?;
     }

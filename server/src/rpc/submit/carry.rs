@@ -56,7 +56,8 @@ async fn deliver(
 ) -> Result<pb::Accepted, Refusal> {
     // A stream lives longer than a certificate's or an office's good standing.
     context.access.still(caller).await?;
-    let done = context.intake.take_in(container, caller, room).await?;
+    let done = context.intake.take_in(container, caller, room).await;
+    let done = done.inspect_err(|refusal| context.refusals.keep(caller.office, refusal))?;
     let about = done.parcel.as_ref().map(|row| (row.key, row.recipient));
     accepted(context, done).await.map_err(|refusal| match about {
         Some((key, recipient)) => refusal.naming(key, recipient),
