@@ -1,13 +1,15 @@
 //! Compiles `tasuki/v1/*.proto` without an installed `protoc`.
 use std::{env, error::Error, fs, path::PathBuf};
 
-const PROTOS: [&str; 6] = [
+const PROTOS: [&str; 8] = [
     "tasuki/v1/types.proto",
     "tasuki/v1/exchange.proto",
     "tasuki/v1/feed.proto",
     "tasuki/v1/tracking.proto",
     "tasuki/v1/directory.proto",
     "tasuki/v1/log.proto",
+    "tasuki/v1/webhook.proto",
+    "tasuki/v1/mail.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

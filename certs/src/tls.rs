@@ -61,8 +61,8 @@ pub enum TlsError {
     /// The own key cannot be taken out.
     #[error("the key cannot be used for TLS: {0}")]
     Identity(#[from] IdentityError),
-    /// The relay's CA certificate cannot be used.
-    #[error("the relay's CA certificate cannot be read")]
+    /// A CA certificate that servers are known by cannot be used, or there is none.
+    #[error("the CA certificate cannot be read")]
     RelayCa,
     /// rustls refuses; the text is its own.
     #[error("{0}")]
@@ -113,6 +113,23 @@ pub fn client_config(
         .with_root_certificates(roots)
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified(identity)?)));
     config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+/// A client's side towards any server of the web, which shows no certificate of its own: trusts servers whose chain ends in one of
+/// `roots_der` (DER), speaks HTTP/1.1. Roots that can't be read are left out: a system's collection may hold old ones.
+pub fn web_client_config(roots_der: &[Vec<u8>], clock: Clock) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(roots_der.iter().map(|der| CertificateDer::from(der.as_slice())));
+    if roots.is_empty() {
+        return Err(TlsError::RelayCa);
+    }
+    let mut config = ClientConfig::builder_with_details(provider(), Arc::new(GivenTime(clock)))
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.resumption = Resumption::disabled();
     Ok(config)
 }

@@ -13,7 +13,7 @@ use tasuki_certs::open::open;
 use tasuki_certs::seal::seal;
 use tasuki_proto::event::{Event, kind, sha256};
 use tasuki_proto::evidence::{self, Proven};
-use tasuki_proto::ids::own_office;
+use tasuki_proto::ids::is_office;
 use tasuki_proto::lifecycle::Act;
 use tasuki_proto::pb::declare_result::Outcome;
 pub use tasuki_proto::statement::RefusalReason;
@@ -254,9 +254,12 @@ impl Client {
         let speaker = match &statement {
             Statement::Parcel(declaration) => declaration.speaker(),
             Statement::Request(request) => request.from,
-            Statement::ApproveSealingKey(_) => return None,
+            Statement::ApproveSealingKey(_)
+            | Statement::Delegate(_)
+            | Statement::InviteTerminal(_)
+            | Statement::EndMandate(_) => return None,
         };
-        let signed_by_speaker = own_office(&verified.signer.identity) == Some(speaker);
+        let signed_by_speaker = is_office(&verified.signer.identity, speaker);
         let text = open(&signed.text, &self.home().opening_keys()).ok()?;
         let text = String::from_utf8(text).ok().filter(|_| signed_by_speaker)?;
         Some(Text { by: speaker, text })

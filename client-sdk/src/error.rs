@@ -3,12 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::words::Words;
 use tasuki_certs::identity::IdentityError;
 use tasuki_certs::open::OpenError;
 use tasuki_certs::signature_error::SignatureError;
 use tasuki_proto::evidence::EvidenceError;
 use tasuki_proto::log::LogError;
+use tasuki_proto::mandate::PapersError;
 use tasuki_proto::parcel::ParcelError;
 use tasuki_proto::reason;
 
@@ -350,6 +352,9 @@ pub enum VerificationError {
     /// Who signed may not sign for this office.
     #[error("the signer may not sign for office {0}")]
     Signer(String),
+    /// A terminal or a proxy signed, and its papers don't show that it may.
+    #[error(transparent)]
+    Papers(PapersError),
     /// `parcel.json` and event name different parcels or parties.
     #[error("the parcel's header does not fit the event: {0}")]
     Header(&'static str),
@@ -405,6 +410,14 @@ pub enum VerificationError {
 }
 
 impl VerificationError {
+    /// What a signer's papers are refused for, where it signs for this office.
+    pub(crate) fn of_papers(error: PapersError, office: OfficeNumber) -> Self {
+        match error {
+            PapersError::OtherOffice => Self::Signer(office.to_string()),
+            error => Self::Papers(error),
+        }
+    }
+
     /// Stable reason word.
     pub fn code(&self) -> &'static str {
         match self {
@@ -419,6 +432,7 @@ impl VerificationError {
             Self::Parcel(e) => e.code(),
             Self::Signature(e) => e.code(),
             Self::Signer(_) => reason::SIGNER_NOT_ALLOWED,
+            Self::Papers(e) => e.code(),
             Self::Header(_) => reason::HEADER_MALFORMED,
             Self::Statement => reason::STATEMENT_MALFORMED,
             Self::Page => "PAGE_DIFFERS",

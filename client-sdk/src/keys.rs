@@ -4,7 +4,7 @@
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::recipient::Recipient;
 use tasuki_certs::trust::Purpose;
-use tasuki_proto::ids::own_office;
+use tasuki_proto::ids::is_office;
 use tasuki_proto::statement::Statement;
 use tasuki_proto::{pb, reason, time};
 
@@ -48,14 +48,14 @@ impl Client {
         match pb::OfficeKeyKind::try_from(key.kind) {
             Ok(pb::OfficeKeyKind::Certificate) => {
                 let certificate = trust.store().verify(&key.key, &[], Purpose::Seal, now_us).ok()?;
-                let own = own_office(&certificate.identity) == Some(office);
+                let own = is_office(&certificate.identity, office);
                 if own { Recipient::from_certificate(&key.key).ok() } else { None }
             }
             Ok(pb::OfficeKeyKind::Sealing) => {
                 let approval = trust.verifier().verify(&key.approval, None, now_us).ok()?;
                 let said = Statement::parse(approval.content?).ok()?;
                 let Statement::ApproveSealingKey(said) = said else { return None };
-                let own = own_office(&approval.signer.identity) == Some(office)
+                let own = is_office(&approval.signer.identity, office)
                     && said.office == office
                     && said.spki == key.key;
                 if own { Recipient::from_sealing_key(&key.key).ok() } else { None }

@@ -40,6 +40,7 @@ pub mod home;
 pub mod join;
 mod keep;
 mod keys;
+mod mail;
 mod malware;
 pub mod month_progress;
 pub mod notices;
@@ -56,6 +57,7 @@ mod tracking;
 mod transport;
 mod trust;
 pub mod verify;
+mod webhook;
 mod witness;
 
 #[cfg(test)]
@@ -68,10 +70,12 @@ pub use epochs::{Losses, LostParcel, LostRange};
 pub use error::{ErrorKind, SdkError};
 pub use finding::Finding;
 pub use home::{Home, IdentityFiles, InitOptions, Initialised};
+pub use mail::MailSettings;
 pub use overdue::{MAX_WORKING_DAYS, Overdue};
 pub use parcel::{FileSummary, Marks, Parcel, ParcelHistory, ParcelName, State};
 pub use progress::{Progress, Silent, Step};
 pub use refused::RefusedSubmission;
 pub use stations::{Passage, Place, Station, Unsent, Via, Waypoints};
 pub use tracking::ListFilter;
+pub use webhook::{DeadLetter, Webhook};
 pub use witness::{Cosigned, Witness};

@@ -97,6 +97,53 @@ impl fmt::Display for ParcelKey {
     }
 }
 
+/// A transmission proxy's number (伝送代行業者): `P` and five digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ProxyNumber([u8; 6]);
+
+/// The text is not `P` and five digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a proxy's number (P and 5 digits)")]
+pub struct ProxyNumberError;
+
+impl ProxyNumber {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for ProxyNumber {
+    type Err = ProxyNumberError;
+
+    fn from_str(text: &str) -> Result<Self, ProxyNumberError> {
+        let bytes: [u8; 6] = text.as_bytes().try_into().map_err(|_| ProxyNumberError)?;
+        let fits = bytes[0] == b'P' && bytes[1..].iter().all(u8::is_ascii_digit);
+        fits.then_some(Self(bytes)).ok_or(ProxyNumberError)
+    }
+}
+
+impl TryFrom<String> for ProxyNumber {
+    type Error = ProxyNumberError;
+
+    fn try_from(text: String) -> Result<Self, ProxyNumberError> {
+        text.parse()
+    }
+}
+
+impl From<ProxyNumber> for String {
+    fn from(number: ProxyNumber) -> Self {
+        number.to_string()
+    }
+}
+
+impl fmt::Display for ProxyNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// Writes an identity as events do: `office:1371215102`, `terminal:1371215102:reception`,
 /// `proxy:P00004`, `operator:shift lead`.
 pub fn identity_text(identity: &Identity) -> String {
@@ -106,6 +153,11 @@ pub fn identity_text(identity: &Identity) -> String {
         Identity::Proxy { number } => format!("proxy:{number}"),
         Identity::Operator { name } => format!("operator:{name}"),
     }
+}
+
+/// Whether an identity is the office itself: none of its terminals, and nobody else.
+pub fn is_office(identity: &Identity, office: OfficeNumber) -> bool {
+    matches!(identity, Identity::Office { number } if number == office.as_str())
 }
 
 /// The office that an identity speaks for by itself: an office, or a terminal of it.
@@ -120,6 +172,14 @@ pub fn own_office(identity: &Identity) -> Option<OfficeNumber> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn proxies_have_numbers_of_their_own() {
+        assert_eq!("P00004".parse::<ProxyNumber>().unwrap().to_string(), "P00004");
+        for wrong in ["", "P0004", "p00004", "P000004", "P0000x", "1371215102", "Ｐ0004"] {
+            assert!(wrong.parse::<ProxyNumber>().is_err(), "{wrong}");
+        }
+    }
 
     #[test]
     fn new_ids_parse_back_and_sort_by_time() {

@@ -9,6 +9,7 @@
 //! * [`feed`]: the commitments that make a withheld event visible.
 //! * [`log`]: checkpoints and proofs of the transparency log; [`cosignature`]: witnesses that vouch for them;
 //!   [`evidence`]: event + proof + checkpoint.
+//! * [`mandate`]: who else may act for an office: its terminals and proxies, and how that is proven.
 //! * [`malware`]: the scanner that both sides hand attachments to.
 //! * [`reason`]: every stable reason word with its explanation; [`limits`]: every bound with its reason.
 
@@ -23,6 +24,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod log;
 pub mod malware;
+pub mod mandate;
 pub mod manifest;
 pub mod parcel;
 pub mod reason;

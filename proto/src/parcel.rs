@@ -17,6 +17,7 @@ use tasuki_certs::identity::KeyIdentity;
 
 use crate::container::{self, Container, ContainerError, ContainerLimits, MANIFEST_NAME, SIGNATURE_NAME};
 use crate::limits;
+use crate::mandate::Papers;
 use crate::manifest::{self, AsicManifest, DataObject, ManifestError};
 
 /// Name of the header inside the container.
@@ -61,8 +62,8 @@ impl ParcelError {
 pub fn container_limits() -> ContainerLimits {
     ContainerLimits {
         container_bytes: limits::MAX_CONTAINER_BYTES,
-        // mimetype, manifest, signature, header
-        entries: limits::MAX_FILES + 4,
+        // mimetype, manifest, signature, header, papers of a mandate
+        entries: limits::MAX_FILES + 4 + 3,
         file_bytes: limits::MAX_FILE_BYTES,
         total_bytes: limits::MAX_INFLATED_BYTES,
         ..ContainerLimits::default()
@@ -101,7 +102,10 @@ impl<'a> OpenParcel<'a> {
         let header = container.get(HEADER_NAME).map(Header::parse);
         let files = header.as_ref().and_then(|h| h.as_ref().ok()).map_or(&[][..], |header| &header.files);
         let media_types = files.iter().map(|file| file.media_type.as_str());
-        manifest::check_container(&container, std::iter::once(HEADER_TYPE).chain(media_types))?;
+        let papers = Papers::find(|name| container.get(name));
+        let papers = papers.entries().map(|(_, media_type, _)| media_type);
+        let types = std::iter::once(HEADER_TYPE).chain(media_types).chain(papers);
+        manifest::check_container(&container, types)?;
         let header = header.ok_or(HeaderError::Missing)??;
         header.check(&container)?;
         Ok(Self { header, container })
@@ -115,6 +119,11 @@ impl<'a> OpenParcel<'a> {
     /// CMS `SignedData` (DER), detached.
     pub fn signature(&self) -> &[u8] {
         self.container.get(SIGNATURE_NAME).unwrap_or_default()
+    }
+
+    /// What shows that its signer may sign for the sender, where that is not the office itself.
+    pub fn papers(&self) -> Papers<'_> {
+        Papers::find(|name| self.container.get(name))
     }
 
     /// The files in the header's order.
@@ -137,6 +146,20 @@ pub fn build(
     signer: &KeyIdentity,
     at_us: i64,
 ) -> Result<Vec<u8>, ParcelError> {
+    build_with(header, files, &Papers::default(), signer, at_us)
+}
+
+/// As [`build`], by a terminal or a proxy, with the papers that show its right.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_with(
+    header: &Header,
+    files: &[Cow<'_, [u8]>],
+    papers: &Papers<'_>,
+    signer: &KeyIdentity,
+    at_us: i64,
+) -> Result<Vec<u8>, ParcelError> {
     header.check_bounds()?;
     if header.files.len() != files.len() {
         return Err(HeaderError::Files.into());
@@ -146,6 +169,7 @@ pub fn build(
     for (entry, content) in header.files.iter().zip(files) {
         objects.push(DataObject::new(&entry.path, Some(&entry.media_type), content));
     }
+    objects.extend(papers.entries().map(|(name, kind, bytes)| DataObject::new(name, Some(kind), bytes)));
     let xml = manifest::write(&AsicManifest { files: objects });
     let signature = cms_sign::sign(signer, xml.as_bytes(), Content::Detached, at_us)
         .map_err(|e| ParcelError::Sign(e.to_string()))?;
@@ -154,5 +178,6 @@ pub fn build(
     entries.extend(
         header.files.iter().zip(files).map(|(entry, content)| (entry.path.as_str(), content.as_ref())),
     );
+    entries.extend(papers.entries().map(|(name, _, bytes)| (name, bytes)));
     Ok(container::write(&entries)?)
 }

@@ -122,6 +122,24 @@ pub const CALLER_UNKNOWN: &str = "CALLER_UNKNOWN";
 pub const CALLER_SUSPENDED: &str = "CALLER_SUSPENDED";
 /// The caller may not see or do this.
 pub const NOT_ALLOWED: &str = "NOT_ALLOWED";
+/// Who signed shows no mandate of the office.
+pub const MANDATE_MISSING: &str = "MANDATE_MISSING";
+/// The mandate has ended, or has not begun.
+pub const MANDATE_ENDED: &str = "MANDATE_ENDED";
+/// The mandate does not go so far.
+pub const MANDATE_SCOPE: &str = "MANDATE_SCOPE";
+/// A paper that should show a mandate does not hold.
+pub const MANDATE_INVALID: &str = "MANDATE_INVALID";
+/// This relay sends no mails.
+pub const MAIL_NOT_OFFERED: &str = "MAIL_NOT_OFFERED";
+/// Not at most five e-mail addresses.
+pub const MAIL_ADDRESS: &str = "MAIL_ADDRESS";
+/// This relay tells no programs over HTTPS.
+pub const WEBHOOKS_NOT_OFFERED: &str = "WEBHOOKS_NOT_OFFERED";
+/// A webhook's URL is not one.
+pub const WEBHOOK_URL: &str = "WEBHOOK_URL";
+/// The office has no webhook.
+pub const WEBHOOK_NONE: &str = "WEBHOOK_NONE";
 /// The caller has too many calls open.
 pub const TOO_MANY_STREAMS: &str = "TOO_MANY_STREAMS";
 /// The relay has no room right now.
@@ -456,6 +474,51 @@ const TABLE: &[Explanation] = &[
         "This office is suspended; ask the operator.",
     ),
     row(NOT_ALLOWED, "この操作は許可されていません。", "This certificate may not do that."),
+    row(
+        MANDATE_MISSING,
+        "署名者は、この事業所からの委任または端末の承認を示していません。事業所の証明書で署名するか、委任を受けてください。",
+        "The signer shows no mandate of the office; sign with the office's certificate, or have the office give one.",
+    ),
+    row(
+        MANDATE_ENDED,
+        "委任の期間外です。事業所に更新を依頼してください。",
+        "The mandate has ended, or has not begun; ask the office to renew it.",
+    ),
+    row(
+        MANDATE_SCOPE,
+        "委任または端末の承認の範囲を超えています。事業所に範囲の変更を依頼してください。",
+        "The mandate does not go so far; ask the office for the scope that is missing.",
+    ),
+    row(
+        MANDATE_INVALID,
+        "委任または端末の承認の書面が正しくありません。事業所の証明書で署名し直してください。",
+        "The paper that should show the mandate does not hold; have the office sign a new one.",
+    ),
+    row(
+        MAIL_NOT_OFFERED,
+        "この中継サーバーはメールでの通知を提供していません。watchで通知を受け取るか、運用主体に問い合わせてください。",
+        "This relay sends no notices by e-mail; use watch, or ask the operator.",
+    ),
+    row(
+        MAIL_ADDRESS,
+        "メールアドレスは5件までで、それぞれ名前を付けない半角のアドレスにしてください。",
+        "Give at most five e-mail addresses, each plain and in ASCII, without a name.",
+    ),
+    row(
+        WEBHOOKS_NOT_OFFERED,
+        "この中継サーバーはWebhookを提供していません。watchで通知を受け取るか、運用主体に問い合わせてください。",
+        "This relay offers no webhooks; use watch, or ask the operator.",
+    ),
+    row(
+        WEBHOOK_URL,
+        "WebhookのURLはhttps://で始まり、利用者名やパスワードを含まないものにしてください(2,000バイトまで)。",
+        "A webhook's URL begins with https:// and holds no user and password; at most 2,000 bytes.",
+    ),
+    row(
+        WEBHOOK_NONE,
+        "この事業所のWebhookは登録されていません。webhook setで登録してください。",
+        "The office has no webhook; set one with webhook set.",
+    ),
     row(
         TOO_MANY_STREAMS,
         "同時接続が多すぎます。少し待ってからやり直してください。",

@@ -18,6 +18,7 @@ use tasuki_careplan::office::OfficeNumber;
 use crate::canonical::{Lines, TextError, digest_text, parse_digest};
 use crate::ids::ParcelKey;
 use crate::lifecycle::Act;
+use crate::mandate::{Delegate, EndMandate, InviteTerminal};
 use crate::time;
 
 const FORM: &str = "tasuki-statement/v1";
@@ -31,6 +32,12 @@ pub enum Statement {
     Request(Request),
     /// "Seal what is for this office to this key as well": the office's certificate may not encrypt.
     ApproveSealingKey(ApproveSealingKey),
+    /// "This proxy acts for us" (委任).
+    Delegate(Delegate),
+    /// "Whoever has the code is a terminal of ours" (端末).
+    InviteTerminal(InviteTerminal),
+    /// "That mandate is over."
+    EndMandate(EndMandate),
 }
 
 /// The parcel that a statement is about.
@@ -276,7 +283,10 @@ impl Statement {
         match self {
             Self::Parcel(declaration) => declaration.word.text(),
             Self::Request(request) => request.text.as_ref(),
-            Self::ApproveSealingKey(_) => None,
+            Self::ApproveSealingKey(_)
+            | Self::Delegate(_)
+            | Self::InviteTerminal(_)
+            | Self::EndMandate(_) => None,
         }
     }
 
@@ -286,6 +296,9 @@ impl Statement {
             Self::Parcel(declaration) => declaration.about.time_us,
             Self::Request(request) => request.time_us,
             Self::ApproveSealingKey(approve) => approve.time_us,
+            Self::Delegate(delegate) => delegate.time_us,
+            Self::InviteTerminal(invite) => invite.time_us,
+            Self::EndMandate(end) => end.time_us,
         }
     }
 
@@ -315,6 +328,9 @@ impl Statement {
                 lines.add("office", approve.office.as_str());
                 lines.add("key", &crate::canonical::hex(&approve.spki));
             }
+            Self::Delegate(delegate) => delegate.add_to(&mut lines),
+            Self::InviteTerminal(invite) => invite.add_to(&mut lines),
+            Self::EndMandate(end) => end.add_to(&mut lines),
         }
         lines.add("time", &time::format_us(self.time_us()));
         lines.print(FORM)
@@ -333,6 +349,9 @@ impl Statement {
                 spki: parse_bytes(lines.need("key")?).ok_or(TextError::Value("key"))?,
                 time_us,
             }),
+            "delegate" => Self::Delegate(Delegate::read(&lines, time_us)?),
+            "invite-terminal" => Self::InviteTerminal(InviteTerminal::read(&lines, time_us)?),
+            "end-mandate" => Self::EndMandate(EndMandate::read(&lines, time_us)?),
             "request" => Self::Request(Request {
                 from: lines.parse("from")?,
                 to: lines.parse("to")?,

@@ -7,9 +7,11 @@ mod alerts;
 mod checks;
 mod lifecycle;
 mod limits;
+mod mail;
 mod malware;
 pub mod period;
 pub mod template;
+mod webhooks;
 mod witnesses;
 
 use std::net::SocketAddr;
@@ -21,7 +23,9 @@ pub use alerts::AlertsConfig;
 pub use checks::ChecksConfig;
 pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
+pub use mail::{MailConfig, MailTls};
 pub use malware::MalwareConfig;
+pub use webhooks::WebhooksConfig;
 pub use witnesses::WitnessesConfig;
 
 /// The configuration can't be used.
@@ -98,6 +102,12 @@ pub struct Config {
     /// What of an office's doings is unusual.
     #[serde(default)]
     pub alerts: AlertsConfig,
+    /// Telling offices by e-mail.
+    #[serde(default)]
+    pub mail: MailConfig,
+    /// Telling programs of offices over HTTPS.
+    #[serde(default)]
+    pub webhooks: WebhooksConfig,
     /// The malware scanner.
     #[serde(default)]
     pub malware: MalwareConfig,
@@ -324,6 +334,8 @@ impl Config {
         lifecycle::check(&self.lifecycle, &self.retention)?;
         self.malware.check()?;
         self.alerts.check()?;
+        self.mail.check()?;
+        self.webhooks.check()?;
         self.limits.check()
     }
 

@@ -39,6 +39,7 @@ pub mod evidence;
 pub mod files;
 pub mod intake;
 pub mod logging;
+pub mod mail;
 pub mod metrics;
 mod month;
 pub mod operation;
@@ -53,6 +54,7 @@ pub mod sweep;
 mod timekeeper;
 pub mod trial_ca;
 pub mod trust;
+pub mod webhooks;
 
 /// The relay's allocator, here and not in `main.rs`, so that tests and the benchmark run the relay with it too. A
 /// parcel's buffers are made on one thread and freed on another, where the system's spends its time.

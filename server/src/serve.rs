@@ -22,6 +22,7 @@ use crate::counts::RejectedCounts;
 use crate::directory::Directory;
 use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
+use crate::mail::Mails;
 use crate::metrics;
 use crate::operation::Operating;
 use crate::refusals::Refusals;
@@ -33,6 +34,7 @@ use crate::sweep;
 use crate::timekeeper::Timekeeper;
 use crate::trial_ca::TrialCaFiles;
 use crate::trust::{Keeper, Trust, TrustSetupError};
+use crate::webhooks::Webhooks;
 
 /// HTTP/2 pings find dead peers: offices' routers forget quiet connections after a few minutes.
 const PING_EVERY: Duration = Duration::from_secs(45);
@@ -166,7 +168,22 @@ impl Relay {
         let operating = Operating::load(store.clone(), Arc::clone(&clock)).await.map_err(BootError::from)?;
         let watchman = Arc::new(Watchman::new(Arc::clone(&clock), config.alerts.clone()));
         let refusals = Arc::new(Refusals::new(store.clone(), Arc::clone(&clock)));
+        let mails = Arc::new(Mails::new(
+            store.clone(),
+            Arc::clone(&ledger),
+            Arc::clone(&directory),
+            Arc::clone(&clock),
+            config.mail.clone(),
+        ));
+        let webhooks = Arc::new(Webhooks::new(
+            store.clone(),
+            Arc::clone(&ledger),
+            Arc::clone(&clock),
+            config.webhooks.clone(),
+        ));
         let context = Arc::new(Context {
+            mails,
+            webhooks,
             watchman,
             operating: Arc::new(operating),
             store,
@@ -224,6 +241,8 @@ impl Relay {
             tokio::spawn(Arc::clone(&context.watchman).run(context.store.clone())),
             tokio::spawn(Arc::clone(&context.rejected).run(context.store.clone())),
             tokio::spawn(Arc::clone(&context.refusals).run()),
+            tokio::spawn(Arc::clone(&context.webhooks).run()),
+            tokio::spawn(Arc::clone(&context.mails).run()),
             tokio::spawn(sweep::run(context.store.clone(), Arc::clone(&context.clock))),
             tokio::spawn(metrics::sample(context.committer.clone(), Arc::downgrade(&context.verifier))),
             tokio::spawn({

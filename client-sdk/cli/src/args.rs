@@ -106,6 +106,12 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Follow what happens, live; resumes where it stopped
     Watch(Watch),
+    /// Have the relay write an e-mail when something arrived
+    #[command(subcommand)]
+    Mail(MailCommand),
+    /// Have the relay tell a program of yours over HTTPS what happens
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Show notices of the relay's operator
     Notices(Notices),
     /// Find offices by number, name or reading
@@ -124,6 +130,46 @@ pub(crate) enum Command {
     Witness(Witness),
     /// Print a script that completes commands and flags in a shell
     Completions(Completions),
+}
+
+/// Commands of `mail`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MailCommand {
+    /// Set the addresses, in place of earlier ones
+    Set(MailSet),
+    /// Show the addresses, and how the last mail went
+    List,
+    /// Take the addresses away: no mails
+    Remove,
+}
+
+/// Flags of `mail set`.
+#[derive(Debug, Args)]
+pub(crate) struct MailSet {
+    /// E-mail addresses, at most 5
+    #[arg(value_name = "ADDRESS", required = true)]
+    pub(crate) address: Vec<String>,
+}
+
+/// Commands of `webhook`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WebhookCommand {
+    /// Set the webhook, in place of an earlier one; prints the key of its signatures
+    Set(WebhookSet),
+    /// Show the webhook, how it does, and what was given up
+    List,
+    /// Take the webhook away
+    Remove,
+    /// Have the relay post a test now; exit code 1: the program did not take it
+    Test,
+}
+
+/// Flags of `webhook set`.
+#[derive(Debug, Args)]
+pub(crate) struct WebhookSet {
+    /// Where the program is: https://…, at most 2,000 bytes
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
 }
 
 /// Flags of `notices`.

@@ -9,6 +9,7 @@ mod join;
 mod left;
 mod list;
 mod losses;
+mod mail;
 mod month;
 mod names;
 mod notices;
@@ -24,6 +25,7 @@ mod standard;
 mod verify;
 mod view;
 mod watch;
+mod webhook;
 mod witness;
 
 use std::path::PathBuf;
@@ -87,6 +89,8 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Resend(args) => resend::resend(&args, session, out),
         Command::Show(args) => show::show(&args.parcel, session, out),
         Command::Evidence(args) => evidence::evidence(&args, session, out),
+        Command::Mail(command) => mail::mail(&command, session, out),
+        Command::Webhook(command) => webhook::webhook(&command, session, out),
         Command::Notices(args) => notices::notices(&args, session, out),
         Command::Offices(args) => offices::offices(&args.words, session, out),
         // They need no relay, or a stream of their own, and were run before. Each by its name: a new command must not

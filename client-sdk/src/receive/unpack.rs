@@ -8,7 +8,8 @@ use tasuki_certs::open::{OpeningKey, open};
 use tasuki_certs::trust::VerifiedCertificate;
 use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::evidence::Proven;
-use tasuki_proto::ids::{ParcelKey, own_office};
+use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::mandate::{self, Scope};
 use tasuki_proto::parcel::OpenParcel;
 use tasuki_proto::time;
 
@@ -112,10 +113,10 @@ pub(crate) fn verify_sender(
     let header = &parcel.header;
     let manifest = Some(parcel.manifest());
     let verified = verifier.verify_as_of(parcel.signature(), manifest, delivered.time_us, known_us)?;
-    // Delegations will widen this; until then only the office itself signs.
-    if own_office(&verified.signer.identity) != Some(header.sender) {
-        return Err(VerificationError::Signer(header.sender.to_string()));
-    }
+    let moment = (delivered.time_us, known_us);
+    let papers = parcel.papers();
+    mandate::check(&verified.signer, header.sender, Scope::Send, &papers, verifier, moment)
+        .map_err(|error| VerificationError::of_papers(error, header.sender))?;
     if verified.signer.fingerprint != delivered.signer {
         return Err(VerificationError::Event("it names another signer"));
     }

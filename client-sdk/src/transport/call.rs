@@ -61,6 +61,14 @@ impl Caller {
         pb::log_client::LogClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
+    pub(crate) fn mail(&self) -> pb::mail_client::MailClient<Channel> {
+        pb::mail_client::MailClient::new(self.channel.clone())
+    }
+
+    pub(crate) fn webhooks(&self) -> pb::webhooks_client::WebhooksClient<Channel> {
+        pb::webhooks_client::WebhooksClient::new(self.channel.clone())
+    }
+
     /// What a failed call means.
     pub(crate) fn error(&self, status: &Status) -> SdkError {
         status::error(status, &self.fault)

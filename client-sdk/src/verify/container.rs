@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use tasuki_proto::event::sha256;
-use tasuki_proto::ids::{ParcelKey, identity_text, own_office};
+use tasuki_proto::ids::{ParcelKey, identity_text};
 use tasuki_proto::limits::MAX_CONTAINER_BYTES;
+use tasuki_proto::mandate::{self, Scope};
 use tasuki_proto::parcel::OpenParcel;
 
 use super::material::{self, Along, Whose};
@@ -23,9 +24,9 @@ pub(super) fn verify(path: &Path, options: &VerifyOptions) -> Result<VerifyRepor
     let verified = verifier
         .verify(parcel.signature(), Some(parcel.manifest()), claimed_us)
         .map_err(VerificationError::Signature)?;
-    if own_office(&verified.signer.identity) != Some(header.sender) {
-        return Err(VerificationError::Signer(header.sender.to_string()).into());
-    }
+    let (papers, moment) = (parcel.papers(), (claimed_us, claimed_us));
+    mandate::check(&verified.signer, header.sender, Scope::Send, &papers, &verifier, moment)
+        .map_err(|error| VerificationError::of_papers(error, header.sender))?;
     let mut warnings = material::warnings(Whose::Sender, &verified.signer);
     warnings.push(VerifyWarning::new(
         "日時は送信元の申告です。証拠フォルダーなら中継サーバーの記録が日時を示します",

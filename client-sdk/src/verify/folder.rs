@@ -8,7 +8,7 @@ use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_proto::canonical::parse_hex;
 use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::evidence::{self, Proven as ProvenEvent};
-use tasuki_proto::ids::{ParcelKey, identity_text, own_office};
+use tasuki_proto::ids::{ParcelKey, identity_text, is_office};
 use tasuki_proto::lifecycle::Act;
 use tasuki_proto::log::LogError;
 use tasuki_proto::parcel::OpenParcel;
@@ -189,7 +189,7 @@ impl Case<'_> {
             return Err(VerificationError::Statement.into());
         }
         let speaker = declaration.speaker();
-        if own_office(&verified.signer.identity) != Some(speaker) {
+        if !is_office(&verified.signer.identity, speaker) {
             return Err(VerificationError::Signer(speaker.to_string()).into());
         }
         let signer = event.digest("statement-signer").or_else(|| event.digest("signer"));

@@ -7,6 +7,7 @@ use tasuki_careplan::office::OfficeNumber;
 use super::{ATTACHMENT, ATTACHMENTS, HEADER_NAME};
 use crate::container::{Container, MANIFEST_NAME, MIMETYPE_NAME, SIGNATURE_NAME};
 use crate::ids::ParcelId;
+use crate::mandate::Papers;
 use crate::{limits, reason, time};
 
 /// Value of [`Header::format`].
@@ -212,13 +213,14 @@ impl Header {
     /// Holds the header against the container: the same files, kinds that fit, sender and receiver alike.
     pub(super) fn check(&self, container: &Container<'_>) -> Result<(), HeaderError> {
         let own = [MIMETYPE_NAME, MANIFEST_NAME, SIGNATURE_NAME, HEADER_NAME];
-        let held = container.entries().iter().filter(|e| !own.contains(&e.name)).count();
+        let other = |name: &str| !own.contains(&name) && !Papers::is_paper(name);
+        let held = container.entries().iter().filter(|e| other(e.name)).count();
         if held != self.files.len() {
             return Err(HeaderError::Files);
         }
         let mut seen = std::collections::HashSet::with_capacity(held);
         for file in &self.files {
-            let known = container.position(&file.path).is_some() && !own.contains(&file.path.as_str());
+            let known = container.position(&file.path).is_some() && other(&file.path);
             if !known || !seen.insert(file.path.as_str()) {
                 return Err(HeaderError::Files);
             }

@@ -29,6 +29,11 @@ impl Period {
         Self(days as i64 * 24 * 3_600 * SECOND_US)
     }
 
+    /// So many seconds.
+    pub const fn seconds(seconds: u32) -> Self {
+        Self(seconds as i64 * SECOND_US)
+    }
+
     /// So many years of 366 days: never shorter than by the calendar.
     pub const fn years(years: u32) -> Self {
         Self::days(years * 366)

@@ -120,8 +120,11 @@ async fn one(
             declaration.speaker()
         }
         Statement::Request(request) => request.from,
-        // Handed in where keys are: `Directory.ApproveSealingKey`.
-        Statement::ApproveSealingKey(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
+        // A sealing key is handed in where keys are: `Directory.ApproveSealingKey`. Mandates are not taken yet.
+        Statement::ApproveSealingKey(_)
+        | Statement::Delegate(_)
+        | Statement::InviteTerminal(_)
+        | Statement::EndMandate(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
     };
     check_speaker(speaker, &signer, caller)?;
     if statement.time_us() > now_us.saturating_add(limits::MAX_CLOCK_AHEAD_US) {
@@ -149,7 +152,10 @@ async fn one(
             };
             (act.event_kind(), Change::Act(Box::new(doing)))
         }
-        Statement::ApproveSealingKey(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
+        Statement::ApproveSealingKey(_)
+        | Statement::Delegate(_)
+        | Statement::InviteTerminal(_)
+        | Statement::EndMandate(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
     };
     let done = context.committer.submit(change).await?;
     if !done.repeated {

@@ -9,12 +9,14 @@ mod exchange;
 mod feed;
 mod fetch;
 mod log;
+mod mail;
 mod notices;
 mod page;
 mod refused;
 mod status;
 mod submit;
 mod tracking;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -38,11 +40,13 @@ use crate::directory::Directory;
 use crate::evidence::ledger::Ledger;
 use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
+use crate::mail::Mails;
 use crate::operation::Operating;
 use crate::refusals::Refusals;
 use crate::shutdown::Stopping;
 use crate::store::Store;
 use crate::trust::Trust;
+use crate::webhooks::Webhooks;
 
 /// What handlers work with.
 #[derive(Debug)]
@@ -67,6 +71,10 @@ pub struct Context {
     pub verifier: Arc<SignatureVerifier>,
     /// What evidence needs later.
     pub archivist: Arc<Archivist>,
+    /// Telling offices by e-mail.
+    pub mails: Arc<Mails>,
+    /// Telling programs of offices.
+    pub webhooks: Arc<Webhooks>,
     /// Who cosigns the log.
     pub witnesses: Witnesses,
     /// The time.
@@ -145,6 +153,8 @@ pub fn routes(context: &Arc<Context>) -> Result<Routes, tonic_reflection::server
     routes.add_service(pb::directory_server::DirectoryServer::new(directory::Service(Arc::clone(context))));
     let log = pb::log_server::LogServer::new(log::Service(Arc::clone(context)));
     routes.add_service(log.max_decoding_message_size(MAX_COSIGNED_BYTES));
+    routes.add_service(pb::mail_server::MailServer::new(mail::Service(Arc::clone(context))));
+    routes.add_service(pb::webhooks_server::WebhooksServer::new(webhooks::Service(Arc::clone(context))));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)

@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -44,6 +44,16 @@ const MIGRATIONS: [Migration; 6] = [
         name: "0008_refusals",
         sqlite: include_str!("../../../migrations/sqlite/0008_refusals.sql"),
         postgres: include_str!("../../../migrations/postgres/0008_refusals.sql"),
+    },
+    Migration {
+        name: "0010_webhooks",
+        sqlite: include_str!("../../../migrations/sqlite/0010_webhooks.sql"),
+        postgres: include_str!("../../../migrations/postgres/0010_webhooks.sql"),
+    },
+    Migration {
+        name: "0011_mail",
+        sqlite: include_str!("../../../migrations/sqlite/0011_mail.sql"),
+        postgres: include_str!("../../../migrations/postgres/0011_mail.sql"),
     },
 ];
 

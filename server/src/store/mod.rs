@@ -17,6 +17,7 @@ pub mod evidence_sweep;
 pub mod feeds;
 pub mod head;
 pub mod leaves;
+pub mod mail;
 pub mod notices;
 pub mod offices;
 pub mod overdue;
@@ -31,6 +32,7 @@ pub mod statements;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub mod webhooks;
 
 use std::sync::{Arc, Once};
 use std::time::Duration;

@@ -1,0 +1,94 @@
+//! What a mail says: from whom, how many, when. Nothing of what.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::time;
+
+/// Senders that are named; the rest is counted.
+const MAX_NAMED: usize = 20;
+
+/// Japan's offset from UTC, which has no summer time.
+const JAPAN_US: i64 = 9 * 3_600 * 1_000_000;
+
+/// What arrived from one office.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Arrivals {
+    /// The office's name.
+    pub(super) name: String,
+    /// How many parcels.
+    pub(super) count: u32,
+    /// When the last one came, Unix microseconds.
+    pub(super) last_us: i64,
+}
+
+/// What arrived, by sender.
+pub(super) type BySender = BTreeMap<OfficeNumber, Arrivals>;
+
+/// Subject and text.
+pub(super) fn write(office: OfficeNumber, name: &str, arrived: &BySender) -> (String, String) {
+    let total: u32 = arrived.values().map(|from| from.count).sum();
+    let subject = format!("襷: 新しい電文 {total}件 (Tasuki: {total} new)");
+    let named: Vec<_> = arrived.iter().take(MAX_NAMED).collect();
+    let rest = arrived.len() - named.len();
+    let mut text = format!("{name}（{office}）に新しい電文が{total}件届いています。\n\n");
+    for (number, from) in &named {
+        line(&mut text, &format!("  {}（{number}）  {}件  {}", from.name, from.count, japan(from.last_us)));
+    }
+    if rest > 0 {
+        line(&mut text, &format!("  ほか{rest}事業所から"));
+    }
+    line(
+        &mut text,
+        "\n内容は介護ソフト、または tasuki receive で受信してご覧ください。このメールには返信できません。\n\n--",
+    );
+    line(&mut text, &format!("{total} new parcels wait for {name} ({office}).\n"));
+    for (number, from) in &named {
+        line(&mut text, &format!("  {} ({number})  {}  {}", from.name, from.count, japan(from.last_us)));
+    }
+    if rest > 0 {
+        line(&mut text, &format!("  and from {rest} more offices"));
+    }
+    line(
+        &mut text,
+        "\nReceive them with your care software, or with tasuki receive. Times are Japan's. Nobody reads answers to this mail.",
+    );
+    (subject, text)
+}
+
+fn line(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("writing to a String does not fail");
+}
+
+/// Date and minute in Japan.
+fn japan(us: i64) -> String {
+    time::format_us(us.saturating_add(JAPAN_US))
+        .chars()
+        .take(16)
+        .map(|c| if c == 'T' { ' ' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_says_from_whom_how_many_and_when() {
+        let from =
+            |name: &str, count| Arrivals { name: name.to_owned(), count, last_us: 1_795_261_114_000_123 };
+        let office = |n: u32| format!("99{n:08}").parse().unwrap();
+        let mut arrived = BySender::from([(office(1), from("ひまわり", 2)), (office(2), from("さくら", 1))]);
+        let (subject, text) = write(office(9), "あおぞら", &arrived);
+        assert_eq!(subject, "襷: 新しい電文 3件 (Tasuki: 3 new)");
+        assert!(text.starts_with("あおぞら（9900000009）に新しい電文が3件届いています。"), "{text}");
+        assert!(text.contains("  ひまわり（9900000001）  2件  2026-11-21 20:38\n"), "{text}");
+        assert!(text.contains("  さくら (9900000002)  1  2026-11-21 20:38\n"), "{text}");
+        for n in 10..40 {
+            arrived.insert(office(n), from("x", 1));
+        }
+        let (_, text) = write(office(9), "あおぞら", &arrived);
+        assert!(text.contains("ほか12事業所から") && text.contains("and from 12 more offices"), "{text}");
+    }
+}
