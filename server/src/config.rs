@@ -344,6 +344,9 @@ impl Config {
         let here = |path: &mut PathBuf| *path = folder.join(&*path);
         here(&mut self.server.certificate);
         here(&mut self.server.private_key);
+        here(&mut self.webhooks.ca_file);
+        here(&mut self.mail.ca_file);
+        here(&mut self.mail.password_file);
         here(&mut self.evidence.log_key);
         here(&mut self.evidence.witness);
         self.content.iter_mut().for_each(|content| here(&mut content.folder));

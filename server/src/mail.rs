@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lettre::message::header::ContentType;
+use lettre::message::header::{ContentType, HeaderName, HeaderValue};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
 use lettre::{Address, Message, SmtpTransport, Transport as _};
@@ -32,15 +32,13 @@ const MAX_ADDRESS: usize = 254;
 const AT_ONCE: usize = 4;
 /// Events that one mail looks at; more are in the next.
 const IN_ONE_MAIL: u32 = 1_000;
-/// For the whole conversation with the mail server.
+/// For each step of the conversation with the mail server.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a turn is another relay's at most, should it die in it.
 const LEASE_US: i64 = 5 * 60 * 1_000_000;
 /// Pause after the first failed try, doubled after each further one, up to an hour.
 const FIRST_PAUSE_US: i64 = 2 * 1_000_000;
 const LONGEST_PAUSE_US: i64 = 3_600 * 1_000_000;
-/// Tries of one mail: about a day. Then it is given up, and the next arrival is told.
-const MAX_TRIES: u32 = 34;
 /// How often the database is asked for what is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -84,6 +82,12 @@ impl Mails {
         clock: Arc<dyn Clock>,
         config: MailConfig,
     ) -> Self {
+        // What the first mail would stumble over is told at once.
+        if config.is_on()
+            && let Err(error) = transport(&config)
+        {
+            tracing::error!(error, "no mail can be sent as [mail] is set");
+        }
         Self { store, ledger, directory, clock, config, places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
@@ -100,11 +104,13 @@ impl Mails {
         }
         let epoch = self.ledger.checkpoint().epoch;
         let number = self.store.feed_length(office, epoch).await?;
+        // Setting addresses again is no way to more mails.
+        let next_us = self.store.mail(office).await?.map_or(0, |row| row.next_us);
         let row = MailRow {
             office,
             addresses,
             cursor: Cursor { epoch, number },
-            next_us: 0,
+            next_us,
             tries: 0,
             last_error: String::new(),
             changed_us: self.clock.now_us(),
@@ -127,7 +133,8 @@ impl Mails {
             });
             for row in due {
                 let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
-                match self.store.lease_mail(&row, now_us, now_us + LEASE_US).await {
+                let lease_us = now_us + LEASE_US;
+                match self.store.lease_mail(&row, now_us, lease_us).await {
                     Ok(true) => {}
                     Ok(false) => continue,
                     Err(error) => {
@@ -137,7 +144,7 @@ impl Mails {
                 }
                 let this = Arc::clone(&self);
                 tokio::spawn(async move {
-                    if let Err(error) = this.turn(row).await {
+                    if let Err(error) = this.turn(row, lease_us).await {
                         tracing::warn!(%error, "a mail's turn was cut short");
                     }
                     drop(place);
@@ -147,37 +154,30 @@ impl Mails {
         }
     }
 
-    /// Tells one office what arrived since it was told last.
-    async fn turn(&self, mut row: MailRow) -> Result<(), StoreError> {
+    /// Tells one office what arrived since it was told last, in the turn that ends at `lease_us`.
+    async fn turn(&self, mut row: MailRow, lease_us: i64) -> Result<(), StoreError> {
         let (arrived, cursor) = self.arrived(&row).await?;
+        if arrived.is_empty() {
+            row.cursor = cursor;
+            return self.store.note_mail(&row, lease_us).await;
+        }
+        let outcome = self.write(&row, cursor, &arrived).await;
         let now_us = self.clock.now_us();
-        let outcome = if arrived.is_empty() { Ok(()) } else { self.write(&row, &arrived).await };
-        match outcome {
-            Ok(()) => {
-                let pause_us = if arrived.is_empty() { 0 } else { self.config.at_most_every.us() };
-                row = MailRow {
-                    cursor,
-                    tries: 0,
-                    last_error: String::new(),
-                    next_us: now_us + pause_us,
-                    ..row
-                };
+        let counted = match outcome {
+            Ok(refused) => {
+                let next_us = now_us.saturating_add(self.config.at_most_every.us());
+                row = MailRow { cursor, tries: 0, last_error: refused, next_us, ..row };
+                "sent"
             }
             Err(fault) => {
                 tracing::warn!(office.number = %row.office, fault, "a mail could not be handed over");
-                row.tries += 1;
-                row.next_us = now_us + pause_us(row.tries);
-                row.last_error = fault;
-                if row.tries >= MAX_TRIES {
-                    row = MailRow { cursor, tries: 0, ..row };
-                }
+                let tries = row.tries.saturating_add(1);
+                row = MailRow { tries, next_us: now_us + pause_us(tries), last_error: fault, ..row };
+                "failed"
             }
-        }
-        if !arrived.is_empty() {
-            let outcome = if row.last_error.is_empty() { "sent" } else { "failed" };
-            metrics::counter!("tasuki_mails_total", "outcome" => outcome).increment(1);
-        }
-        self.store.note_mail(&row).await
+        };
+        metrics::counter!("tasuki_mails_total", "outcome" => counted).increment(1);
+        self.store.note_mail(&row, lease_us).await
     }
 
     /// Deliveries to the office behind its place, as far as the published checkpoint covers them; and the place behind them.
@@ -203,30 +203,70 @@ impl Mails {
         Ok((arrived, cursor))
     }
 
-    async fn write(&self, row: &MailRow, arrived: &BySender) -> Result<(), String> {
+    /// Writes to every address. What the server refused of single addresses is in the answer: nobody else waits for them.
+    async fn write(&self, row: &MailRow, cursor: Cursor, arrived: &BySender) -> Result<String, String> {
         let name = self.directory.name(row.office).await.map_err(|e| e.to_string())?;
         let (subject, text) = letter::write(row.office, &name, arrived);
         let (config, addresses) = (self.config.clone(), row.addresses.clone());
-        let send = tokio::task::spawn_blocking(move || send(&config, &addresses, &subject, text));
+        let id = format!("{}-{}-{}", row.office, cursor.epoch, cursor.number);
+        let letter = Letter { id, subject, text };
+        let send = tokio::task::spawn_blocking(move || send(&config, &addresses, &letter));
         send.await.unwrap_or_else(|_| Err("the mail's task failed".to_owned()))
     }
 }
 
-/// Hands one mail to the server. What failed is said without addresses.
-fn send(config: &MailConfig, addresses: &[String], subject: &str, text: String) -> Result<(), String> {
-    let mailbox = |text: &str| address(text).map(Into::into).ok_or_else(|| "not an address".to_owned());
-    let mut message = Message::builder().from(mailbox(&config.from)?).subject(subject);
-    for text in addresses {
-        message = message.to(mailbox(text)?);
+/// What is handed to the server for each address.
+struct Letter {
+    /// The same for every try.
+    id: String,
+    subject: String,
+    text: String,
+}
+
+/// Hands one mail for each address to the server. What failed is said without addresses.
+fn send(config: &MailConfig, addresses: &[String], letter: &Letter) -> Result<String, String> {
+    let transport = transport(config)?;
+    let (mut taken, mut refused, mut failed) = (false, String::new(), None);
+    for (place, address) in addresses.iter().enumerate() {
+        match transport.send(&message(config, address, place, letter)?) {
+            Ok(_) => taken = true,
+            Err(error) if error.is_permanent() => refused = fault(&error),
+            Err(error) => failed = Some(fault(&error)),
+        }
     }
-    let message = message.header(ContentType::TEXT_PLAIN).body(text).map_err(|e| e.to_string())?;
-    let fault = |error: lettre::transport::smtp::Error| match error.status() {
+    match failed {
+        // Nobody has it. Otherwise, who has it would get it again with the others.
+        Some(fault) if !taken => Err(fault),
+        Some(fault) => Ok(fault),
+        None => Ok(refused),
+    }
+}
+
+fn message(config: &MailConfig, to: &str, place: usize, letter: &Letter) -> Result<Message, String> {
+    let mailbox = |text: &str| address(text).map(Into::into).ok_or_else(|| "not an address".to_owned());
+    let domain = config.from.rsplit_once('@').map_or("localhost", |(_, domain)| domain);
+    Message::builder()
+        .from(mailbox(&config.from)?)
+        .to(mailbox(to)?)
+        .subject(letter.subject.clone())
+        .message_id(Some(format!("<{}-{place}@{domain}>", letter.id)))
+        // Nobody's absence note answers it (RFC 3834, section 5).
+        .raw_header(HeaderValue::new(
+            HeaderName::new_from_ascii_str("Auto-Submitted"),
+            "auto-generated".to_owned(),
+        ))
+        .header(ContentType::TEXT_PLAIN)
+        .body(letter.text.clone())
+        .map_err(|e| e.to_string())
+}
+
+fn fault(error: &lettre::transport::smtp::Error) -> String {
+    match error.status() {
         Some(code) => format!("SMTP {code}"),
         None if error.is_timeout() => "SMTP: no answer in time".to_owned(),
         None if error.is_tls() => "SMTP: TLS failed".to_owned(),
         None => "SMTP: the server can't be reached".to_owned(),
-    };
-    transport(config)?.send(&message).map(|_| ()).map_err(fault)
+    }
 }
 
 fn transport(config: &MailConfig) -> Result<SmtpTransport, String> {
@@ -279,9 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_is_tried_for_about_a_day() {
-        let all: i64 = (1..MAX_TRIES).map(pause_us).sum();
-        let hours = all / LONGEST_PAUSE_US;
-        assert!((22..=26).contains(&hours), "{hours}");
+    fn a_server_that_is_away_is_asked_again_at_least_every_hour() {
+        assert_eq!([1, 2, 3, 40, u32::MAX].map(|tries| pause_us(tries) / 1_000_000), [2, 4, 8, 3600, 3600]);
     }
 }

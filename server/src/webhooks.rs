@@ -90,9 +90,16 @@ pub struct Webhooks {
 impl Webhooks {
     /// As the configuration says.
     pub fn new(store: Store, ledger: Arc<Ledger>, clock: Arc<dyn Clock>, config: WebhooksConfig) -> Self {
-        let postman = Postman::new(&config.ca_file, config.allow_private, Arc::clone(&clock));
+        let file = config.ca_file.display();
+        let postman = match Postman::new(&config.ca_file, config.allow_private, Arc::clone(&clock)) {
+            Ok(postman) => postman,
+            Err(error) => {
+                tracing::error!(%file, error, "no webhooks: the CA certificates can't be used");
+                None
+            }
+        };
         if postman.is_none() {
-            tracing::info!(file = %config.ca_file.display(), "no webhooks: there are no CA certificates");
+            tracing::info!(%file, "no webhooks without CA certificates");
         }
         Self { store, ledger, clock, config, postman, places: Arc::new(Semaphore::new(AT_ONCE)) }
     }
@@ -166,7 +173,8 @@ impl Webhooks {
             });
             for row in due {
                 let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
-                match self.store.lease_webhook(&row, now_us, now_us + LEASE_US).await {
+                let until_us = now_us + LEASE_US;
+                match self.store.lease_webhook(&row, now_us, until_us).await {
                     Ok(true) => {}
                     Ok(false) => continue,
                     Err(error) => {
@@ -176,7 +184,7 @@ impl Webhooks {
                 }
                 let this = Arc::clone(&self);
                 tokio::spawn(async move {
-                    if let Err(error) = this.turn(row).await {
+                    if let Err(error) = this.turn(row, until_us).await {
                         tracing::warn!(%error, "a webhook's turn was cut short");
                     }
                     drop(place);
@@ -187,49 +195,69 @@ impl Webhooks {
     }
 
     /// Tells one webhook what stands behind its place, as far as it takes it.
-    async fn turn(&self, mut row: WebhookRow) -> Result<(), StoreError> {
+    async fn turn(&self, mut row: WebhookRow, mut lease_us: i64) -> Result<(), StoreError> {
         let Some(postman) = &self.postman else { return Ok(()) };
         // Taken before the rows: what it does not cover yet is left for the next turn.
         let current = self.ledger.checkpoint();
         let events = self.store.feed_after(row.office, row.cursor, IN_ONE_TURN).await?;
+        // An event that was too old and not taken: the others that are as old are not tried, so that who never answers can't hold a
+        // place for all that it missed.
+        let mut hopeless = None;
         for (place, text) in events {
             let at = place.position;
             if at.epoch > current.epoch || (at.epoch == current.epoch && at.index >= current.size) {
                 break;
             }
             let cursor = Cursor { epoch: at.epoch, number: place.opening.number };
-            // What is no event any more was erased by law: there is nothing to tell.
-            if let Ok(event) = Event::parse(&text)
-                && let Err(fault) = self.tell(postman, &row, cursor, &event).await
-            {
-                let now_us = self.clock.now_us();
-                let since_us = event.time_us.max(row.changed_us);
-                metrics::counter!("tasuki_webhook_posts_total", "outcome" => "failed").increment(1);
-                if now_us.saturating_sub(since_us) < self.config.give_up_after.us() {
-                    row.tries = row.tries.saturating_add(1);
-                    row.next_us = now_us.saturating_add(pause_us(self.config.first_pause.us(), row.tries));
-                    row.last_error = fault;
-                    break;
+            // What is no event any more was erased after its time: there is nothing to tell.
+            if let Ok(event) = Event::parse(&text) {
+                let told = match &hopeless {
+                    Some(fault) if !self.may_try_again(&row, &event) => Err(String::clone(fault)),
+                    _ => self.tell(postman, &row, cursor, &event).await,
+                };
+                match told {
+                    Ok(()) => {
+                        posted("taken");
+                        row.delivered_us = self.clock.now_us();
+                        row.last_error = String::new();
+                    }
+                    Err(fault) if self.may_try_again(&row, &event) => {
+                        posted("failed");
+                        row.tries = row.tries.saturating_add(1);
+                        let pause_us = pause_us(self.config.first_pause.us(), row.tries);
+                        row.next_us = self.clock.now_us().saturating_add(pause_us);
+                        row.last_error = fault;
+                        break;
+                    }
+                    Err(fault) => {
+                        posted("given_up");
+                        let (kind, error) = (event.kind.clone(), fault.clone());
+                        let dead = DeadRow { cursor, kind, error, given_up_us: self.clock.now_us() };
+                        self.store.bury(row.office, &dead).await?;
+                        row.last_error.clone_from(&fault);
+                        hopeless = Some(fault);
+                    }
                 }
-                metrics::counter!("tasuki_webhook_posts_total", "outcome" => "given_up").increment(1);
-                let dead =
-                    DeadRow { cursor, kind: event.kind.clone(), error: fault.clone(), given_up_us: now_us };
-                self.store.bury(row.office, &dead).await?;
-                row.last_error = fault;
-            } else {
-                metrics::counter!("tasuki_webhook_posts_total", "outcome" => "taken").increment(1);
-                row.delivered_us = self.clock.now_us();
-                row.last_error = String::new();
             }
             row.cursor = cursor;
             row.tries = 0;
             row.next_us = 0;
-            let lease_us = self.clock.now_us() + LEASE_US;
-            if !self.store.note_webhook(&row, lease_us).await? {
+            let longer_us = self.clock.now_us() + LEASE_US;
+            if !self.store.note_webhook(&row, lease_us, longer_us).await? {
                 return Ok(());
             }
+            lease_us = longer_us;
         }
-        self.store.note_webhook(&row, 0).await.map(|_| ())
+        if hopeless.is_some() {
+            row.next_us = self.clock.now_us().saturating_add(pause_us(self.config.first_pause.us(), 3));
+        }
+        self.store.note_webhook(&row, lease_us, 0).await.map(|_| ())
+    }
+
+    /// Whether an event that was not taken is young enough for another try.
+    fn may_try_again(&self, row: &WebhookRow, event: &Event) -> bool {
+        let since_us = event.time_us.max(row.changed_us);
+        self.clock.now_us().saturating_sub(since_us) < self.config.give_up_after.us()
     }
 
     async fn tell(
@@ -267,6 +295,10 @@ fn body(kind: &str, time_us: i64, data: &Data<'_>) -> String {
     };
     let body = Body { r#type: kind, timestamp: time::format_us(time_us), data };
     serde_json::to_string(&body).expect("strings and numbers always serialise")
+}
+
+fn posted(outcome: &'static str) {
+    metrics::counter!("tasuki_webhook_posts_total", "outcome" => outcome).increment(1);
 }
 
 /// Pause after so many failed tries.

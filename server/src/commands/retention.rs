@@ -29,13 +29,13 @@ pub(crate) struct Retention {
 struct RuleObject {
     /// Key of `[retention]`.
     rule: &'static str,
-    /// State of the parcels whose content goes; null for evidence.
+    /// State of the parcels whose content goes; null for evidence and for what was refused at the door.
     state: Option<&'static str>,
     /// The kind of file whose shorter period applies; null: none does.
     kind: Option<String>,
-    /// Contents of parcels; for evidence, parcels and requests.
+    /// Contents of parcels; for evidence, parcels and requests; submissions that were refused.
     count: u64,
-    /// Bytes of sealed contents; for evidence, of the texts of events.
+    /// Bytes of sealed contents; for evidence, of the texts of events; of findings.
     bytes: u64,
     /// When the oldest of them was accepted; null: there is none.
     oldest: Option<String>,
@@ -63,6 +63,7 @@ pub(super) async fn run(arguments: &Retention, config: &Config, out: &mut Output
         let row = [name, state, kind, &count.to_string(), &bytes.to_string(), oldest];
         let (ja, en) = match *name {
             "evidence" => ("証拠", "evidence"),
+            "rejected" => ("拒否の記録", "refusals"),
             _ => ("内容", "content"),
         };
         let what = |word: &str| format!("{name:<12} {state:<12} {kind:<10} {word}");
@@ -109,6 +110,16 @@ async fn rules(
             oldest: oldest(oldest_us),
         })
         .collect();
+    let (count, bytes, oldest_us) =
+        store.refusals_before(now_us.saturating_sub(retention.rejected.us())).await?;
+    rules.push(RuleObject {
+        rule: "rejected",
+        state: None,
+        kind: None,
+        count,
+        bytes,
+        oldest: oldest(oldest_us),
+    });
     let due = store.evidence_due(retention.evidence_before_us(now_us), EVIDENCE_PIECE).await?;
     rules.push(RuleObject {
         rule: "evidence",

@@ -60,12 +60,13 @@ impl Store {
         if !row.addresses.is_empty() {
             sqlx::query(
                 "INSERT INTO mail (office, addresses, epoch, number, next_us, tries, last_error, lease_us, changed_us) \
-                 VALUES ($1, $2, $3, $4, 0, 0, '', 0, $5)",
+                 VALUES ($1, $2, $3, $4, $5, 0, '', 0, $6)",
             )
             .bind(row.office.to_string())
             .bind(row.addresses.join(" "))
             .bind(int(row.cursor.epoch))
             .bind(int(row.cursor.number))
+            .bind(row.next_us)
             .bind(row.changed_us)
             .execute(&mut *tx)
             .await?;
@@ -91,7 +92,8 @@ impl Store {
         query.fetch_all(self.read()).await?.iter().map(mail).collect()
     }
 
-    /// Takes the turn to write to an office, until a time. False: another relay has it, or the addresses were changed.
+    /// Takes the turn to write to an office, until a time. False: another relay has it or had it, or the addresses were
+    /// changed.
     pub(crate) async fn lease_mail(
         &self,
         row: &MailRow,
@@ -100,24 +102,28 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let done = sqlx::query(
-            "UPDATE mail SET lease_us = $1 WHERE office = $2 AND changed_us = $3 AND lease_us < $4",
+            "UPDATE mail SET lease_us = $1 WHERE office = $2 AND changed_us = $3 AND lease_us < $4 \
+             AND epoch = $5 AND number = $6 AND tries = $7",
         )
         .bind(until_us)
         .bind(row.office.to_string())
         .bind(row.changed_us)
         .bind(now_us)
+        .bind(int(row.cursor.epoch))
+        .bind(int(row.cursor.number))
+        .bind(i64::from(row.tries))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
         Ok(done.rows_affected() == 1)
     }
 
-    /// Writes how far an office has been told, and ends the turn.
-    pub(crate) async fn note_mail(&self, row: &MailRow) -> Result<(), StoreError> {
+    /// Writes how far an office has been told, and ends the turn that would end at `held_us`.
+    pub(crate) async fn note_mail(&self, row: &MailRow, held_us: i64) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
         sqlx::query(
             "UPDATE mail SET epoch = $1, number = $2, next_us = $3, tries = $4, last_error = $5, lease_us = 0 \
-             WHERE office = $6 AND changed_us = $7",
+             WHERE office = $6 AND changed_us = $7 AND lease_us = $8",
         )
         .bind(int(row.cursor.epoch))
         .bind(int(row.cursor.number))
@@ -126,6 +132,7 @@ impl Store {
         .bind(row.last_error.clone())
         .bind(row.office.to_string())
         .bind(row.changed_us)
+        .bind(held_us)
         .execute(&mut *tx)
         .await?;
         Ok(tx.commit().await?)

@@ -159,6 +159,18 @@ impl Store {
         query.fetch_all(self.read()).await?.iter().map(refusal).collect()
     }
 
+    /// What was refused before a time: how many, bytes of findings, the oldest (Unix microseconds; 0: none).
+    pub(crate) async fn refusals_before(&self, before_us: i64) -> Result<(u64, u64, i64), StoreError> {
+        let row = sqlx::query(
+            "SELECT COUNT(*) AS refused, CAST(COALESCE(SUM(LENGTH(findings)), 0) AS BIGINT) AS bytes, \
+             COALESCE(MIN(refused_us), 0) AS oldest FROM refusals WHERE refused_us < $1",
+        )
+        .bind(before_us)
+        .fetch_one(self.read())
+        .await?;
+        Ok((unsigned(&row, "refused")?, unsigned(&row, "bytes")?, row.try_get("oldest")?))
+    }
+
     /// Forgets what was refused before a time (Unix microseconds), at most `limit` of it. Returns how many went.
     pub(crate) async fn forget_refusals(&self, before_us: i64, limit: u32) -> Result<u64, StoreError> {
         let mut tx = self.begin().await?;

@@ -124,7 +124,7 @@ impl Store {
         query.fetch_all(self.read()).await?.iter().map(webhook).collect()
     }
 
-    /// Takes the turn to tell a webhook, until a time. False: another relay has it, or the webhook was changed.
+    /// Takes the turn to tell a webhook, until a time. False: another relay has it or had it, or the webhook was changed.
     pub(crate) async fn lease_webhook(
         &self,
         row: &WebhookRow,
@@ -133,24 +133,34 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let done = sqlx::query(
-            "UPDATE webhooks SET lease_us = $1 WHERE office = $2 AND changed_us = $3 AND lease_us < $4",
+            "UPDATE webhooks SET lease_us = $1 WHERE office = $2 AND changed_us = $3 AND lease_us < $4 \
+             AND epoch = $5 AND number = $6 AND tries = $7",
         )
         .bind(until_us)
         .bind(row.office.to_string())
         .bind(row.changed_us)
         .bind(now_us)
+        .bind(int(row.cursor.epoch))
+        .bind(int(row.cursor.number))
+        .bind(i64::from(row.tries))
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
         Ok(done.rows_affected() == 1)
     }
 
-    /// Writes how far a webhook has been told, and ends the turn if `lease_us` is 0. False: it was changed meanwhile.
-    pub(crate) async fn note_webhook(&self, row: &WebhookRow, lease_us: i64) -> Result<bool, StoreError> {
+    /// Writes how far a webhook has been told, in the turn that ends at `held_us`, and lets it end at `lease_us`; 0: now. False: it was
+    /// changed meanwhile, or the turn is another relay's.
+    pub(crate) async fn note_webhook(
+        &self,
+        row: &WebhookRow,
+        held_us: i64,
+        lease_us: i64,
+    ) -> Result<bool, StoreError> {
         let mut tx = self.begin().await?;
         let done = sqlx::query(
             "UPDATE webhooks SET epoch = $1, number = $2, tries = $3, next_us = $4, last_error = $5, \
-             delivered_us = $6, lease_us = $7 WHERE office = $8 AND changed_us = $9",
+             delivered_us = $6, lease_us = $7 WHERE office = $8 AND changed_us = $9 AND lease_us = $10",
         )
         .bind(int(row.cursor.epoch))
         .bind(int(row.cursor.number))
@@ -161,6 +171,7 @@ impl Store {
         .bind(lease_us)
         .bind(row.office.to_string())
         .bind(row.changed_us)
+        .bind(held_us)
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;

@@ -92,11 +92,22 @@ pub(super) struct Postman {
 }
 
 impl Postman {
-    /// One who knows servers by these CA certificates. `None`: there is none.
-    pub(super) fn new(ca_file: &Path, allow_private: bool, clock: Arc<dyn Clock>) -> Option<Self> {
-        let roots = certificates_in(ca_file).ok()?;
-        let config = tls::web_client_config(&roots, Arc::new(move || clock.now_us())).ok()?;
-        Some(Self { connector: TlsConnector::from(Arc::new(config)), allow_private })
+    /// One who knows servers by these CA certificates. `None`: the file is not there.
+    ///
+    /// # Errors
+    /// The file is there, and nothing can be made of it.
+    pub(super) fn new(
+        ca_file: &Path,
+        allow_private: bool,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<Self>, String> {
+        if !ca_file.exists() {
+            return Ok(None);
+        }
+        let roots = certificates_in(ca_file).map_err(|e| e.to_string())?;
+        let config = tls::web_client_config(&roots, Arc::new(move || clock.now_us()));
+        let config = config.map_err(|e| e.to_string())?;
+        Ok(Some(Self { connector: TlsConnector::from(Arc::new(config)), allow_private }))
     }
 
     /// Posts one letter.
@@ -129,14 +140,15 @@ impl Postman {
             .header("webhook-signature", letter.signature(key))
             .body(Full::new(Bytes::copy_from_slice(letter.body.as_bytes())))
             .map_err(|e| e.to_string())?;
-        // The body of the answer is not read: the connection goes with this call.
+        // The body of the answer is not read: the connection goes with this call. A program that answers and closes at once ends both
+        // together, and has answered.
+        let mut answer = std::pin::pin!(sender.send_request(request));
+        let mut connection = std::pin::pin!(connection);
         let answer = tokio::select! {
-            answer = sender.send_request(request) => answer.map_err(|e| e.to_string())?,
-            ended = connection => return Err(match ended {
-                Ok(()) => "the connection was closed without an answer".to_owned(),
-                Err(error) => error.to_string(),
-            }),
+            answer = &mut answer => answer,
+            _ = &mut connection => answer.await,
         };
+        let answer = answer.map_err(|e| e.to_string())?;
         let status = answer.status();
         if status.is_success() { Ok(()) } else { Err(format!("HTTP {}", status.as_u16())) }
     }
