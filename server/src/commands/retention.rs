@@ -110,6 +110,15 @@ async fn rules(
             oldest: oldest(oldest_us),
         })
         .collect();
+    let due = store.evidence_due(retention.evidence_before_us(now_us), EVIDENCE_PIECE).await?;
+    rules.push(RuleObject {
+        rule: "evidence",
+        state: None,
+        kind: None,
+        count: due.parcels + due.requests,
+        bytes: due.bytes,
+        oldest: oldest(due.oldest_us),
+    });
     let (count, bytes, oldest_us) =
         store.refusals_before(now_us.saturating_sub(retention.rejected.us())).await?;
     rules.push(RuleObject {
@@ -119,15 +128,6 @@ async fn rules(
         count,
         bytes,
         oldest: oldest(oldest_us),
-    });
-    let due = store.evidence_due(retention.evidence_before_us(now_us), EVIDENCE_PIECE).await?;
-    rules.push(RuleObject {
-        rule: "evidence",
-        state: None,
-        kind: None,
-        count: due.parcels + due.requests,
-        bytes: due.bytes,
-        oldest: oldest(due.oldest_us),
     });
     Ok(rules)
 }
