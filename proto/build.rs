@@ -1,7 +1,7 @@
 //! Compiles `tasuki/v1/*.proto` without an installed `protoc`.
 use std::{env, error::Error, fs, path::PathBuf};
 
-const PROTOS: [&str; 8] = [
+const PROTOS: [&str; 9] = [
     "tasuki/v1/types.proto",
     "tasuki/v1/exchange.proto",
     "tasuki/v1/feed.proto",
@@ -10,6 +10,7 @@ const PROTOS: [&str; 8] = [
     "tasuki/v1/log.proto",
     "tasuki/v1/webhook.proto",
     "tasuki/v1/mail.proto",
+    "tasuki/v1/mandate.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -10,6 +10,7 @@
 //! | certificates and CRLs for trials, demos and tests | [`trial_ca`] |
 //! | an office's key with its certificates, from PKCS#12 or PEM | [`identity`] |
 //! | a P-256 key for receiving where the certificate may not encrypt | [`sealing_key`] |
+//! | a request for a certificate (PKCS #10), made and read | [`request`] |
 //! | signing (CAdES baseline B-B) | [`cms_sign`] |
 //! | verifying a signature, known signers, why one was refused | [`cms_verify`], [`signature_error`] |
 //! | whom a parcel is sealed to; sealing; opening | [`recipient`], [`seal`], [`open`] |
@@ -42,6 +43,7 @@ mod pattern;
 pub mod primitives;
 pub mod profile;
 pub mod recipient;
+pub mod request;
 mod revocation;
 pub mod seal;
 pub mod sealing_key;

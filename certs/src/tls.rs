@@ -75,15 +75,26 @@ impl From<rustls::Error> for TlsError {
     }
 }
 
-/// The relay's side. Clients without a certificate that `trust` accepts do not get past the handshake.
+/// Whether a client may come without any certificate. What it is served then is not decided here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anonymous {
+    /// It does not get past the handshake.
+    Refused,
+    /// It does: a new terminal has no certificate before it is enrolled.
+    Admitted,
+}
+
+/// The relay's side. Clients with a certificate that `trust` does not accept do not get past the handshake.
 pub fn server_config(
     certificate: &ServerCertificate,
     trust: Arc<dyn CurrentTrust>,
     clock: Clock,
     on_refusal: OnRefusal,
+    anonymous: Anonymous,
 ) -> Result<ServerConfig, TlsError> {
     let provider = provider();
-    let verifier = ClientVerifier::new(trust, on_refusal, provider.signature_verification_algorithms);
+    let verifier =
+        ClientVerifier::new(trust, on_refusal, anonymous, provider.signature_verification_algorithms);
     let mut config = ServerConfig::builder_with_details(provider, Arc::new(GivenTime(clock)))
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_client_cert_verifier(Arc::new(verifier))
@@ -114,6 +125,13 @@ pub fn client_config(
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified(identity)?)));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+/// A client's side towards the relay for who has no certificate yet: [`client_config`] without one.
+pub fn anonymous_client_config(relay_ca_der: &[Vec<u8>], clock: Clock) -> Result<ClientConfig, TlsError> {
+    let mut config = web_client_config(relay_ca_der, clock)?;
+    config.alpn_protocols = vec![ALPN.to_vec()];
     Ok(config)
 }
 

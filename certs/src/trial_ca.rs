@@ -22,7 +22,7 @@ mod options;
 use openssl::asn1::{Asn1Integer, Asn1Time};
 use openssl::bn::{BigNum, MsbOption};
 use openssl::error::ErrorStack;
-use openssl::pkey::{PKey, Private};
+use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private};
 use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName, SubjectKeyIdentifier,
 };
@@ -30,9 +30,10 @@ use openssl::x509::{X509, X509Builder, X509Name};
 use zeroize::Zeroizing;
 
 pub use self::crl::{CrlOptions, Revocation, RevocationReason};
-pub use self::issued::Issued;
+pub use self::issued::{Certified, Issued};
 pub use self::options::{Digest, IssueOptions, KeyChoice, KeyUse, RawExtension};
 use crate::certificate::SECOND_US;
+use crate::request::RequestedKey;
 
 /// How long a CA's own certificate is valid: longer than a trial.
 const CA_VALIDITY_US: i64 = 3_650 * 86_400 * SECOND_US;
@@ -89,7 +90,7 @@ impl TrialCa {
     /// A new root, made as `options` say.
     pub fn create_with(name: &str, options: &IssueOptions) -> Result<Self, TrialCaError> {
         let key = options.key.make()?;
-        let certificate = build(&ca_subject(name, options)?, &key, None, options, &[])?;
+        let certificate = build(&ca_subject(name, options)?, &key, None, &key, options, &[])?;
         Ok(Self { certificate, key, above: Vec::new() })
     }
 
@@ -107,7 +108,7 @@ impl TrialCa {
     /// A CA below this one.
     pub fn issue_intermediate(&self, name: &str, options: &IssueOptions) -> Result<Self, TrialCaError> {
         let key = options.key.make()?;
-        let certificate = build(&ca_subject(name, options)?, &key, Some(self), options, &[])?;
+        let certificate = build(&ca_subject(name, options)?, &key, Some(self), &self.key, options, &[])?;
         Ok(Self { certificate, key, above: self.chain()? })
     }
 
@@ -133,6 +134,29 @@ impl TrialCa {
         self.issue(&[("OU", "terminal"), ("CN", name), ("serialNumber", office)], options)
     }
 
+    /// The certificate of an office's further terminal for a key that the terminal made itself; see [`crate::request`]. Key
+    /// and key usage of `options` do not matter.
+    pub fn issue_terminal_for(
+        &self,
+        office: &str,
+        name: &str,
+        requested: &RequestedKey,
+        options: &IssueOptions,
+    ) -> Result<Certified, TrialCaError> {
+        require_number(office, "", 10)?;
+        let attributes = [("OU", "terminal"), ("CN", name), ("serialNumber", office)];
+        let encrypting =
+            if requested.key.id() == Id::EC { KeyUse::KeyAgreement } else { KeyUse::KeyEncipherment };
+        let key_usage = vec![KeyUse::DigitalSignature, KeyUse::NonRepudiation, encrypting];
+        let options = IssueOptions { key_usage, ..options.clone() };
+        let certificate = self.certify(&attributes, &requested.key, &options)?;
+        Ok(Certified {
+            cert_der: certificate.to_der()?,
+            chain: self.chain()?,
+            serial: certificate.serial_number().to_bn()?.to_vec(),
+        })
+    }
+
     /// The certificate of a transmission proxy; its number is `P` and five digits.
     pub fn issue_proxy(
         &self,
@@ -155,17 +179,27 @@ impl TrialCa {
         let first = names.first().ok_or(TrialCaError::NoServerName)?;
         let key = options.key.make()?;
         let subject = subject(&[("CN", first)], options)?;
-        let certificate = build(&subject, &key, Some(self), options, names)?;
+        let certificate = build(&subject, &key, Some(self), &self.key, options, names)?;
         self.hand_over(&certificate, &key)
     }
 
     /// Issues to `attributes` below the trial's organization.
     fn issue(&self, attributes: &[(&str, &str)], options: &IssueOptions) -> Result<Issued, TrialCaError> {
         let key = options.key.make()?;
+        let certificate = self.certify(attributes, &key, options)?;
+        self.hand_over(&certificate, &key)
+    }
+
+    /// A certificate for `attributes` below the trial's organization and a key.
+    fn certify<K: HasPublic>(
+        &self,
+        attributes: &[(&str, &str)],
+        key: &PKeyRef<K>,
+        options: &IssueOptions,
+    ) -> Result<X509, TrialCaError> {
         let mut all = vec![("C", "JP"), ("O", ORGANIZATION)];
         all.extend_from_slice(attributes);
-        let certificate = build(&subject(&all, options)?, &key, Some(self), options, &[])?;
-        self.hand_over(&certificate, &key)
+        build(&subject(&all, options)?, key, Some(self), &self.key, options, &[])
     }
 
     fn hand_over(&self, certificate: &X509, key: &PKey<Private>) -> Result<Issued, TrialCaError> {
@@ -200,11 +234,12 @@ impl TrialCa {
     }
 }
 
-/// Builds and signs one certificate; without an issuer it is a root.
-fn build(
+/// Builds one certificate for `key`, signed by `signer`: the issuer's key, or without an issuer, for a root, its own.
+fn build<K: HasPublic>(
     subject: &X509Name,
-    key: &PKey<Private>,
+    key: &PKeyRef<K>,
     issuer: Option<&TrialCa>,
+    signer: &PKey<Private>,
     options: &IssueOptions,
     names: &[&str],
 ) -> Result<X509, TrialCaError> {
@@ -223,7 +258,6 @@ fn build(
     builder.set_not_after(&not_after)?;
     builder.set_pubkey(key)?;
     add_extensions(&mut builder, issuer, options, names)?;
-    let signer = issuer.map_or(key, |ca| &ca.key);
     builder.sign(signer, options.digest.for_key(signer))?;
     Ok(builder.build())
 }

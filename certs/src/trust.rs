@@ -168,6 +168,11 @@ impl TrustStore {
         Self::with_policy(Arc::clone(&self.contents), policy)
     }
 
+    /// The trust anchors, DER.
+    pub fn anchors_der(&self) -> impl Iterator<Item = &[u8]> {
+        self.contents.anchors.iter().map(|anchor| anchor.der.as_slice())
+    }
+
     /// Verifies `leaf_der` as of `at_us` (Unix microseconds): chain to an anchor, revocation, keys, usage, identity.
     ///
     /// `extra` are certificates that came along and may serve as intermediates; none of them is trusted. There may be

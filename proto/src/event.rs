@@ -72,6 +72,20 @@ pub mod kind {
     pub const CERTIFICATE_ISSUED: &str = "certificate.issued";
     /// The trial CA revoked a certificate.
     pub const CERTIFICATE_REVOKED: &str = "certificate.revoked";
+    /// A proxy may act for this office, by the office's signed word or the operator's registration.
+    pub const MANDATE_DELEGATED: &str = "mandate.delegated";
+    /// The office signed an invitation of a terminal.
+    pub const MANDATE_INVITED: &str = "mandate.invited";
+    /// A terminal took its invitation up and has a certificate.
+    pub const MANDATE_ENROLLED: &str = "mandate.enrolled";
+    /// A mandate ended before its time.
+    pub const MANDATE_ENDED: &str = "mandate.ended";
+    /// An address tried too many invitation codes that were none, and is locked out for a while.
+    pub const ENROLMENT_LOCKED: &str = "enrolment.locked";
+    /// A proxy entered the directory, or its entry changed.
+    pub const PROXY_CHANGED: &str = "proxy.changed";
+    /// A key of a proxy was registered; parcels for offices that let it receive are sealed to it as well.
+    pub const PROXY_KEY_REGISTERED: &str = "proxy.key-registered";
     /// The operator let stale revocation data pass for a limited time.
     pub const REVOCATION_OVERRIDE: &str = "revocation.override";
     /// The operator tells offices something (お知らせ).

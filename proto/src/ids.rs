@@ -155,6 +155,9 @@ pub fn identity_text(identity: &Identity) -> String {
     }
 }
 
+/// Key of the request metadata that says for which office a call is: a proxy must say it, others may.
+pub const OFFICE_METADATA: &str = "tasuki-office";
+
 /// Whether an identity is the office itself: none of its terminals, and nobody else.
 pub fn is_office(identity: &Identity, office: OfficeNumber) -> bool {
     matches!(identity, Identity::Office { number } if number == office.as_str())

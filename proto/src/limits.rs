@@ -69,6 +69,19 @@ pub const MAX_CLOCK_AHEAD_US: i64 = 15 * 60 * 1_000_000;
 /// Bytes of a cosigned checkpoint that a witness hands in: a note of 250 bytes and 100 lines of at most 400.
 pub const MAX_COSIGNED_BYTES: usize = 64 * 1024;
 
+/// Bytes of a call that takes an invitation up: a request for a certificate and a text of 400 bytes.
+pub const MAX_ENROLMENT_BYTES: usize = 16 * 1024;
+
+/// Bytes of a mandate's statement (CMS) with the chain of its signer: a list of a hundred stays below the 4 MiB that gRPC clients
+/// take by default.
+pub const MAX_MANDATE_BYTES: usize = 24 * 1024;
+
+/// Days that a mandate of a proxy lasts at most: longer than any certificate that could sign it.
+pub const MAX_MANDATE_DAYS: i64 = 5 * 366;
+
+/// Days that an invitation of a terminal can be taken up at most. It lies in somebody's mailbox for so long.
+pub const MAX_INVITATION_DAYS: i64 = 31;
+
 /// Characters of a notice of the operator, in each language: a few sentences. It stands in the log for ever.
 pub const MAX_NOTICE_CHARS: usize = 1_000;
 

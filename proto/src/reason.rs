@@ -130,6 +130,28 @@ pub const MANDATE_ENDED: &str = "MANDATE_ENDED";
 pub const MANDATE_SCOPE: &str = "MANDATE_SCOPE";
 /// A paper that should show a mandate does not hold.
 pub const MANDATE_INVALID: &str = "MANDATE_INVALID";
+/// A terminal, a proxy or an operator must say for which office it calls.
+pub const OFFICE_NOT_NAMED: &str = "OFFICE_NOT_NAMED";
+/// There is no such mandate of the office.
+pub const MANDATE_NOT_FOUND: &str = "MANDATE_NOT_FOUND";
+/// The office has too many mandates.
+pub const TOO_MANY_MANDATES: &str = "TOO_MANY_MANDATES";
+/// A terminal of the office has this name already.
+pub const TERMINAL_NAME_USED: &str = "TERMINAL_NAME_USED";
+/// The relay knows no proxy of this number.
+pub const PROXY_UNKNOWN: &str = "PROXY_UNKNOWN";
+/// The proxy is suspended.
+pub const PROXY_SUSPENDED: &str = "PROXY_SUSPENDED";
+/// No invitation belongs to this code.
+pub const CODE_UNKNOWN: &str = "CODE_UNKNOWN";
+/// The code was used, or its time is over.
+pub const CODE_USED: &str = "CODE_USED";
+/// Too many codes from this address were none.
+pub const TOO_MANY_TRIES: &str = "TOO_MANY_TRIES";
+/// The request for a certificate does not hold.
+pub const CERTIFICATE_REQUEST_INVALID: &str = "CERTIFICATE_REQUEST_INVALID";
+/// The relay issues no certificates.
+pub const NO_ISSUING_CA: &str = "NO_ISSUING_CA";
 /// This relay sends no mails.
 pub const MAIL_NOT_OFFERED: &str = "MAIL_NOT_OFFERED";
 /// Not at most five e-mail addresses.
@@ -493,6 +515,61 @@ const TABLE: &[Explanation] = &[
         MANDATE_INVALID,
         "委任または端末の承認の書面が正しくありません。事業所の証明書で署名し直してください。",
         "The paper that should show the mandate does not hold; have the office sign a new one.",
+    ),
+    row(
+        OFFICE_NOT_NAMED,
+        "どの事業所のための操作かが示されていません。事業所番号を指定してください。",
+        "The call does not say for which office it is; name the office.",
+    ),
+    row(
+        MANDATE_NOT_FOUND,
+        "この事業所にそのような委任・端末はありません。一覧で確認してください。",
+        "The office has no such mandate; look at the list.",
+    ),
+    row(
+        TOO_MANY_MANDATES,
+        "委任と端末の数が上限に達しています。使っていないものを取り消してください。",
+        "The office has as many mandates as it may have; end those that are not used.",
+    ),
+    row(
+        TERMINAL_NAME_USED,
+        "同じ名前の端末があります。別の名前にするか、先に取り消してください。",
+        "A terminal of the office has this name; choose another, or revoke that one first.",
+    ),
+    row(
+        PROXY_UNKNOWN,
+        "この番号の伝送代行業者は登録されていません。番号を確認してください。",
+        "The relay knows no proxy of this number; check the number.",
+    ),
+    row(
+        PROXY_SUSPENDED,
+        "この伝送代行業者は利用停止中です。運用主体に問い合わせてください。",
+        "This proxy is suspended; ask the operator.",
+    ),
+    row(
+        CODE_UNKNOWN,
+        "この招待コードは登録されていません。入力を確認するか、事業所に新しいコードを依頼してください。",
+        "No invitation belongs to this code; check it, or ask the office for a new one.",
+    ),
+    row(
+        CODE_USED,
+        "この招待コードは使用済みか、期限切れです。事業所に新しいコードを依頼してください。",
+        "The code was used, or its time is over; ask the office for a new one.",
+    ),
+    row(
+        TOO_MANY_TRIES,
+        "招待コードの誤りが続いたため、この接続元からの登録を一時止めています。10分ほど待ってください。",
+        "Too many wrong codes came from this address; wait ten minutes.",
+    ),
+    row(
+        CERTIFICATE_REQUEST_INVALID,
+        "証明書の発行要求が正しくありません。鍵の種類と内容を確認してください。",
+        "The request for a certificate does not hold; check its key and what it asks for.",
+    ),
+    row(
+        NO_ISSUING_CA,
+        "この中継サーバーは証明書を発行していません。運用主体に問い合わせてください。",
+        "This relay issues no certificates; ask the operator.",
     ),
     row(
         MAIL_NOT_OFFERED,

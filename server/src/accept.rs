@@ -1,6 +1,7 @@
 //! The door: TCP, TLS with a client certificate, a bound on each; what comes through is served as HTTP/2.
 
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -31,8 +32,17 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Connection {
     stream: TlsStream<TcpStream>,
     peer: Peer,
-    /// Its place among all connections, and among those of its certificate (SHA-256).
+    /// Its place among all connections, and among those of its certificate (SHA-256); without one, among those without.
     _places: (OwnedSemaphorePermit, Slot<[u8; 32]>),
+}
+
+/// Connections as they come in.
+#[derive(Debug)]
+pub struct Incoming {
+    /// With a client certificate that was accepted.
+    pub known: ReceiverStream<io::Result<Connection>>,
+    /// Without any: new terminals, which take an invitation up.
+    pub anonymous: ReceiverStream<io::Result<Connection>>,
 }
 
 /// Accepts until the relay stops. A connection beyond the bound waits in the system's queue.
@@ -41,8 +51,9 @@ pub fn connections(
     tls: TlsAcceptor,
     limits: &LimitsConfig,
     mut stopping: Stopping,
-) -> ReceiverStream<io::Result<Connection>> {
-    let (ready, connections) = mpsc::channel(WAITING);
+) -> Incoming {
+    let (ready, known) = mpsc::channel(WAITING);
+    let (ready_anonymous, anonymous) = mpsc::channel(WAITING);
     let places = Arc::new(Semaphore::new(limits.connections as usize));
     let handshakes = Arc::new(Semaphore::new(limits.handshakes as usize));
     let shares = Slots::new("tasuki_connections", limits.connections, limits.connections_per_certificate);
@@ -63,15 +74,20 @@ pub fn connections(
                 },
             };
             match accepted {
-                Ok((stream, _)) => {
-                    let (tls, ready, shares) = (tls.clone(), ready.clone(), Arc::clone(&shares));
+                Ok((stream, from)) => {
+                    let (tls, shares) = (tls.clone(), Arc::clone(&shares));
+                    let (ready, ready_anonymous) = (ready.clone(), ready_anonymous.clone());
                     tokio::spawn(async move {
                         let connection =
-                            tokio::time::timeout(patience, handshake(stream, tls, place, &shares)).await;
+                            tokio::time::timeout(patience, handshake(stream, from.ip(), tls, place, &shares))
+                                .await;
                         drop(turn);
                         match connection {
                             // If nobody takes it, the relay is going down.
-                            Ok(Ok(connection)) => drop(ready.send(Ok(connection)).await),
+                            Ok(Ok(connection)) => {
+                                let to = if connection.peer.is_anonymous() { ready_anonymous } else { ready };
+                                drop(to.send(Ok(connection)).await);
+                            }
                             Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
                             Err(_) => tracing::debug!("a handshake took too long"),
                         }
@@ -84,11 +100,12 @@ pub fn connections(
             }
         }
     });
-    ReceiverStream::new(connections)
+    Incoming { known: ReceiverStream::new(known), anonymous: ReceiverStream::new(anonymous) }
 }
 
 async fn handshake(
     stream: TcpStream,
+    from: IpAddr,
     tls: TlsAcceptor,
     place: OwnedSemaphorePermit,
     shares: &Arc<Slots<[u8; 32]>>,
@@ -97,10 +114,10 @@ async fn handshake(
     stream.set_nodelay(true)?;
     let stream = tls.accept(stream).await?;
     let chain = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let leaf = chain.first().ok_or_else(|| io::Error::other("no client certificate"))?;
-    let share = shares.enter(sha256(leaf));
+    // Where the handshake insists on a certificate, there is one.
+    let share = shares.enter(chain.first().map_or([0; 32], |leaf| sha256(leaf)));
     let share = share.ok_or_else(|| io::Error::other("too many connections with this certificate"))?;
-    let peer = Peer::new(chain.iter().map(|der| der.to_vec()).collect());
+    let peer = Peer::new(chain.iter().map(|der| der.to_vec()).collect(), from);
     Ok(Connection { stream, peer, _places: (place, share) })
 }
 

@@ -4,9 +4,11 @@
 //! is verified again when the trust store changes, when the answer's time is over, and every minute. A resumed
 //! TLS session brings the certificate of the first handshake, so it is judged in the same way.
 //!
-//! Only offices call so far. Terminals, proxies and operators have certificates that verify, and are answered
-//! `NOT_ALLOWED` until approvals and delegations exist.
+//! An office's certificate speaks for that office. A terminal's speaks for its office as far as the office's mandate lets it. A
+//! proxy's speaks for nobody by itself: each of its calls names the office that it is for, whose mandate it needs.
+//! Operators' certificates verify, and are answered `NOT_ALLOWED`.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,15 +16,18 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::error::CertError;
 use tasuki_certs::profile::Identity;
 use tasuki_certs::trust::{CurrentTrust, Purpose, TrustStore, VerifiedCertificate};
-use tasuki_proto::ids::identity_text;
+use tasuki_proto::ids::{ProxyNumber, identity_text};
+use tasuki_proto::mandate::{Role, Scope};
 use tasuki_proto::reason;
 
 use crate::clock::Clock;
 use crate::committer::Committer;
-use crate::committer::change::Change;
-use crate::directory::{Directory, Member};
-use crate::store::StoreError;
+use crate::committer::change::{Actor, Change, Mandating};
+use crate::directory::{self, Directory};
+use crate::mandates::Mandate;
+use crate::store::mandates::{Holder, ProxyKeyRow, ProxyState};
 use crate::store::offices::{KeyKind, KeyRow};
+use crate::store::{Store, StoreError};
 use crate::trust::Trust;
 
 /// An answer about a certificate is used for at most this long.
@@ -36,8 +41,9 @@ pub struct Peer {
 
 #[derive(Debug)]
 struct PeerState {
-    /// DER, its own certificate first.
+    /// DER, its own certificate first; empty: it showed none.
     chain: Vec<Vec<u8>>,
+    address: IpAddr,
     judged: Mutex<Option<Judged>>,
     /// Its certificate was handed to the directory, or need not be.
     key_known: AtomicBool,
@@ -51,10 +57,21 @@ struct Judged {
 }
 
 impl Peer {
-    /// From the certificates that the handshake brought.
-    pub fn new(chain: Vec<Vec<u8>>) -> Self {
-        let shared = PeerState { chain, judged: Mutex::new(None), key_known: AtomicBool::new(false) };
+    /// From the certificates that the handshake brought, and where the connection comes from.
+    pub fn new(chain: Vec<Vec<u8>>, address: IpAddr) -> Self {
+        let shared =
+            PeerState { chain, address, judged: Mutex::new(None), key_known: AtomicBool::new(false) };
         Self { shared: Arc::new(shared) }
+    }
+
+    /// It showed no certificate.
+    pub fn is_anonymous(&self) -> bool {
+        self.shared.chain.is_empty()
+    }
+
+    /// Where the connection comes from.
+    pub fn address(&self) -> IpAddr {
+        self.shared.address
     }
 
     /// The certificate as of now, from memory where that is as good.
@@ -82,15 +99,30 @@ impl Judged {
 /// Why a caller is turned away.
 #[derive(Debug, thiserror::Error)]
 pub enum Denied {
-    /// The connection brought none. The handshake asks for one, so this is a fault of the relay's own.
+    /// The connection brought none. It is served nothing that asks for a caller, so this is a fault of the relay's own.
     #[error("no client certificate")]
     NoCertificate,
     /// The certificate is not, or no longer, accepted.
     #[error("client certificate: {0}")]
     Certificate(CertError),
-    /// A terminal, a proxy or an operator.
-    #[error("the certificate is not an office's")]
+    /// An operator.
+    #[error("the certificate is nobody's who acts for offices")]
     NotAnOffice,
+    /// A proxy that does not say for which office it calls.
+    #[error("the call names no office")]
+    OfficeNotNamed,
+    /// A terminal or a proxy that the office does not let act, or not any more.
+    #[error("the office does not let it act")]
+    NoMandate,
+    /// Its mandate does not go so far.
+    #[error("its mandate does not go so far")]
+    Scope,
+    /// The relay does not know the proxy.
+    #[error("no such proxy")]
+    ProxyUnknown,
+    /// The proxy is suspended.
+    #[error("the proxy is suspended")]
+    ProxySuspended,
     /// The directory does not hold the office.
     #[error("the office is not in the directory")]
     Unknown,
@@ -112,24 +144,50 @@ impl Denied {
             Self::NoCertificate | Self::Unknown => reason::CALLER_UNKNOWN,
             Self::Certificate(error) => error.code(),
             Self::NotAnOffice | Self::NotItself => reason::NOT_ALLOWED,
+            Self::OfficeNotNamed => reason::OFFICE_NOT_NAMED,
+            Self::NoMandate => reason::MANDATE_MISSING,
+            Self::Scope => reason::MANDATE_SCOPE,
+            Self::ProxyUnknown => reason::PROXY_UNKNOWN,
+            Self::ProxySuspended => reason::PROXY_SUSPENDED,
             Self::Suspended => reason::CALLER_SUSPENDED,
             Self::Store(_) => reason::STORE_UNAVAILABLE,
         }
     }
 }
 
-/// A caller that may call.
+/// Who calls, for whom: what places are counted by. Two terminals of an office don't take each other's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// An office.
+    Office(OfficeNumber),
+    /// A terminal of an office: SHA-256 of its mandate.
+    Terminal(OfficeNumber, [u8; 32]),
+    /// A proxy, and the office that it acts for; none: it acts for itself.
+    Proxy(ProxyNumber, Option<OfficeNumber>),
+}
+
+/// A caller that may call, for one office.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// Its office.
+    /// The office that the call is for.
     pub office: OfficeNumber,
+    /// In which role.
+    pub role: Role,
+    /// Who, for whom.
+    pub who: Who,
     /// How events name it.
     pub name: String,
+    /// What lets it act, where it is not the office itself.
+    pub mandate: Option<Arc<Mandate>>,
+    /// `Head::directory` when its right was looked at.
+    pub generation: i64,
+    /// What the call is, at least.
+    scope: Scope,
     peer: Peer,
 }
 
 impl Caller {
-    /// The office that a request is about: the named one, which must be the caller's own, or the caller's.
+    /// The office that a request is about: the named one, which must be the one that the call is for, or that.
     ///
     /// # Errors
     /// [`Denied::NotItself`].
@@ -140,6 +198,44 @@ impl Caller {
             Err(Denied::NotItself)
         }
     }
+
+    /// Whether it may do something more.
+    ///
+    /// # Errors
+    /// [`Denied::Scope`].
+    pub fn may(&self, scope: Scope) -> Result<(), Denied> {
+        match &self.mandate {
+            Some(mandate) if !mandate.may(scope) => Err(Denied::Scope),
+            _ => Ok(()),
+        }
+    }
+
+    /// It, as who does something for its office.
+    pub fn actor(&self) -> Actor {
+        Actor::Office { office: self.office, name: self.name.clone(), mandate: self.mandate_digest() }
+    }
+
+    /// SHA-256 of what lets it act, where it is not the office itself.
+    pub fn mandate_digest(&self) -> Option<[u8; 32]> {
+        self.mandate.as_ref().map(|mandate| mandate.row.digest)
+    }
+
+    /// Its proxy's number, where it is one.
+    pub fn proxy(&self) -> Option<ProxyNumber> {
+        match self.role {
+            Role::Proxy { number } => Some(number),
+            Role::Office | Role::Terminal { .. } => None,
+        }
+    }
+}
+
+/// Somebody that takes part, and asks for what all may know.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Who.
+    pub who: Who,
+    /// The office that it belongs to or named; none: a proxy for itself.
+    pub office: Option<OfficeNumber>,
 }
 
 /// Judges callers.
@@ -148,46 +244,142 @@ pub struct Access {
     trust: Trust,
     directory: Arc<Directory>,
     committer: Committer,
+    store: Store,
     clock: Arc<dyn Clock>,
 }
 
 impl Access {
     /// Judges by this trust store and directory.
-    pub fn new(trust: Trust, directory: Arc<Directory>, committer: Committer, clock: Arc<dyn Clock>) -> Self {
-        Self { trust, directory, committer, clock }
+    pub fn new(
+        trust: Trust,
+        directory: Arc<Directory>,
+        committer: Committer,
+        store: Store,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { trust, directory, committer, store, clock }
     }
 
-    /// The caller behind a connection.
+    /// The caller behind a connection, for the office that it names; none: its own.
     ///
-    /// The first time that an office comes whose certificate allows encryption, the certificate is registered as
+    /// The first time that an office or a proxy comes whose certificate allows encryption, the certificate is registered as
     /// a key that parcels for it are sealed to.
     ///
     /// # Errors
     /// [`Denied`].
-    pub async fn caller(&self, peer: &Peer) -> Result<Caller, Denied> {
-        let (certificate, member) = self.judge(peer).await?;
-        let office = member.office.number;
-        self.offer_key(peer, &certificate, &member).await;
-        Ok(Caller { office, name: identity_text(&certificate.identity), peer: peer.clone() })
+    pub async fn caller(
+        &self,
+        peer: &Peer,
+        named: Option<OfficeNumber>,
+        scope: Scope,
+    ) -> Result<Caller, Denied> {
+        let certificate = peer.certificate(&self.trust.current(), self.clock.now_us())?;
+        let (office, role) = match &certificate.identity {
+            Identity::Office { number } => (own(number, named)?, Role::Office),
+            Identity::Terminal { office, name } => {
+                (own(office, named)?, Role::Terminal { name: name.clone() })
+            }
+            Identity::Proxy { number } => {
+                let number = number.parse().map_err(|_| Denied::ProxyUnknown)?;
+                self.proxy(peer, &certificate, number).await?;
+                (named.ok_or(Denied::OfficeNotNamed)?, Role::Proxy { number })
+            }
+            Identity::Operator { .. } => return Err(Denied::NotAnOffice),
+        };
+        let found = |member: &directory::Member| holds(member, &role, &certificate.fingerprint).cloned();
+        let good =
+            |member: &directory::Member| member.active() && (role == Role::Office || found(member).is_some());
+        let member = self.directory.member_checked(office, good).await?.ok_or(Denied::Unknown)?;
+        if !member.active() {
+            return Err(Denied::Suspended);
+        }
+        let mandate = match role {
+            Role::Office => {
+                self.offer_key(peer, &certificate, &member).await;
+                None
+            }
+            Role::Terminal { .. } | Role::Proxy { .. } => Some(found(&member).ok_or(Denied::NoMandate)?),
+        };
+        let who = match (&role, &mandate) {
+            (Role::Proxy { number }, _) => Who::Proxy(*number, Some(office)),
+            (Role::Terminal { .. }, Some(mandate)) => Who::Terminal(office, mandate.row.digest),
+            (Role::Office | Role::Terminal { .. }, _) => Who::Office(office),
+        };
+        let caller = Caller {
+            office,
+            role,
+            who,
+            name: identity_text(&certificate.identity),
+            mandate,
+            generation: member.generation,
+            scope,
+            peer: peer.clone(),
+        };
+        caller.may(scope)?;
+        self.note_use(&caller);
+        Ok(caller)
     }
 
-    /// Asks again, for calls that last: certificate, standing.
+    /// Whoever takes part: for what all may know. An office that is named is looked at like any caller's.
     ///
     /// # Errors
     /// [`Denied`].
-    pub async fn still(&self, caller: &Caller) -> Result<(), Denied> {
-        self.judge(&caller.peer).await.map(|_| ())
-    }
-
-    async fn judge(&self, peer: &Peer) -> Result<(Arc<VerifiedCertificate>, Arc<Member>), Denied> {
+    pub async fn member(&self, peer: &Peer, named: Option<OfficeNumber>) -> Result<Member, Denied> {
         let certificate = peer.certificate(&self.trust.current(), self.clock.now_us())?;
-        let Identity::Office { number } = &certificate.identity else { return Err(Denied::NotAnOffice) };
-        let office = number.parse().map_err(|_| Denied::Unknown)?;
-        let member = self.directory.member_checked(office, Member::active).await?.ok_or(Denied::Unknown)?;
-        if member.active() { Ok((certificate, member)) } else { Err(Denied::Suspended) }
+        if let (Identity::Proxy { number }, None) = (&certificate.identity, named) {
+            let number = number.parse().map_err(|_| Denied::ProxyUnknown)?;
+            self.proxy(peer, &certificate, number).await?;
+            return Ok(Member { who: Who::Proxy(number, None), office: None });
+        }
+        let caller = self.caller(peer, named, Scope::ReadStatus).await?;
+        Ok(Member { who: caller.who, office: Some(caller.office) })
     }
 
-    async fn offer_key(&self, peer: &Peer, certificate: &VerifiedCertificate, member: &Member) {
+    /// Asks again, for calls that last: certificate, standing, mandate. Returns the caller as it is now.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn still(&self, caller: &Caller) -> Result<Caller, Denied> {
+        self.caller(&caller.peer, Some(caller.office), caller.scope).await
+    }
+
+    /// A proxy that takes part.
+    async fn proxy(
+        &self,
+        peer: &Peer,
+        certificate: &VerifiedCertificate,
+        number: ProxyNumber,
+    ) -> Result<(), Denied> {
+        let proxy = self.directory.proxy_checked(number).await?.ok_or(Denied::ProxyUnknown)?;
+        if proxy.state != ProxyState::Active {
+            return Err(Denied::ProxySuspended);
+        }
+        if certificate.may_encrypt && !peer.shared.key_known.load(Ordering::Relaxed) {
+            let key = ProxyKeyRow {
+                proxy: number,
+                key: certificate.der.clone(),
+                fingerprint: certificate.fingerprint,
+                not_after_us: certificate.not_after_us,
+                registered_us: 0,
+            };
+            self.register(peer, Change::Mandate(Box::new(Mandating::RegisterProxyKey(key)))).await;
+        }
+        Ok(())
+    }
+
+    /// Remembers that a mandate was used, beside the call.
+    fn note_use(&self, caller: &Caller) {
+        let now_us = self.clock.now_us();
+        let Some(mandate) = caller.mandate.as_ref().filter(|mandate| mandate.used(now_us)) else { return };
+        let (store, digest) = (self.store.clone(), mandate.row.digest);
+        tokio::spawn(async move {
+            if let Err(error) = store.touch_mandate(&digest, now_us).await {
+                tracing::warn!(%error, "the use of a mandate can't be noted");
+            }
+        });
+    }
+
+    async fn offer_key(&self, peer: &Peer, certificate: &VerifiedCertificate, member: &directory::Member) {
         let known = &peer.shared.key_known;
         let registered = |key: &KeyRow| key.fingerprint == certificate.fingerprint;
         if !certificate.may_encrypt || known.load(Ordering::Relaxed) || member.keys.iter().any(registered) {
@@ -202,7 +394,13 @@ impl Access {
             not_after_us: certificate.not_after_us,
             registered_us: 0,
         };
-        match self.committer.submit(Change::RegisterKey(Box::new(row))).await {
+        self.register(peer, Change::RegisterKey(Box::new(row))).await;
+    }
+
+    /// Has a key registered, once for each connection.
+    async fn register(&self, peer: &Peer, change: Change) {
+        let known = &peer.shared.key_known;
+        match self.committer.submit(change).await {
             Ok(_) => known.store(true, Ordering::Relaxed),
             // The next call tries again.
             Err(refused) => tracing::warn!(reason = refused.code(), "a key can't be registered"),
@@ -211,4 +409,22 @@ impl Access {
             tracing::warn!(%error, "the directory's generation can't be read");
         }
     }
+}
+
+/// The own office of a certificate: a call that names another is for somebody else.
+fn own(number: &str, named: Option<OfficeNumber>) -> Result<OfficeNumber, Denied> {
+    let office = number.parse().map_err(|_| Denied::Unknown)?;
+    if named.is_some_and(|named| named != office) { Err(Denied::NotItself) } else { Ok(office) }
+}
+
+/// The mandate that lets somebody act for an office.
+fn holds<'m>(member: &'m directory::Member, role: &Role, fingerprint: &[u8; 32]) -> Option<&'m Arc<Mandate>> {
+    member.mandates.iter().find(|mandate| match (&mandate.row.holder, role) {
+        (Holder::Proxy(one), Role::Proxy { number }) => one == number,
+        // A terminal's name is not enough: the certificate must be the one that its invitation led to.
+        (Holder::Terminal(one), Role::Terminal { name }) => {
+            one == name && mandate.row.fingerprint == *fingerprint
+        }
+        _ => false,
+    })
 }

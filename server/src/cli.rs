@@ -11,6 +11,7 @@ use crate::commands::alerts::Alerts;
 use crate::commands::lang::Lang;
 use crate::commands::operate::{Mode, Notice, Stop};
 use crate::commands::overdue::Overdue;
+use crate::commands::proxy::Proxy;
 use crate::commands::retention::Retention;
 use crate::commands::stats::Stats;
 use crate::trial_ca::Reason;
@@ -60,6 +61,9 @@ pub(crate) enum Command {
     /// The directory of offices
     #[command(subcommand)]
     Office(Office),
+    /// Transmission proxies, and the offices that they act for
+    #[command(subcommand)]
+    Proxy(Proxy),
     /// Certificates of the trial CA
     #[command(subcommand)]
     Cert(Cert),

@@ -1,4 +1,4 @@
-//! Who takes part, from memory: an office's standing, its name, and the keys that parcels are sealed to.
+//! Who takes part, from memory: an office's standing, its name, the keys that parcels are sealed to, and who may act for it.
 //!
 //! Entries are forgotten when `Head::directory` moves (an office or a key changed, by whichever process), when
 //! the trust store changes, and when one of their keys ends. A key of the directory is used only while its
@@ -14,10 +14,13 @@ use tasuki_certs::profile::Identity;
 use tasuki_certs::recipient::Recipient;
 use tasuki_certs::signature_error::SignatureError;
 use tasuki_certs::trust::{CurrentTrust, Purpose, TrustStore};
+use tasuki_proto::ids::ProxyNumber;
 use tokio::sync::watch;
 
 use crate::cache::Generations;
 use crate::clock::Clock;
+use crate::mandates::{Loaded, Mandate, MandateKey};
+use crate::store::mandates::{ProxyRow, ProxyState};
 use crate::store::offices::{KeyKind, KeyRow, MAX_KEYS_USED, OfficeRow, OfficeState};
 use crate::store::{Store, StoreError};
 use crate::trust::Trust;
@@ -32,7 +35,11 @@ pub struct Member {
     pub office: OfficeRow,
     /// Keys that can be used now, oldest first.
     pub keys: Vec<KeyRow>,
-    /// The same keys, ready for sealing.
+    /// Who else may act for it now.
+    pub mandates: Vec<Arc<Mandate>>,
+    /// Keys of those of them that may receive.
+    pub mandate_keys: Vec<MandateKey>,
+    /// All these keys, ready for sealing.
     pub recipients: Vec<Recipient>,
     /// `Head::directory` when this was read.
     pub generation: i64,
@@ -44,6 +51,11 @@ impl Member {
     /// Takes part.
     pub fn active(&self) -> bool {
         self.office.state == OfficeState::Active
+    }
+
+    /// A mandate that can be used now, by its digest.
+    pub fn mandate(&self, digest: &[u8; 32]) -> Option<&Arc<Mandate>> {
+        self.mandates.iter().find(|mandate| mandate.row.digest == *digest)
     }
 }
 
@@ -62,7 +74,18 @@ struct Cache {
     generation: i64,
     trust: Arc<TrustStore>,
     entries: Generations<OfficeNumber, Option<Arc<Member>>>,
+    proxies: Generations<ProxyNumber, Option<Arc<ProxyRow>>>,
 }
+
+impl Cache {
+    fn clear(&mut self) {
+        self.entries.clear();
+        self.proxies.clear();
+    }
+}
+
+/// Proxies that are remembered: a country has a few hundred.
+const KNOWN_PROXIES: usize = 2_000;
 
 impl Directory {
     /// A directory that remembers at most `known_offices`.
@@ -73,7 +96,12 @@ impl Directory {
         clock: Arc<dyn Clock>,
         known_offices: usize,
     ) -> Self {
-        let cache = Cache { generation: 0, trust: trust.current(), entries: Generations::new(known_offices) };
+        let cache = Cache {
+            generation: 0,
+            trust: trust.current(),
+            entries: Generations::new(known_offices),
+            proxies: Generations::new(KNOWN_PROXIES),
+        };
         Self { store, trust, verifier, clock, cache: Mutex::new(cache) }
     }
 
@@ -96,16 +124,26 @@ impl Directory {
         };
         let now_us = self.clock.now_us();
         let keys = self.store.office_keys(office, now_us).await?;
+        let mandates = Loaded::read(&self.store, office, now_us).await?;
         let (verifier, snapshot) = (Arc::clone(&self.verifier), Arc::clone(&trust));
         // Certificates are verified: that is no work for the threads that serve the network.
-        let usable = tokio::task::spawn_blocking(move || usable_keys(keys, &verifier, &snapshot, now_us));
-        let Ok(usable) = usable.await else { return Err(StoreError::from(sqlx::Error::WorkerCrashed)) };
+        let judged = tokio::task::spawn_blocking(move || {
+            let keys = usable_keys(keys, &verifier, &snapshot, now_us);
+            (keys, mandates.judge(&verifier, &snapshot, now_us))
+        });
+        let Ok((usable, mandates)) = judged.await else {
+            return Err(StoreError::from(sqlx::Error::WorkerCrashed));
+        };
+        let mut recipients = usable.recipients;
+        recipients.extend(mandates.keys.iter().map(|key| key.recipient.clone()));
         let member = Arc::new(Member {
             office: row,
             keys: usable.rows,
-            recipients: usable.recipients,
+            mandates: mandates.mandates.into_iter().map(Arc::new).collect(),
+            mandate_keys: mandates.keys,
+            recipients,
             generation,
-            valid_until_us: usable.until_us,
+            valid_until_us: usable.until_us.min(mandates.until_us),
         });
         self.remember(office, Some(Arc::clone(&member)), generation, &trust);
         Ok(Some(member))
@@ -137,6 +175,37 @@ impl Directory {
         Ok(self.member(office).await?.map(|m| m.office.name.clone()).unwrap_or_default())
     }
 
+    /// A proxy; `None` if there is none of this number.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn proxy(&self, number: ProxyNumber) -> Result<Option<Arc<ProxyRow>>, StoreError> {
+        if let Some(known) = self.cache().proxies.get(&number) {
+            return Ok(known);
+        }
+        let generation = self.refresh().await?;
+        let row = self.store.proxy(number).await?.map(Arc::new);
+        let mut cache = self.cache();
+        // What changed meanwhile was not read.
+        if cache.generation == generation {
+            cache.proxies.put(number, row.clone());
+        }
+        Ok(row)
+    }
+
+    /// A proxy that takes part. Where what is remembered says otherwise, the database is asked first.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn proxy_checked(&self, number: ProxyNumber) -> Result<Option<Arc<ProxyRow>>, StoreError> {
+        let known = self.proxy(number).await?;
+        if known.as_ref().is_some_and(|proxy| proxy.state == ProxyState::Active) {
+            return Ok(known);
+        }
+        self.refresh().await?;
+        self.proxy(number).await
+    }
+
     /// Looks whether the directory changed, and forgets what is known of it if so. Returns its generation.
     ///
     /// # Errors
@@ -146,7 +215,7 @@ impl Directory {
         let mut cache = self.cache();
         if cache.generation < generation {
             cache.generation = generation;
-            cache.entries.clear();
+            cache.clear();
         }
         Ok(cache.generation)
     }
@@ -165,7 +234,7 @@ impl Directory {
         let mut cache = self.cache();
         if !Arc::ptr_eq(&cache.trust, trust) {
             cache.trust = Arc::clone(trust);
-            cache.entries.clear();
+            cache.clear();
         }
         match cache.entries.get(&office) {
             Some(Some(member)) if self.clock.now_us() <= member.valid_until_us => Known::Member(member),

@@ -1,17 +1,19 @@
 //! A running relay: everything wired together, served until told to stop, and drained.
 
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tasuki_careplan::policy::CheckPolicy;
 use tasuki_certs::cms_verify::SignatureVerifier;
-use tasuki_certs::tls::{self, ServerCertificate, TlsError};
+use tasuki_certs::tls::{self, Anonymous, ServerCertificate, TlsError};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use tokio_stream::wrappers::ReceiverStream;
 
-use crate::accept;
+use crate::accept::{self, Connection};
 use crate::access::Access;
 use crate::alerts::Watchman;
 use crate::boot::{Boot, BootError};
@@ -20,6 +22,7 @@ use crate::committer::{Fatal, Started};
 use crate::config::{Config, ConfigError};
 use crate::counts::RejectedCounts;
 use crate::directory::Directory;
+use crate::enrolments::Enrolments;
 use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
 use crate::mail::Mails;
@@ -44,6 +47,10 @@ const PING_PATIENCE: Duration = Duration::from_secs(20);
 /// relay's memory for a peer that fills its windows.
 const STREAM_WINDOW: u32 = 1024 * 1024;
 const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
+
+/// Calls and time of a connection without a client certificate: enrolling takes two calls of a second.
+const ANONYMOUS_CALLS: u32 = 4;
+const ANONYMOUS_AGE: Duration = Duration::from_secs(30);
 
 /// Bytes of a request's headers. Ours have about 300.
 const MAX_HEADERS: u32 = 16 * 1024;
@@ -126,6 +133,7 @@ impl Relay {
         let Boot { store, started, clock } = boot;
         let Started { committer, ledger, running, .. } = started;
         let trial_ca = config.trial_ca.clone().map(TrialCaFiles::open).filter(TrialCaFiles::can_issue);
+        let anonymous = if trial_ca.is_some() { Anonymous::Admitted } else { Anonymous::Refused };
         if let Some(ca) = &trial_ca
             && let Err(error) = ca.refresh(clock.now_us())
         {
@@ -134,7 +142,7 @@ impl Relay {
         let trust = Trust::load(&config.trust)?;
         trust.refresh(&store).await.map_err(BootError::from)?;
         let certificate = Follower::load(&config.server)?;
-        let tls = acceptor(&certificate.certificate(), &trust, &clock)?;
+        let tls = acceptor(&certificate.certificate(), &trust, &clock, anonymous)?;
         let verifier = Arc::new(SignatureVerifier::with_capacity(trust.clone(), config.trust.known_signers));
         let directory = Arc::new(Directory::new(
             store.clone(),
@@ -154,13 +162,21 @@ impl Relay {
             config,
         );
         let intake = Arc::new(intake.checking_by(checks));
-        let access =
-            Access::new(trust.clone(), Arc::clone(&directory), committer.clone(), Arc::clone(&clock));
+        let access = Access::new(
+            trust.clone(),
+            Arc::clone(&directory),
+            committer.clone(),
+            store.clone(),
+            Arc::clone(&clock),
+        );
+        let trial_ca = trial_ca.map(Arc::new);
+        let enrolments =
+            Enrolments::new(trial_ca.clone(), trust.clone(), Arc::clone(&verifier), Arc::clone(&clock));
         let (shutdown, stopping) = Shutdown::new();
         let keeper = Keeper {
             trust: trust.clone(),
             store: store.clone(),
-            trial_ca: trial_ca.map(Arc::new),
+            trial_ca,
             clock: Arc::clone(&clock),
             every: Duration::from_secs(u64::from(config.trust.reload_every_s)),
         };
@@ -201,6 +217,7 @@ impl Relay {
             witnesses: Witnesses::parse(&config.witnesses.keys).unwrap_or_default(),
             limits: config.limits.clone(),
             places: Places::new(&config.limits),
+            enrolments,
             stopping,
         });
         Ok(Self { context, keeper, certificate, tls, shutdown, running })
@@ -264,7 +281,8 @@ impl Relay {
             .http2_max_header_list_size(MAX_HEADERS)
             .add_routes(rpc::routes(&context)?)
             .add_service(health_service)
-            .serve_with_incoming_shutdown(connections, async move { told.wait().await });
+            .serve_with_incoming_shutdown(connections.known, async move { told.wait().await });
+        let anonymous = tokio::spawn(serve_anonymous(Arc::clone(&context), connections.anonymous));
         tracing::info!(address = %bound, version = env!("CARGO_PKG_VERSION"), "listening");
         listening(bound);
 
@@ -291,6 +309,7 @@ impl Relay {
         for task in background {
             task.abort();
         }
+        anonymous.abort();
         let (store, rejected, refusals) =
             (context.store.clone(), Arc::clone(&context.rejected), Arc::clone(&context.refusals));
         drop(context);
@@ -311,10 +330,29 @@ impl Relay {
     }
 }
 
+/// Serves who has no certificate yet.
+async fn serve_anonymous(context: Arc<Context>, connections: ReceiverStream<io::Result<Connection>>) {
+    let mut stopping = context.stopping.clone();
+    let routes = rpc::anonymous_routes(&context);
+    drop(context);
+    let served = tonic::transport::Server::builder()
+        .max_concurrent_streams(ANONYMOUS_CALLS)
+        .max_connection_age(ANONYMOUS_AGE)
+        .max_connection_age_grace(ANONYMOUS_AGE)
+        .http2_max_header_list_size(MAX_HEADERS)
+        .timeout(ANONYMOUS_AGE)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(connections, async move { stopping.wait().await });
+    if let Err(error) = served.await {
+        tracing::warn!(%error, "serving enrolments failed");
+    }
+}
+
 fn acceptor(
     certificate: &ServerCertificate,
     trust: &Trust,
     clock: &Arc<dyn Clock>,
+    anonymous: Anonymous,
 ) -> Result<TlsAcceptor, TlsError> {
     let clock = Arc::clone(clock);
     let tls = tls::server_config(
@@ -325,6 +363,7 @@ fn acceptor(
             ::metrics::counter!("tasuki_handshakes_refused_total", "reason" => error.code()).increment(1);
             tracing::info!(reason = error.code(), "a client certificate was refused");
         }),
+        anonymous,
     )?;
     Ok(TlsAcceptor::from(Arc::new(tls)))
 }

@@ -9,7 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tasuki_certs::trial_ca::{Issued, Revocation, RevocationReason, TrialCa, TrialCaError};
+use tasuki_certs::trial_ca::{Revocation, RevocationReason, TrialCa, TrialCaError};
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
 use tasuki_proto::time;
@@ -190,17 +190,23 @@ impl TrialCaFiles {
         i64::from(self.config.certificate_days) * DAY_US
     }
 
-    /// Registers a certificate that was issued. Do it before handing the certificate out: what is not here
+    /// Registers a certificate (DER) that was issued, by the holder's number. Do it before handing the certificate out: what is not here
     /// can't be revoked.
     ///
     /// # Errors
     /// If the register can't be written.
-    pub fn register(&self, number: &str, issued: &Issued, now_us: i64) -> Result<IssuedEntry, CaError> {
+    pub fn register(
+        &self,
+        number: &str,
+        certificate: &[u8],
+        serial: &[u8],
+        now_us: i64,
+    ) -> Result<IssuedEntry, CaError> {
         let _lock = self.lock()?;
         let entry = IssuedEntry {
             number: number.to_owned(),
-            fingerprint: hex(&sha256(&issued.cert_der)),
-            serial: hex(&issued.serial),
+            fingerprint: hex(&sha256(certificate)),
+            serial: hex(serial),
             issued_at: time::format_us(now_us),
         };
         issued::add(&self.path(ISSUED), &entry)?;

@@ -11,7 +11,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
 
-use super::OnRefusal;
+use super::{Anonymous, OnRefusal};
 use crate::certificate::SECOND_US;
 use crate::error::CertError;
 use crate::trust::{CurrentTrust, Purpose};
@@ -20,6 +20,7 @@ use crate::trust::{CurrentTrust, Purpose};
 pub(super) struct ClientVerifier {
     trust: Arc<dyn CurrentTrust>,
     on_refusal: OnRefusal,
+    anonymous: Anonymous,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -27,9 +28,10 @@ impl ClientVerifier {
     pub(super) fn new(
         trust: Arc<dyn CurrentTrust>,
         on_refusal: OnRefusal,
+        anonymous: Anonymous,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Self {
-        Self { trust, on_refusal, algorithms }
+        Self { trust, on_refusal, anonymous, algorithms }
     }
 }
 
@@ -37,6 +39,10 @@ impl ClientCertVerifier for ClientVerifier {
     /// None: the anchors may change while this configuration is in use, and a client has one certificate to offer.
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.anonymous == Anonymous::Refused
     }
 
     fn verify_client_cert(

@@ -21,6 +21,17 @@ pub struct Issued {
     pub serial: Vec<u8>,
 }
 
+/// A certificate for a key that stays where it was made.
+#[derive(Clone, Debug)]
+pub struct Certified {
+    /// The certificate, DER.
+    pub cert_der: Vec<u8>,
+    /// The CA certificates above it, DER, the root last.
+    pub chain: Vec<Vec<u8>>,
+    /// The serial number, big-endian, without leading zeros.
+    pub serial: Vec<u8>,
+}
+
 impl Issued {
     /// A PKCS#12 file (AES-256, PBKDF2 with SHA-256) with key, certificate and chain.
     pub fn to_pkcs12(&self, password: &str) -> Result<Vec<u8>, TrialCaError> {

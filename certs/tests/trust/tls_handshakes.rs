@@ -8,7 +8,7 @@ use rustls::{
 };
 use tasuki_certs::error::{CertError, Position};
 use tasuki_certs::identity::KeyIdentity;
-use tasuki_certs::tls::{Clock, ServerCertificate, client_config, server_config};
+use tasuki_certs::tls::{Anonymous, Clock, ServerCertificate, client_config, server_config};
 use tasuki_certs::trial_ca::{IssueOptions, Issued, Revocation, RevocationReason, TrialCa};
 use tasuki_certs::trust::{TrustMaterial, TrustStore};
 
@@ -45,8 +45,8 @@ pub(crate) fn relay_config(trust: TrustMaterial) -> (ServerConfig, Vec<u8>, Arc<
     let log = Arc::clone(&refused);
     let on_refusal = Arc::new(move |error: &CertError| log.lock().expect("not poisoned").push(error.clone()));
     let server = ServerCertificate::new(&server).expect("the key can be used");
-    let config =
-        server_config(&server, Arc::new(store), clock(), on_refusal).expect("the configuration is good");
+    let config = server_config(&server, Arc::new(store), clock(), on_refusal, Anonymous::Refused)
+        .expect("the configuration is good");
     (config, relay_ca, refused)
 }
 

@@ -12,7 +12,7 @@ use rustls::{
 };
 use tasuki_certs::error::{CertError, Position};
 use tasuki_certs::identity::KeyIdentity;
-use tasuki_certs::tls::{CIPHER_SUITES, ServerCertificate, client_config, server_config};
+use tasuki_certs::tls::{Anonymous, CIPHER_SUITES, ServerCertificate, client_config, server_config};
 use tasuki_certs::trial_ca::{Revocation, RevocationReason};
 use tasuki_certs::trust::{CurrentTrust, TrustMaterial, TrustStore};
 
@@ -115,7 +115,9 @@ fn a_revocation_takes_effect_at_the_next_handshake() {
     let on_refusal =
         Arc::new(move |error: &CertError| *log.lock().expect("not poisoned") = Some(error.clone()));
     let server = ServerCertificate::new(&server).expect("the key can be used");
-    let server = Arc::new(server_config(&server, Arc::new(trust), clock(), on_refusal).expect("good"));
+    let server = Arc::new(
+        server_config(&server, Arc::new(trust), clock(), on_refusal, Anonymous::Refused).expect("good"),
+    );
     let suites = CIPHER_SUITES.into_iter().filter(|suite| suite.tls13().is_some()).collect();
     let client = Arc::new(ordinary_client(&relay_ca, &identity(&issued), suites));
     assert_eq!(shake_hands(&client, &server, "localhost").server_error, None);

@@ -5,6 +5,7 @@
 //! | commands and flags | [`crate::cli`] |
 //! | making a relay's folder | [`init`] |
 //! | the directory of offices, its CSV file | [`office`], [`office_csv`] |
+//! | proxies, and for whom they act | [`proxy`] |
 //! | the trial CA's certificates | [`cert`] |
 //! | `log verify` | [`log_verify`] |
 //! | `doctor` | [`doctor`] |
@@ -35,6 +36,7 @@ pub(crate) mod operate;
 pub(crate) mod output;
 pub(crate) mod overdue;
 mod progress;
+pub(crate) mod proxy;
 pub(crate) mod retention;
 mod revocation;
 mod serve;
@@ -102,6 +104,7 @@ async fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Init(arguments) => init::run(arguments, out, SystemClock.now_us()).await,
         Command::Serve => serve::run(&config, out).await,
         Command::Office(command) => office::run(command, &config, out).await,
+        Command::Proxy(command) => proxy::run(command, &config, out).await,
         Command::Cert(command) => cert::run(command, &config, out).await,
         Command::Log(Log::Verify) => log_verify::run(&config, out).await,
         Command::Doctor => doctor::run(&config, out).await,

@@ -183,7 +183,7 @@ pub(super) async fn fetch(boot: &Boot, key: ParcelKey) -> Done {
 }
 
 fn by_receiver(key: ParcelKey, act: Act, signed: Option<Signed>) -> Change {
-    let by = Actor::Office { office: office(RECEIVER), name: format!("office:{RECEIVER}") };
+    let by = Actor::Office { office: office(RECEIVER), name: format!("office:{RECEIVER}"), mandate: None };
     Change::Act(Box::new(Doing { key, act, by, signed }))
 }
 

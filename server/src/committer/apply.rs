@@ -83,6 +83,7 @@ impl Draft<'_> {
                 Change::PutOffices(rows) => offices.extend(rows.iter().map(|o| o.number)),
                 Change::SetOfficeState { office, .. } => offices.push(*office),
                 Change::RegisterKey(key) => offices.push(key.office),
+                Change::Mandate(mandating) => offices.extend(mandating.office()),
                 Change::Notice(notice) => offices.extend(&notice.to),
                 Change::Audit { office, .. } => offices.extend(*office),
             }
@@ -102,6 +103,7 @@ impl Draft<'_> {
                 self.set_office_state(tx, *office, *state, reason).await
             }
             Change::RegisterKey(key) => self.register_key(tx, key).await,
+            Change::Mandate(mandating) => self.mandate(tx, mandating).await,
             Change::Notice(notice) => self.notice(tx, notice).await,
             Change::Audit { kind, lines, office, setting } => {
                 if let Some((name, value)) = setting {

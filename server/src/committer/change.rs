@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::ids::{ParcelId, ParcelKey, ProxyNumber};
 use tasuki_proto::lifecycle::Act;
 use tasuki_proto::log::Checkpoint;
 use tasuki_proto::reason;
@@ -11,6 +11,7 @@ use tasuki_proto::statement::{Request, Word};
 
 use crate::store::archive::Archived;
 use crate::store::leaves::Position;
+use crate::store::mandates::{MandateRow, ProxyKeyRow, ProxyRow};
 use crate::store::offices::{KeyRow, OfficeRow, OfficeState};
 use crate::store::parcels::{FileRow, ParcelRow};
 
@@ -36,6 +37,8 @@ pub enum Change {
     },
     /// A key that parcels for an office are sealed to from now on.
     RegisterKey(Box<KeyRow>),
+    /// Who else may act for an office, and the proxies.
+    Mandate(Box<Mandating>),
     /// A notice of the operator (お知らせ).
     Notice(Box<Notice>),
     /// An event of the operator's own, for auditors: kind and lines. It may concern one office.
@@ -49,6 +52,48 @@ pub enum Change {
         /// A setting that changes with it: name and value.
         setting: Option<(&'static str, String)>,
     },
+}
+
+/// What is done to mandates and proxies.
+#[derive(Debug)]
+pub enum Mandating {
+    /// An office lets somebody act: a proxy, or a terminal that is invited. For a proxy it takes the place of the one before.
+    Give {
+        /// The mandate.
+        row: MandateRow,
+        /// Who gives it, as events name it.
+        by: String,
+        /// The office's signed word; absent where the operator registers it.
+        paper: Option<Paper>,
+    },
+    /// A mandate is over.
+    End {
+        /// Whose.
+        office: OfficeNumber,
+        /// Which: SHA-256 of its statement.
+        digest: [u8; 32],
+        /// Who ends it, as events name it.
+        by: String,
+        /// The office's signed word; absent where the operator ends it.
+        paper: Option<Paper>,
+    },
+    /// A terminal takes its invitation up: the row with certificate, enrolment and end.
+    Enrol(MandateRow),
+    /// A proxy, new or changed.
+    PutProxy(ProxyRow),
+    /// A proxy's key.
+    RegisterProxyKey(ProxyKeyRow),
+}
+
+impl Mandating {
+    /// The office whose mandate it is.
+    pub fn office(&self) -> Option<OfficeNumber> {
+        match self {
+            Self::Give { row, .. } | Self::Enrol(row) => Some(row.office),
+            Self::End { office, .. } => Some(*office),
+            Self::PutProxy(_) | Self::RegisterProxyKey(_) => None,
+        }
+    }
 }
 
 /// Something that the operator tells offices.
@@ -89,11 +134,15 @@ pub struct Delivery {
     pub signer: [u8; 32],
     /// Who transmitted it, as events name it.
     pub transmitter: String,
+    /// What lets the signer sign, and the transmitter transmit: mandates of the sender, each once.
+    pub mandates: Vec<[u8; 32]>,
+    /// The proxy through which it was sent.
+    pub proxy: Option<ProxyNumber>,
     /// SHA-256 of the CRLs that the signer's chain was checked against.
     pub crls: Vec<[u8; 32]>,
     /// Certificates and CRLs that may not be archived yet; empty if the signer is known.
     pub archive: Arc<Vec<Archived>>,
-    /// `Head::directory` when the receiver's standing and keys were read.
+    /// `Head::directory` when the receiver's standing and keys, and the sender's mandates, were read.
     pub directory: i64,
     /// It is held at first: when it is to be released, Unix microseconds; 0: when its sender says so.
     pub hold: Option<i64>,
@@ -123,6 +172,8 @@ pub enum Actor {
         office: OfficeNumber,
         /// Who acts, as events name it; see `tasuki_proto::ids::identity_text`.
         name: String,
+        /// What lets them act for the office, where they are not the office itself.
+        mandate: Option<[u8; 32]>,
     },
     /// The relay, when a time has come.
     Relay,
@@ -134,6 +185,14 @@ impl Actor {
         match self {
             Self::Office { name, .. } => name,
             Self::Relay => "relay",
+        }
+    }
+
+    /// What lets them act for the office, where they are not the office itself.
+    pub fn mandate(&self) -> Option<&[u8; 32]> {
+        match self {
+            Self::Office { mandate, .. } => mandate.as_ref(),
+            Self::Relay => None,
         }
     }
 }
@@ -171,6 +230,8 @@ pub struct Asking {
     pub request: Request,
     /// Who signed, as events name it.
     pub by: String,
+    /// What lets them sign for the office, where they are not the office itself.
+    pub mandate: Option<[u8; 32]>,
     /// Who signed, and over which bytes.
     pub paper: Paper,
 }

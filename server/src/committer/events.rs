@@ -163,6 +163,13 @@ pub(super) fn accepted(event: &mut Event, delivery: &Delivery) {
     event.lines.add("size", &delivery.container_size.to_string());
     event.lines.add("signer", &digest_text(&delivery.signer));
     event.lines.add("transmitter", &delivery.transmitter);
+    if let Some(proxy) = &delivery.proxy {
+        event.lines.add("proxy", proxy.as_str());
+    }
+    // The signer's first; where another transmitted, that one's as well.
+    for (key, mandate) in ["mandate", "transmitter-mandate"].into_iter().zip(&delivery.mandates) {
+        event.lines.add(key, &digest_text(mandate));
+    }
     for crl in &delivery.crls {
         event.lines.add("crl", &digest_text(crl));
     }
@@ -191,6 +198,11 @@ pub(super) fn done(event: &mut Event, parcel: &ParcelRow, doing: &Doing) {
         event.set_parcel(&parcel.key, parcel.recipient, &parcel.digest);
     }
     event.lines.add("by", doing.by.name());
+    if let Some(mandate) = doing.by.mandate() {
+        // The release's event names what let the parcel's own signer sign as well.
+        let key = if doing.act == Act::Release { "statement-mandate" } else { "mandate" };
+        event.lines.add(key, &digest_text(mandate));
+    }
     if doing.act == Act::CallOverdue {
         event.lines.add("since", &time::format_us(parcel.delivered_us()));
     }
@@ -216,6 +228,9 @@ pub(super) fn asked(event: &mut Event, asking: &Asking) {
     event.lines.add("to", request.to.as_str());
     event.lines.add("document", &request.document);
     event.lines.add("by", &asking.by);
+    if let Some(mandate) = &asking.mandate {
+        event.lines.add("mandate", &digest_text(mandate));
+    }
     event.lines.add("signer", &digest_text(&asking.paper.signer));
     event.lines.add("statement", &digest_text(&sha256(&asking.paper.cms)));
     if let Some(text) = &request.text {

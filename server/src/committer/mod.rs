@@ -9,6 +9,7 @@ mod apply;
 mod batch;
 pub mod change;
 mod events;
+mod mandates;
 mod parcels;
 mod recover;
 pub mod start;

@@ -34,6 +34,9 @@ impl Draft<'_> {
                     return Ok(Err(Refused::Because(reason::RECIPIENT_NOT_READY)));
                 }
             }
+            if !self.hold(tx, delivery.key.sender, &delivery.mandates).await? {
+                return Ok(Err(Refused::Because(reason::MANDATE_ENDED)));
+            }
         }
         if let Some(older) = delivery.supersedes {
             let older = ParcelKey { sender: delivery.key.sender, id: older };
@@ -78,6 +81,7 @@ impl Draft<'_> {
                 held: delivery.hold.is_some(),
                 release_us: delivery.hold.unwrap_or(0),
                 supersedes: delivery.supersedes,
+                proxy: delivery.proxy,
                 ..Marks::default()
             },
         };
@@ -92,6 +96,11 @@ impl Draft<'_> {
             return Ok(Err(Refused::NotFound));
         };
         let Some(party) = party(&row, &doing.by) else { return Ok(Err(Refused::NotFound)) };
+        if let Actor::Office { office, mandate: Some(mandate), .. } = &doing.by
+            && !self.hold(tx, *office, &[*mandate]).await?
+        {
+            return Ok(Err(Refused::Because(reason::MANDATE_ENDED)));
+        }
         let step = match lifecycle::step(row.state, row.past(), doing.act, party) {
             Ok(step) => step,
             Err(reason::PARCEL_NOT_FOUND) => return Ok(Err(Refused::NotFound)),
@@ -149,7 +158,8 @@ impl Draft<'_> {
         if said && self.store.statement_count(tx, row.seq).await? >= limits::MAX_STATEMENTS {
             return Ok(Some(Refused::Because(reason::TOO_MANY_STATEMENTS)));
         }
-        self.keep_paper(tx, About::Parcel(row.seq), signed.word.kind(), &signed.paper).await?;
+        let mandate = doing.by.mandate().copied();
+        self.keep_paper(tx, About::Parcel(row.seq), signed.word.kind(), &signed.paper, mandate).await?;
         Ok(None)
     }
 
@@ -159,6 +169,7 @@ impl Draft<'_> {
         about: About,
         kind: &'static str,
         paper: &Paper,
+        mandate: Option<[u8; 32]>,
     ) -> Result<(), GiveUp> {
         for item in paper.archive.iter() {
             self.store.archive(tx, item).await?;
@@ -170,6 +181,7 @@ impl Draft<'_> {
             kind,
             cms: paper.cms.clone(),
             signer: paper.signer,
+            mandate,
             text: paper.text.clone(),
             made_us: self.scribe.time_us,
         };
@@ -263,6 +275,9 @@ impl Draft<'_> {
         if self.store.has_statement(tx, &digest).await? {
             return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
         }
+        if !self.hold(tx, from, asking.mandate.as_slice()).await? {
+            return Ok(Err(Refused::Because(reason::MANDATE_ENDED)));
+        }
         match self.store.office_in(tx, to).await? {
             None => return Ok(Err(Refused::Because(reason::RECIPIENT_UNKNOWN))),
             Some(office) if office.state != OfficeState::Active => return Ok(Err(Refused::Recipient)),
@@ -272,7 +287,8 @@ impl Draft<'_> {
         if self.store.request_count(tx, from, since_us).await? >= limits::MAX_REQUESTS_A_DAY {
             return Ok(Err(Refused::Because(reason::TOO_MANY_STATEMENTS)));
         }
-        self.keep_paper(tx, About::Request { from, to }, "request", &asking.paper).await?;
+        let about = About::Request { from, to };
+        self.keep_paper(tx, about, "request", &asking.paper, asking.mandate).await?;
         let written = self.scribe.write(kind::REQUEST_MADE, 0, &[from, to], self.ends, |event| {
             events::asked(event, asking);
         })?;

@@ -120,6 +120,7 @@ fn again(delivery: &Delivery) -> Box<Delivery> {
         sealed: delivery.sealed.clone(),
         files: delivery.files.clone(),
         transmitter: delivery.transmitter.clone(),
+        mandates: delivery.mandates.clone(),
         crls: delivery.crls.clone(),
         archive: Arc::default(),
         ..*delivery
@@ -130,6 +131,7 @@ fn doing(key: ParcelKey, act: Act, by: Option<&str>, signed: Option<Signed>) -> 
     let by = by.map_or(Actor::Relay, |number| Actor::Office {
         office: office(number),
         name: format!("office:{number}"),
+        mandate: None,
     });
     Change::Act(Box::new(Doing { key, act, by, signed }))
 }

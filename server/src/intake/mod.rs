@@ -8,6 +8,7 @@
 mod archive;
 mod findings;
 mod malware;
+mod parties;
 mod refusal;
 mod workers;
 
@@ -16,16 +17,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use ring::rand::SystemRandom;
 use tasuki_careplan::file::SourceFile;
-use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::parcel::{ParcelFacts, check_parcel};
 use tasuki_careplan::policy::CheckPolicy;
-use tasuki_certs::cms_verify::{SignatureVerifier, VerifiedSignature};
-use tasuki_certs::profile::Identity;
+use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::seal::seal;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::parcel::{ATTACHMENT, Header, OpenParcel, ParcelFile};
-use tasuki_proto::{limits, reason};
+use tasuki_proto::reason;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
@@ -270,7 +269,9 @@ impl Intake {
             .verifier
             .verify(parcel.signature(), Some(parcel.manifest()), now_us)
             .map_err(|error| about(error.into()))?;
-        check_parties(header, &signature, caller.office, now_us).map_err(about)?;
+        let look = (&*self.directory, runtime);
+        let right =
+            parties::check(&parcel, &signature, caller, &self.verifier, now_us, look).map_err(about)?;
         let recipient = self.recipient(header, runtime).map_err(about)?;
         let files = check_files(&parcel, &self.checks).map_err(about)?;
         // After all that is cheaper, and before anything of it is kept.
@@ -295,9 +296,11 @@ impl Intake {
             files,
             signer: signature.signer.fingerprint,
             transmitter: caller.name.clone(),
+            mandates: right.mandates,
+            proxy: right.proxy,
             crls: signature.signer.crls.clone(),
             archive: Arc::clone(&needed.items),
-            directory: recipient.generation,
+            directory: recipient.generation.min(caller.generation),
             hold: self.hold(header, now_us).map_err(about)?,
             supersedes: header.supersedes,
         });
@@ -346,29 +349,6 @@ async fn give_up(store: Store, digest: [u8; 32]) {
     if let Err(error) = store.give_up(&digest).await {
         tracing::warn!(%error, "a large content is left for the sweep");
     }
-}
-
-/// Signer, sender and transmitter are the same office, so far; a proxy will need a delegation.
-fn check_parties(
-    header: &Header,
-    signature: &VerifiedSignature<'_>,
-    transmitter: OfficeNumber,
-    now_us: i64,
-) -> Result<(), Refusal> {
-    match &signature.signer.identity {
-        Identity::Office { number } if number == header.sender.as_str() => {}
-        Identity::Office { .. } => return Err(Refusal::of(reason::SENDER_MISMATCH)),
-        Identity::Terminal { .. } | Identity::Proxy { .. } | Identity::Operator { .. } => {
-            return Err(Refusal::of(reason::SIGNER_NOT_ALLOWED));
-        }
-    }
-    if transmitter != header.sender {
-        return Err(Refusal::of(reason::TRANSMITTER_NOT_ALLOWED));
-    }
-    if header.created_us() > now_us.saturating_add(limits::MAX_CLOCK_AHEAD_US) {
-        return Err(Refusal::of(reason::CREATED_IN_FUTURE));
-    }
-    Ok(())
 }
 
 /// What the relay may know of each file; refuses if the standard's rules forbid delivering them.

@@ -3,6 +3,7 @@
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::signature_error::SignatureError;
 use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::mandate::PapersError;
 use tasuki_proto::parcel::{Header, ParcelError};
 use tasuki_proto::{pb, reason};
 
@@ -73,6 +74,12 @@ impl From<ParcelError> for Refusal {
 
 impl From<SignatureError> for Refusal {
     fn from(error: SignatureError) -> Self {
+        Self::with(error.code(), &error)
+    }
+}
+
+impl From<PapersError> for Refusal {
+    fn from(error: PapersError) -> Self {
         Self::with(error.code(), &error)
     }
 }

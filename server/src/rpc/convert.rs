@@ -70,6 +70,13 @@ impl Context {
             supersedes: row.marks.supersedes.map(|id| id.to_string()).unwrap_or_default(),
             superseded_by: row.marks.superseded_by.map(|id| id.to_string()).unwrap_or_default(),
             urgent: row.marks.urgent,
+            proxy: row.marks.proxy.map(|number| number.to_string()).unwrap_or_default(),
+            proxy_name: match row.marks.proxy {
+                Some(number) => {
+                    self.directory.proxy(number).await?.map(|proxy| proxy.name.clone()).unwrap_or_default()
+                }
+                None => String::new(),
+            },
             refusal: row.marks.refusal.map(|reason| reason.as_str().to_owned()).unwrap_or_default(),
         })
     }

@@ -10,7 +10,7 @@ use tasuki_proto::{pb, reason};
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::{Context, Entered, Failure};
+use super::{Context, EnteredMember, Failure};
 use crate::store::StoreError;
 
 /// Bytes of one piece, as of a parcel's.
@@ -90,7 +90,7 @@ pub(super) async fn find(context: &Context, fingerprint: &[u8]) -> Result<Found,
 }
 
 /// Sends a list in pieces; the call keeps its place until the end.
-pub(super) async fn send(context: Arc<Context>, _entered: Entered, found: Found, pieces: Pieces) {
+pub(super) async fn send(context: Arc<Context>, _entered: EnteredMember, found: Found, pieces: Pieces) {
     let mut at = 0;
     let end = match &found {
         Found::InUse(der) => der.len() as u64,

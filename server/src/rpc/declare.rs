@@ -6,14 +6,15 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::cms_verify::SignatureVerifier;
-use tasuki_certs::profile::Identity;
 use tasuki_certs::trust::VerifiedCertificate;
 use tasuki_proto::event::{Event, kind, sha256};
-use tasuki_proto::ids::{ParcelKey, identity_text};
+use tasuki_proto::ids::{ParcelKey, identity_text, is_office};
+use tasuki_proto::mandate::{Role, Scope};
 use tasuki_proto::statement::{Declaration, Statement, Word};
 use tasuki_proto::{limits, pb, reason};
 
 use super::convert::parcel_ref;
+use super::mandates;
 use super::{Context, Failure};
 use crate::access::Caller;
 use crate::committer::change::{Actor, Asking, Change, Doing, Done, Paper, Signed};
@@ -114,19 +115,19 @@ async fn one(
         return Err(Refusal::of(reason::STATEMENT_MALFORMED));
     }
     check_text(&statement, &text)?;
-    let speaker = match &statement {
+    let (speaker, scope) = match &statement {
         Statement::Parcel(declaration) => {
             *parcel = Some(declaration.about.parcel);
-            declaration.speaker()
+            (declaration.speaker(), Some(scope_of(declaration)))
         }
-        Statement::Request(request) => request.from,
-        // A sealing key is handed in where keys are: `Directory.ApproveSealingKey`. Mandates are not taken yet.
-        Statement::ApproveSealingKey(_)
-        | Statement::Delegate(_)
-        | Statement::InviteTerminal(_)
-        | Statement::EndMandate(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
+        Statement::Request(request) => (request.from, Some(Scope::Send)),
+        Statement::Delegate(delegate) => (delegate.office, None),
+        Statement::InviteTerminal(invite) => (invite.office, None),
+        Statement::EndMandate(end) => (end.office, None),
+        // A sealing key is handed in where keys are: `Directory.ApproveSealingKey`.
+        Statement::ApproveSealingKey(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
     };
-    check_speaker(speaker, &signer, caller)?;
+    check_speaker(speaker, scope, &signer, caller)?;
     if statement.time_us() > now_us.saturating_add(limits::MAX_CLOCK_AHEAD_US) {
         return Err(Refusal::of(reason::CREATED_IN_FUTURE));
     }
@@ -138,28 +139,39 @@ async fn one(
         archive: Arc::clone(&needed.items),
     };
     let by = identity_text(&signer.identity);
+    // Of the office's own word nobody needs to show that it may speak, whoever hands it in.
+    let mandate = caller.mandate_digest().filter(|_| by == caller.name);
     let (kind, change) = match statement {
         Statement::Request(request) => {
-            (kind::REQUEST_MADE, Change::Request(Box::new(Asking { request, by, paper })))
+            (kind::REQUEST_MADE, Change::Request(Box::new(Asking { request, by, mandate, paper })))
         }
+        Statement::Delegate(delegate) => {
+            (kind::MANDATE_DELEGATED, mandates::delegate(&delegate, &signer, by, paper, now_us)?)
+        }
+        Statement::InviteTerminal(invite) => {
+            (kind::MANDATE_INVITED, mandates::invite(&invite, &signer, by, paper, now_us)?)
+        }
+        Statement::EndMandate(end) => (kind::MANDATE_ENDED, mandates::end(&end, by, paper)),
         Statement::Parcel(Declaration { about, word }) => {
             let act = word.act();
             let doing = Doing {
                 key: about.parcel,
                 act,
-                by: Actor::Office { office: speaker, name: by },
+                by: Actor::Office { office: speaker, name: by, mandate },
                 signed: Some(Signed { digest: about.digest, recipient: about.recipient, word, paper }),
             };
             (act.event_kind(), Change::Act(Box::new(doing)))
         }
-        Statement::ApproveSealingKey(_)
-        | Statement::Delegate(_)
-        | Statement::InviteTerminal(_)
-        | Statement::EndMandate(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
+        Statement::ApproveSealingKey(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
     };
+    let of_mandates = matches!(change, Change::Mandate(_));
     let done = context.committer.submit(change).await?;
     if !done.repeated {
         context.archivist.committed(&needed);
+    }
+    if of_mandates {
+        // Who was let act may act as soon as the office has its answer.
+        context.directory.refresh().await?;
     }
     let about = Told { kind, statement: sha256(&cms) };
     accepted(context, caller, done, &about).await.map_err(|failure| Refusal::of(failure.reason))
@@ -183,17 +195,29 @@ fn check_text(statement: &Statement, text: &[u8]) -> Result<(), Refusal> {
     if fits { Ok(()) } else { Err(Refusal::of(reason::TEXT_MISMATCH)) }
 }
 
-/// The office itself signs, and hands in its own statements.
+/// What lets somebody say this for an office.
+fn scope_of(declaration: &Declaration) -> Scope {
+    // What the sender says is part of sending, what the receiver says of signing for what came.
+    if declaration.speaker() == declaration.about.parcel.sender { Scope::Send } else { Scope::Acknowledge }
+}
+
+/// The office itself signs, or who calls and may say that for it; and the call is for the office. Without a scope it is the office's
+/// alone to say.
 fn check_speaker(
     speaker: OfficeNumber,
+    scope: Option<Scope>,
     signer: &VerifiedCertificate,
     caller: &Caller,
 ) -> Result<(), Refusal> {
-    let office = Identity::Office { number: speaker.to_string() };
-    if signer.identity != office || caller.office != speaker {
+    if caller.office != speaker {
         return Err(Refusal::of(reason::STATEMENT_SIGNER));
     }
-    Ok(())
+    let itself = is_office(&signer.identity, speaker);
+    match scope {
+        None if itself && caller.role == Role::Office => Ok(()),
+        Some(scope) if itself || identity_text(&signer.identity) == caller.name => Ok(caller.may(scope)?),
+        _ => Err(Refusal::of(reason::STATEMENT_SIGNER)),
+    }
 }
 
 async fn accepted(

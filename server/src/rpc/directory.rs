@@ -6,6 +6,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::profile::Identity;
 use tasuki_certs::recipient::Recipient;
 use tasuki_proto::event::sha256;
+use tasuki_proto::mandate::Scope;
 use tasuki_proto::pb::directory_server::Directory;
 use tasuki_proto::statement::{ApproveSealingKey, Statement};
 use tasuki_proto::{limits, pb, reason, time};
@@ -15,11 +16,14 @@ use tonic::{Request, Response, Status};
 
 use super::crls::{self, Along};
 use super::declare::{Verified, verify};
+use super::mandates::paper;
 use super::notices;
 use super::page::{page_size, read_token, token};
-use super::{Context, Failure};
+use super::{Call, Context, Failure};
 use crate::access::Caller;
 use crate::committer::change::Change;
+use crate::mandates::MandateKey;
+use crate::store::mandates::Holder;
 use crate::store::offices::{KeyKind, KeyRow, MAX_SEALING_KEYS, OfficeRow, OfficeState};
 
 /// Bytes of words that are searched for; names of offices have about 100.
@@ -35,7 +39,7 @@ impl Directory for Service {
         &self,
         request: Request<pb::GetOfficeRequest>,
     ) -> Result<Response<pb::Office>, Status> {
-        let _entered = self.0.enter(request.extensions()).await?;
+        let _entered = self.0.enter_member(Call::of(&request)).await?;
         let number: OfficeNumber = request
             .into_inner()
             .number
@@ -43,7 +47,7 @@ impl Directory for Service {
             .map_err(|_| Failure::malformed("number is no office number"))?;
         let member = self.0.directory.member(number).await.map_err(Failure::from)?;
         let member = member.ok_or(Failure::of(reason::OFFICE_NOT_FOUND))?;
-        let keys = member.keys.iter().map(key).collect();
+        let keys = member.keys.iter().map(key).chain(member.mandate_keys.iter().map(mandate_key)).collect();
         Ok(Response::new(pb::Office { keys, ..office(&member.office) }))
     }
 
@@ -51,7 +55,7 @@ impl Directory for Service {
         &self,
         request: Request<pb::SearchOfficesRequest>,
     ) -> Result<Response<pb::SearchOfficesResponse>, Status> {
-        let _entered = self.0.enter(request.extensions()).await?;
+        let _entered = self.0.enter_member(Call::of(&request)).await?;
         let request = request.into_inner();
         if request.words.len() > MAX_WORDS {
             return Err(Failure::malformed("words are at most 300 bytes").into());
@@ -67,7 +71,7 @@ impl Directory for Service {
     }
 
     async fn get_relay(&self, request: Request<pb::GetRelayRequest>) -> Result<Response<pb::Relay>, Status> {
-        let _entered = self.0.enter(request.extensions()).await?;
+        let _entered = self.0.enter_member(Call::of(&request)).await?;
         let checkpoint = self.0.ledger.checkpoint();
         let crls = Along::in_use(&self.0);
         let checks = self.0.intake.checks();
@@ -98,7 +102,7 @@ impl Directory for Service {
         &self,
         request: Request<pb::ListNoticesRequest>,
     ) -> Result<Response<pb::ListNoticesResponse>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter(Call::of(&request), Scope::ReadStatus).await?;
         Ok(Response::new(notices::list(&self.0, entered.caller.office, &request.into_inner()).await?))
     }
 
@@ -108,7 +112,7 @@ impl Directory for Service {
         &self,
         request: Request<pb::GetCrlRequest>,
     ) -> Result<Response<Self::GetCrlStream>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter_member(Call::of(&request)).await?;
         let found = crls::find(&self.0, &request.into_inner().fingerprint).await?;
         let (pieces, stream) = mpsc::channel(1);
         tokio::spawn(crls::send(Arc::clone(&self.0), entered, found, pieces));
@@ -119,7 +123,7 @@ impl Directory for Service {
         &self,
         request: Request<pb::ApproveSealingKeyRequest>,
     ) -> Result<Response<pb::ApproveSealingKeyResponse>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter_itself(Call::of(&request)).await?;
         let answer = approve(&self.0, &entered.caller, request.into_inner().statement).await?;
         Ok(Response::new(answer))
     }
@@ -191,5 +195,23 @@ fn key(row: &KeyRow) -> pb::OfficeKey {
         fingerprint: row.fingerprint.to_vec().into(),
         not_after,
         registered_at: time::format_us(row.registered_us),
+        mandate: None,
+    }
+}
+
+/// The key of who may receive for the office.
+fn mandate_key(key: &MandateKey) -> pb::OfficeKey {
+    let kind = match key.mandate.holder {
+        Holder::Proxy(_) => pb::OfficeKeyKind::Proxy,
+        Holder::Terminal(_) => pb::OfficeKeyKind::Terminal,
+    };
+    pb::OfficeKey {
+        kind: kind.into(),
+        key: key.certificate.clone().into(),
+        approval: bytes::Bytes::new(),
+        fingerprint: key.fingerprint.to_vec().into(),
+        not_after: time::format_us(key.not_after_us),
+        registered_at: time::format_us(key.since_us),
+        mandate: Some(paper(key.mandate.clone())),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tasuki_proto::mandate::Scope;
 use tasuki_proto::pb::exchange_server::Exchange;
 use tasuki_proto::{pb, reason};
 use tokio::sync::mpsc;
@@ -9,7 +10,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::status::check_items;
-use super::{Context, Failure, declare, fetch, submit};
+use super::{Call, Context, Failure, declare, fetch, submit};
 
 /// Messages that wait for a slow reader. A chunk of a fetch has 256 KiB.
 const WAITING: usize = 4;
@@ -27,8 +28,8 @@ impl Exchange for Service {
         &self,
         request: Request<Streaming<pb::SubmitRequest>>,
     ) -> Result<Response<Self::SubmitStream>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
-        let place = self.0.places.submits.enter(entered.caller.office);
+        let entered = self.0.enter(Call::of(&request), Scope::Send).await?;
+        let place = self.0.places.submits.enter(entered.caller.who);
         let place = place.ok_or(Failure::of(reason::TOO_MANY_STREAMS))?;
         let (results, answer) = mpsc::channel(WAITING);
         let context = Arc::clone(&self.0);
@@ -40,7 +41,7 @@ impl Exchange for Service {
     }
 
     async fn fetch(&self, request: Request<pb::FetchRequest>) -> Result<Response<Self::FetchStream>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter(Call::of(&request), Scope::Receive).await?;
         let items = request.into_inner().items;
         check_items(items.len())?;
         let (parts, answer) = mpsc::channel(WAITING);
@@ -56,7 +57,7 @@ impl Exchange for Service {
         &self,
         request: Request<pb::AcknowledgeRequest>,
     ) -> Result<Response<pb::AcknowledgeResponse>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter(Call::of(&request), Scope::ReadStatus).await?;
         let statements = request.into_inner().statements;
         check_items(statements.len())?;
         let results = declare::acknowledge(&self.0, &entered.caller, statements).await;
@@ -67,7 +68,7 @@ impl Exchange for Service {
         &self,
         request: Request<pb::DeclareRequest>,
     ) -> Result<Response<pb::DeclareResponse>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter(Call::of(&request), Scope::ReadStatus).await?;
         let statements = request.into_inner().statements;
         check_items(statements.len())?;
         let results = declare::declare(&self.0, &entered.caller, statements).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::feed::Cursor;
 use tasuki_proto::log::Checkpoint;
+use tasuki_proto::mandate::Scope;
 use tasuki_proto::pb::feed_server::Feed;
 use tasuki_proto::{limits, pb, reason};
 use tokio::sync::mpsc;
@@ -16,8 +17,8 @@ use tonic::{Request, Response, Status};
 
 use super::convert::covers;
 use super::page::page_size;
-use super::{Context, Failure};
-use crate::access::Caller;
+use super::{Call, Context, Failure};
+use crate::access::{Caller, Who};
 use crate::budget::Slot;
 use crate::evidence::feed_ends::End;
 use crate::evidence::ledger::wire;
@@ -59,7 +60,7 @@ impl Feed for Service {
 
     async fn poll(&self, request: Request<pb::PollRequest>) -> Result<Response<pb::FeedBatch>, Status> {
         let context = &self.0;
-        let entered = context.enter(request.extensions()).await?;
+        let entered = context.enter(Call::of(&request), Scope::ReadStatus).await?;
         let request = request.into_inner();
         let office = entered.caller.acts_for(&request.office).map_err(Failure::from)?;
         if request.wait_ms > limits::MAX_WAIT_MS {
@@ -69,7 +70,7 @@ impl Feed for Service {
         let place = Place { office, cursor: cursor(request.cursor), known_size: request.known_size };
         let _place = match request.wait_ms {
             0 => None,
-            _ => Some(feed_slot(context, office)?),
+            _ => Some(feed_slot(context, &entered.caller)?),
         };
         let deadline = Instant::now() + Duration::from_millis(u64::from(request.wait_ms));
         Ok(Response::new(wait(context, place, limit, deadline).await?))
@@ -79,11 +80,11 @@ impl Feed for Service {
         &self,
         request: Request<pb::StreamRequest>,
     ) -> Result<Response<Self::StreamStream>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter(Call::of(&request), Scope::ReadStatus).await?;
         let request = request.into_inner();
         let office = entered.caller.acts_for(&request.office).map_err(Failure::from)?;
         let place = Place { office, cursor: cursor(request.cursor), known_size: request.known_size };
-        let slot = feed_slot(&self.0, office)?;
+        let slot = feed_slot(&self.0, &entered.caller)?;
         let (batches, answer) = mpsc::channel(WAITING);
         let context = Arc::clone(&self.0);
         tokio::spawn(async move {
@@ -96,8 +97,8 @@ impl Feed for Service {
     }
 }
 
-fn feed_slot(context: &Context, office: OfficeNumber) -> Result<Slot<OfficeNumber>, Failure> {
-    context.places.feeds.enter(office).ok_or(Failure::of(reason::TOO_MANY_STREAMS))
+fn feed_slot(context: &Context, caller: &Caller) -> Result<Slot<Who>, Failure> {
+    context.places.feeds.enter(caller.who).ok_or(Failure::of(reason::TOO_MANY_STREAMS))
 }
 
 fn cursor(message: Option<pb::Cursor>) -> Cursor {

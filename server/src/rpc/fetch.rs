@@ -12,7 +12,7 @@ use tonic::Status;
 use super::convert::{opening_at, parcel_key};
 use super::{Context, Failure};
 use crate::access::Caller;
-use crate::committer::change::{Actor, Change, Doing};
+use crate::committer::change::{Change, Doing};
 use crate::store::parcels::ParcelRow;
 
 /// Bytes of one chunk: eight of them fill the window of an HTTP/2 connection well, and a reader that stops
@@ -85,7 +85,7 @@ async fn release(context: &Context, caller: &Caller, item: &pb::FetchItem) -> Re
     if row.state.was_fetched() {
         return Ok(Released { row, offset: item.offset });
     }
-    let by = Actor::Office { office: caller.office, name: caller.name.clone() };
+    let by = caller.actor();
     let doing = Doing { key, act: Act::Fetch, by, signed: None };
     let done = context.committer.submit(Change::Act(Box::new(doing))).await?;
     let row = done.parcel.ok_or(Failure::of(reason::STORE_UNAVAILABLE))?;

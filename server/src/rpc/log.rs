@@ -6,7 +6,7 @@ use tasuki_proto::pb::log_server::Log;
 use tasuki_proto::{pb, reason};
 use tonic::{Request, Response, Status};
 
-use super::{Context, Failure};
+use super::{Call, Context, Failure};
 use crate::evidence::ledger::wire;
 use crate::store::leaves::TileName;
 
@@ -27,7 +27,7 @@ impl Log for Service {
         &self,
         request: Request<pb::GetCheckpointRequest>,
     ) -> Result<Response<pb::GetCheckpointResponse>, Status> {
-        let _entered = self.0.enter(request.extensions()).await?;
+        let _entered = self.0.enter_member(Call::of(&request)).await?;
         let epoch = self.epoch(request.into_inner().epoch);
         let checkpoint = self.0.ledger.checkpoint_of(epoch).await.map_err(Failure::from)?;
         let cosigned = self.0.witnesses.cosigned(&self.0.store, epoch).await.map_err(Failure::from)?;
@@ -42,7 +42,7 @@ impl Log for Service {
         &self,
         request: Request<pb::AddCosignatureRequest>,
     ) -> Result<Response<pb::AddCosignatureResponse>, Status> {
-        let _entered = self.0.enter(request.extensions()).await?;
+        let _entered = self.0.enter_member(Call::of(&request)).await?;
         let note = request.into_inner().checkpoint;
         let kept = self.0.witnesses.add(&self.0.store, self.0.ledger.key(), &note).await;
         let kept = kept.map_err(Failure::from)?;
@@ -53,7 +53,7 @@ impl Log for Service {
         &self,
         request: Request<pb::GetConsistencyRequest>,
     ) -> Result<Response<pb::GetConsistencyResponse>, Status> {
-        let _entered = self.0.enter(request.extensions()).await?;
+        let _entered = self.0.enter_member(Call::of(&request)).await?;
         let request = request.into_inner();
         let epoch = self.epoch(request.epoch);
         let checkpoint = self.0.ledger.checkpoint_of(epoch).await.map_err(Failure::from)?;
@@ -73,7 +73,7 @@ impl Log for Service {
         &self,
         request: Request<pb::GetTileRequest>,
     ) -> Result<Response<pb::GetTileResponse>, Status> {
-        let _entered = self.0.enter(request.extensions()).await?;
+        let _entered = self.0.enter_member(Call::of(&request)).await?;
         let request = request.into_inner();
         let name = TileName {
             epoch: self.epoch(request.epoch),

@@ -7,7 +7,7 @@ use tasuki_proto::pb::mail_server::Mail;
 use tasuki_proto::{pb, reason};
 use tonic::{Request, Response, Status};
 
-use super::{Context, Failure};
+use super::{Call, Context, Failure};
 use crate::mail::MailError;
 
 /// The service.
@@ -42,7 +42,7 @@ impl Mail for Service {
         &self,
         request: Request<pb::SetAddressesRequest>,
     ) -> Result<Response<pb::MailSettings>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter_itself(Call::of(&request)).await?;
         let request = request.into_inner();
         let office = entered.caller.acts_for(&request.office).map_err(Failure::from)?;
         self.0.mails.set(office, request.addresses).await.map_err(Failure::from)?;
@@ -53,7 +53,7 @@ impl Mail for Service {
         &self,
         request: Request<pb::GetAddressesRequest>,
     ) -> Result<Response<pb::MailSettings>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter_itself(Call::of(&request)).await?;
         let office = entered.caller.acts_for(&request.get_ref().office).map_err(Failure::from)?;
         self.settings(office).await
     }

@@ -5,11 +5,13 @@ mod convert;
 mod crls;
 mod declare;
 mod directory;
+mod enrolment;
 mod exchange;
 mod feed;
 mod fetch;
 mod log;
 mod mail;
+mod mandates;
 mod notices;
 mod page;
 mod refused;
@@ -22,14 +24,16 @@ use std::sync::Arc;
 
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::cms_verify::SignatureVerifier;
+use tasuki_proto::ids::OFFICE_METADATA;
+use tasuki_proto::mandate::{Role, Scope};
 use tasuki_proto::{pb, reason};
-use tonic::Extensions;
+use tonic::Request;
 use tonic::service::Routes;
 use tonic::service::RoutesBuilder;
 
 pub use status::Failure;
 
-use crate::access::{Access, Caller, Peer};
+use crate::access::{Access, Caller, Denied, Member, Peer, Who};
 use crate::alerts::Watchman;
 use crate::budget::{Memory, Slot, Slots};
 use crate::clock::Clock;
@@ -37,6 +41,7 @@ use crate::committer::Committer;
 use crate::config::LimitsConfig;
 use crate::counts::RejectedCounts;
 use crate::directory::Directory;
+use crate::enrolments::Enrolments;
 use crate::evidence::ledger::Ledger;
 use crate::evidence::witnesses::Witnesses;
 use crate::intake::{Archivist, Intake};
@@ -89,6 +94,8 @@ pub struct Context {
     pub limits: LimitsConfig,
     /// Places that calls take.
     pub places: Places,
+    /// Issues certificates of terminals.
+    pub enrolments: Enrolments,
     /// Says when to stop.
     pub stopping: Stopping,
 }
@@ -96,9 +103,9 @@ pub struct Context {
 /// Places that calls take, and memory that parcels take.
 #[derive(Debug)]
 pub struct Places {
-    calls: Arc<Slots<OfficeNumber>>,
-    submits: Arc<Slots<OfficeNumber>>,
-    feeds: Arc<Slots<OfficeNumber>>,
+    calls: Arc<Slots<Who>>,
+    submits: Arc<Slots<Who>>,
+    feeds: Arc<Slots<Who>>,
     memory: Memory,
 }
 
@@ -116,23 +123,67 @@ impl Places {
     }
 }
 
-/// A call that was let in; its place is free again when this is dropped.
+/// A call for an office that was let in; its place is free again when this is dropped.
 #[derive(Debug)]
 struct Entered {
     caller: Caller,
-    _call: Slot<OfficeNumber>,
+    _call: Slot<Who>,
+}
+
+/// A call for what all may know that was let in.
+#[derive(Debug)]
+struct EnteredMember {
+    member: Member,
+    _call: Slot<Who>,
+}
+
+/// Who calls, as the connection and the request's metadata say.
+struct Call {
+    peer: Option<Peer>,
+    office: Result<Option<OfficeNumber>, Failure>,
+}
+
+impl Call {
+    fn of<T>(request: &Request<T>) -> Self {
+        let office = match request.metadata().get(OFFICE_METADATA) {
+            None => Ok(None),
+            Some(value) => {
+                let number = value.to_str().ok().and_then(|text| text.parse().ok());
+                number.map(Some).ok_or_else(|| Failure::malformed("tasuki-office is no office number"))
+            }
+        };
+        Self { peer: request.extensions().get::<Peer>().cloned(), office }
+    }
 }
 
 impl Context {
-    /// Lets a call in: who is it, and is there room for it?
-    async fn enter(&self, extensions: &Extensions) -> Result<Entered, Failure> {
+    /// Lets a call for an office in: who is it, may it do that for the office, and is there room for it?
+    async fn enter(&self, call: Call, scope: Scope) -> Result<Entered, Failure> {
+        let (peer, office) = self.open(call)?;
+        let caller = self.access.caller(&peer, office, scope).await?;
+        let call = self.places.calls.enter(caller.who).ok_or(Failure::of(reason::TOO_MANY_STREAMS))?;
+        Ok(Entered { caller, _call: call })
+    }
+
+    /// Lets a call in that is the office's alone: its keys, who may act for it, where it is told.
+    async fn enter_itself(&self, call: Call) -> Result<Entered, Failure> {
+        let entered = self.enter(call, Scope::ReadStatus).await?;
+        if entered.caller.role == Role::Office { Ok(entered) } else { Err(Denied::NotItself.into()) }
+    }
+
+    /// Lets a call in for what all may know who take part.
+    async fn enter_member(&self, call: Call) -> Result<EnteredMember, Failure> {
+        let (peer, office) = self.open(call)?;
+        let member = self.access.member(&peer, office).await?;
+        let call = self.places.calls.enter(member.who).ok_or(Failure::of(reason::TOO_MANY_STREAMS))?;
+        Ok(EnteredMember { member, _call: call })
+    }
+
+    fn open(&self, call: Call) -> Result<(Peer, Option<OfficeNumber>), Failure> {
         if self.stopping.now() {
             return Err(Failure::of(reason::SHUTTING_DOWN));
         }
-        let peer = extensions.get::<Peer>().ok_or(crate::access::Denied::NoCertificate)?;
-        let caller = self.access.caller(peer).await?;
-        let call = self.places.calls.enter(caller.office).ok_or(Failure::of(reason::TOO_MANY_STREAMS))?;
-        Ok(Entered { caller, _call: call })
+        Ok((call.peer.ok_or(Denied::NoCertificate)?, call.office?))
     }
 }
 
@@ -153,6 +204,9 @@ pub fn routes(context: &Arc<Context>) -> Result<Routes, tonic_reflection::server
     routes.add_service(pb::directory_server::DirectoryServer::new(directory::Service(Arc::clone(context))));
     let log = pb::log_server::LogServer::new(log::Service(Arc::clone(context)));
     routes.add_service(log.max_decoding_message_size(MAX_COSIGNED_BYTES));
+    routes.add_service(pb::mandates_server::MandatesServer::new(mandates::Service(Arc::clone(context))));
+    // Who has a certificate already may take up another invitation over the same connection.
+    routes.add_service(enrolment_service(context));
     routes.add_service(pb::mail_server::MailServer::new(mail::Service(Arc::clone(context))));
     routes.add_service(pb::webhooks_server::WebhooksServer::new(webhooks::Service(Arc::clone(context))));
     let reflection = tonic_reflection::server::Builder::configure()
@@ -161,4 +215,18 @@ pub fn routes(context: &Arc<Context>) -> Result<Routes, tonic_reflection::server
         .build_v1()?;
     routes.add_service(reflection);
     Ok(routes.routes())
+}
+
+/// What is served to connections without a client certificate.
+pub fn anonymous_routes(context: &Arc<Context>) -> Routes {
+    let mut routes = RoutesBuilder::default();
+    routes.add_service(enrolment_service(context));
+    routes.routes()
+}
+
+fn enrolment_service(context: &Arc<Context>) -> pb::enrolment_server::EnrolmentServer<enrolment::Service> {
+    use tasuki_proto::limits::MAX_ENROLMENT_BYTES;
+
+    let service = enrolment::Service(Arc::clone(context));
+    pb::enrolment_server::EnrolmentServer::new(service).max_decoding_message_size(MAX_ENROLMENT_BYTES)
 }

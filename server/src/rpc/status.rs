@@ -34,6 +34,11 @@ impl Failure {
         Self { detail: Some(rule.to_owned()), ..Self::of(reason::REQUEST_MALFORMED) }
     }
 
+    /// With a word, and what stands in the way in English.
+    pub fn detailed(reason: &'static str, detail: &str) -> Self {
+        Self { detail: Some(detail.to_owned()), ..Self::of(reason) }
+    }
+
     /// What it means, in Japanese and in English.
     pub fn messages(&self) -> (String, String) {
         messages(self.reason, self.detail.as_deref())
@@ -52,18 +57,29 @@ pub(super) fn messages(reason: &str, detail: Option<&str>) -> (String, String) {
 
 fn code(reason: &str) -> Code {
     match reason {
-        reason::REQUEST_MALFORMED | reason::STATEMENT_MALFORMED | reason::KEY_MALFORMED => {
-            Code::InvalidArgument
-        }
-        reason::PARCEL_NOT_FOUND | reason::OFFICE_NOT_FOUND | reason::CRL_NOT_FOUND => Code::NotFound,
+        reason::REQUEST_MALFORMED
+        | reason::STATEMENT_MALFORMED
+        | reason::KEY_MALFORMED
+        | reason::OFFICE_NOT_NAMED
+        | reason::CERTIFICATE_REQUEST_INVALID => Code::InvalidArgument,
+        reason::PARCEL_NOT_FOUND
+        | reason::OFFICE_NOT_FOUND
+        | reason::CRL_NOT_FOUND
+        | reason::MANDATE_NOT_FOUND
+        | reason::CODE_UNKNOWN => Code::NotFound,
         reason::CURSOR_IN_FUTURE | reason::OFFSET_OUT_OF_RANGE | reason::LOG_RANGE => Code::OutOfRange,
         reason::CALLER_UNKNOWN
         | reason::CALLER_SUSPENDED
         | reason::NOT_ALLOWED
+        | reason::MANDATE_MISSING
+        | reason::MANDATE_ENDED
+        | reason::MANDATE_SCOPE
+        | reason::PROXY_UNKNOWN
+        | reason::PROXY_SUSPENDED
         | reason::TRANSMITTER_NOT_ALLOWED
         | reason::COSIGNATURE_INVALID
         | reason::STATEMENT_SIGNER => Code::PermissionDenied,
-        reason::TOO_MANY_STREAMS | reason::OVERLOADED => Code::ResourceExhausted,
+        reason::TOO_MANY_STREAMS | reason::TOO_MANY_TRIES | reason::OVERLOADED => Code::ResourceExhausted,
         reason::PLANNED_STOP
         | reason::RECEIVE_ONLY
         | reason::SCANNER_UNAVAILABLE

@@ -10,6 +10,7 @@ use tasuki_proto::event::Event;
 use tasuki_proto::ids::ParcelId;
 use tasuki_proto::lifecycle::State;
 use tasuki_proto::log::Checkpoint;
+use tasuki_proto::mandate::Scope;
 use tasuki_proto::parcel::ATTACHMENT;
 use tasuki_proto::pb::tracking_server::Tracking;
 use tasuki_proto::{canonical, pb, reason};
@@ -17,9 +18,10 @@ use tonic::{Request, Response, Status};
 
 use super::convert::{opening_at, parcel_key};
 use super::crls::Along;
+use super::mandates::paper;
 use super::page::{page_size, read_token, token};
 use super::status::check_items;
-use super::{Context, Failure, refused};
+use super::{Call, Context, Failure, refused};
 use crate::access::Caller;
 use crate::store::parcel_lists::{ParcelFilter, Side};
 use crate::store::parcels::ParcelRow;
@@ -41,7 +43,7 @@ impl Tracking for Service {
         &self,
         request: Request<pb::ListRequest>,
     ) -> Result<Response<pb::ListResponse>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter(Call::of(&request), Scope::ReadStatus).await?;
         let page = list(&self.0, &entered.caller, Side::Sent, request.into_inner()).await?;
         Ok(Response::new(page))
     }
@@ -50,7 +52,7 @@ impl Tracking for Service {
         &self,
         request: Request<pb::ListRequest>,
     ) -> Result<Response<pb::ListResponse>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter(Call::of(&request), Scope::ReadStatus).await?;
         let page = list(&self.0, &entered.caller, Side::Received, request.into_inner()).await?;
         Ok(Response::new(page))
     }
@@ -59,7 +61,7 @@ impl Tracking for Service {
         &self,
         request: Request<pb::GetParcelRequest>,
     ) -> Result<Response<pb::GetParcelResponse>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter(Call::of(&request), Scope::ReadStatus).await?;
         let (context, office) = (&self.0, entered.caller.office);
         let row = find(context, office, request.into_inner().r#ref).await?;
         let current = context.ledger.checkpoint();
@@ -81,12 +83,13 @@ impl Tracking for Service {
         &self,
         request: Request<pb::GetParcelRequest>,
     ) -> Result<Response<pb::GetEvidenceResponse>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter(Call::of(&request), Scope::ReadStatus).await?;
         let (context, office) = (&self.0, entered.caller.office);
         let row = find(context, office, request.into_inner().r#ref).await?;
         let current = context.ledger.checkpoint();
         let events = events(context, office, &row, &current).await?;
-        let named = Named::by(&events);
+        let mut named = Named::by(&events);
+        let mandates = mandates(context, &named.mandates, &mut named.signers).await?;
         let crls = Along::archived(context, named.crls.iter()).await.map_err(Failure::from)?;
         let statements = context.store.statements_of(row.seq).await.map_err(Failure::from)?;
         let statements = statements.into_iter().filter(|kept| named.statements.contains(&kept.digest));
@@ -96,6 +99,7 @@ impl Tracking for Service {
             certificates: certificates(context, &named.signers).await?,
             crls: crls.crls,
             more_crls: crls.more,
+            mandates,
             log_keys: named.epochs.iter().map(|epoch| context.ledger.key().vkey(*epoch)).collect(),
             events,
         }))
@@ -105,11 +109,12 @@ impl Tracking for Service {
         &self,
         request: Request<pb::GetStatementsRequest>,
     ) -> Result<Response<pb::GetStatementsResponse>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter(Call::of(&request), Scope::ReadStatus).await?;
         let (context, office) = (&self.0, entered.caller.office);
         let wanted = request.into_inner().digests;
         check_items(wanted.len())?;
         let (mut statements, mut signers, mut size) = (Vec::new(), BTreeSet::new(), 0);
+        let mut named = BTreeSet::new();
         for digest in wanted {
             let digest = <[u8; 32]>::try_from(&digest[..])
                 .map_err(|_| Failure::malformed("digests holds one that has not 32 bytes"))?;
@@ -121,17 +126,19 @@ impl Tracking for Service {
                 break;
             }
             signers.extend(kept.signer);
+            named.extend(kept.mandate);
             statements.push(pb::SignedStatement { statement: kept.cms.into(), text: kept.text.into() });
         }
+        let mandates = mandates(context, &named, &mut signers).await?;
         let certificates = certificates(context, &signers).await?;
-        Ok(Response::new(pb::GetStatementsResponse { statements, certificates }))
+        Ok(Response::new(pb::GetStatementsResponse { statements, certificates, mandates }))
     }
 
     async fn list_refused(
         &self,
         request: Request<pb::ListRefusedRequest>,
     ) -> Result<Response<pb::ListRefusedResponse>, Status> {
-        let entered = self.0.enter(request.extensions()).await?;
+        let entered = self.0.enter(Call::of(&request), Scope::ReadStatus).await?;
         Ok(Response::new(refused::list(&self.0, &entered.caller, &request.into_inner()).await?))
     }
 }
@@ -269,6 +276,7 @@ async fn events(
 #[derive(Debug, Default)]
 struct Named {
     statements: BTreeSet<[u8; 32]>,
+    mandates: BTreeSet<[u8; 32]>,
     signers: BTreeSet<[u8; 32]>,
     crls: BTreeSet<[u8; 32]>,
     epochs: BTreeSet<u64>,
@@ -281,12 +289,30 @@ impl Named {
         for event in texts.filter_map(|entry| Event::parse(&entry.text).ok()) {
             named.epochs.insert(event.epoch);
             named.statements.extend(event.digest("statement"));
+            for key in ["mandate", "transmitter-mandate", "statement-mandate"] {
+                named.mandates.extend(event.digest(key));
+            }
             named.signers.extend(event.digest("signer"));
             named.signers.extend(event.digest("statement-signer"));
             named.crls.extend(event.lines.all("crl").filter_map(canonical::parse_digest));
         }
         named
     }
+}
+
+/// Mandates by their digests. Who signed them, where it is known, joins the signers: their certificates are needed as well.
+async fn mandates(
+    context: &Context,
+    digests: &BTreeSet<[u8; 32]>,
+    signers: &mut BTreeSet<[u8; 32]>,
+) -> Result<Vec<pb::MandatePaper>, Failure> {
+    let mut papers = Vec::new();
+    for digest in digests {
+        let Some(row) = context.store.mandate(digest).await? else { continue };
+        signers.extend(row.signer);
+        papers.push(paper(row));
+    }
+    Ok(papers)
 }
 
 /// Chains of all signers up to their anchors, each certificate once.

@@ -7,7 +7,7 @@ use tasuki_proto::pb::webhooks_server::Webhooks;
 use tasuki_proto::{pb, reason, time};
 use tonic::{Request, Response, Status};
 
-use super::{Context, Entered, Failure};
+use super::{Call, Context, Entered, Failure};
 use crate::webhooks::WebhookError;
 
 /// The service.
@@ -28,8 +28,8 @@ impl From<WebhookError> for Failure {
 
 impl Service {
     /// Lets a call in, and says for which office it is.
-    async fn enter<T>(&self, request: &Request<T>, office: &str) -> Result<(Entered, OfficeNumber), Failure> {
-        let entered = self.0.enter(request.extensions()).await?;
+    async fn enter(&self, call: Call, office: &str) -> Result<(Entered, OfficeNumber), Failure> {
+        let entered = self.0.enter_itself(call).await?;
         let office = entered.caller.acts_for(office)?;
         Ok((entered, office))
     }
@@ -41,13 +41,13 @@ impl Webhooks for Service {
         &self,
         request: Request<pb::SetWebhookRequest>,
     ) -> Result<Response<pb::SetWebhookResponse>, Status> {
-        let (_entered, office) = self.enter(&request, &request.get_ref().office).await?;
+        let (_entered, office) = self.enter(Call::of(&request), &request.get_ref().office).await?;
         let key = self.0.webhooks.set(office, &request.get_ref().url).await.map_err(Failure::from)?;
         Ok(Response::new(pb::SetWebhookResponse { key }))
     }
 
     async fn get(&self, request: Request<pb::GetWebhookRequest>) -> Result<Response<pb::Webhook>, Status> {
-        let (_entered, office) = self.enter(&request, &request.get_ref().office).await?;
+        let (_entered, office) = self.enter(Call::of(&request), &request.get_ref().office).await?;
         let Some(row) = self.0.store.webhook(office).await.map_err(Failure::from)? else {
             return Ok(Response::new(pb::Webhook::default()));
         };
@@ -78,7 +78,7 @@ impl Webhooks for Service {
         &self,
         request: Request<pb::GetWebhookRequest>,
     ) -> Result<Response<pb::RemoveWebhookResponse>, Status> {
-        let (_entered, office) = self.enter(&request, &request.get_ref().office).await?;
+        let (_entered, office) = self.enter(Call::of(&request), &request.get_ref().office).await?;
         let removed = self.0.store.remove_webhook(office).await.map_err(Failure::from)?;
         Ok(Response::new(pb::RemoveWebhookResponse { removed }))
     }
@@ -87,7 +87,7 @@ impl Webhooks for Service {
         &self,
         request: Request<pb::GetWebhookRequest>,
     ) -> Result<Response<pb::TestWebhookResponse>, Status> {
-        let (_entered, office) = self.enter(&request, &request.get_ref().office).await?;
+        let (_entered, office) = self.enter(Call::of(&request), &request.get_ref().office).await?;
         let outcome = self.0.webhooks.test(office).await.map_err(Failure::from)?;
         Ok(Response::new(pb::TestWebhookResponse { error: outcome.err().unwrap_or_default() }))
     }

@@ -18,6 +18,7 @@ pub mod feeds;
 pub mod head;
 pub mod leaves;
 pub mod mail;
+pub mod mandates;
 pub mod notices;
 pub mod offices;
 pub mod overdue;

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::ids::{ParcelId, ParcelKey, ProxyNumber};
 use tasuki_proto::lifecycle::{Past, State, Way};
 use tasuki_proto::statement::RefusalReason;
 
@@ -94,6 +94,8 @@ pub struct Marks {
     pub urgent: bool,
     /// Why its receiver refused it; `None`: it did not.
     pub refusal: Option<RefusalReason>,
+    /// The proxy through which it was sent.
+    pub proxy: Option<ProxyNumber>,
 }
 
 impl ParcelRow {
@@ -124,7 +126,7 @@ const NEW: &str = "seq, sender, id, recipient, state, digest, sealed_digest, con
 
 pub(super) const COLUMNS: &str = "seq, sender, id, recipient, state, digest, sealed_digest, container_size, sealed_size, \
                        files, signer, accepted_us, fetched_us, acknowledged_us, pos, held, release_us, released_us, \
-                       ended_us, overdue_us, supersedes, superseded_by, urgent, refusal";
+                       ended_us, overdue_us, supersedes, superseded_by, urgent, refusal, proxy";
 
 pub(super) fn parcel(row: &AnyRow) -> Result<ParcelRow, StoreError> {
     let seq: i64 = row.try_get("seq")?;
@@ -161,6 +163,10 @@ pub(super) fn parcel(row: &AnyRow) -> Result<ParcelRow, StoreError> {
             refusal: match row.try_get::<String, _>("refusal")?.as_str() {
                 "" => None,
                 word => Some(word.parse().map_err(|()| corrupt("refusal"))?),
+            },
+            proxy: match row.try_get::<String, _>("proxy")?.as_str() {
+                "" => None,
+                number => Some(number.parse().map_err(|_| corrupt("proxy"))?),
             },
         },
     })
@@ -232,17 +238,20 @@ impl Store {
 
     /// Writes the marks that a new parcel begins with, where it has any.
     pub(crate) async fn put_marks(&self, tx: &mut Tx, parcel: &ParcelRow) -> Result<(), StoreError> {
-        let Marks { held, release_us, supersedes, .. } = &parcel.marks;
-        if !held && supersedes.is_none() {
+        let Marks { held, release_us, supersedes, proxy, .. } = &parcel.marks;
+        if !held && supersedes.is_none() && proxy.is_none() {
             return Ok(());
         }
-        sqlx::query("UPDATE parcels SET held = $1, release_us = $2, supersedes = $3 WHERE seq = $4")
-            .bind(i64::from(*held))
-            .bind(*release_us)
-            .bind(supersedes.map(|id| id.as_bytes().to_vec()))
-            .bind(parcel.seq)
-            .execute(&mut **tx)
-            .await?;
+        sqlx::query(
+            "UPDATE parcels SET held = $1, release_us = $2, supersedes = $3, proxy = $4 WHERE seq = $5",
+        )
+        .bind(i64::from(*held))
+        .bind(*release_us)
+        .bind(supersedes.map(|id| id.as_bytes().to_vec()))
+        .bind(proxy.map(|number| number.to_string()).unwrap_or_default())
+        .bind(parcel.seq)
+        .execute(&mut **tx)
+        .await?;
         Ok(())
     }
 

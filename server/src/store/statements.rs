@@ -20,6 +20,8 @@ pub struct StatementRow {
     pub cms: Vec<u8>,
     /// SHA-256 of the signer's certificate.
     pub signer: [u8; 32],
+    /// What let the signer sign for the office, where it is not the office itself: SHA-256 of the mandate.
+    pub mandate: Option<[u8; 32]>,
     /// The sealed text that it names; empty: it names none.
     pub text: Vec<u8>,
     /// When it was accepted. Unix microseconds.
@@ -49,6 +51,8 @@ pub struct Kept {
     pub cms: Vec<u8>,
     /// SHA-256 of the signer's certificate; absent where an earlier version kept it.
     pub signer: Option<[u8; 32]>,
+    /// What let the signer sign for the office: SHA-256 of the mandate.
+    pub mandate: Option<[u8; 32]>,
     /// The sealed text that it names; empty: it names none.
     pub text: Vec<u8>,
 }
@@ -60,8 +64,8 @@ impl Store {
             About::Request { from, to } => (0, from.to_string(), to.to_string()),
         };
         sqlx::query(
-            "INSERT INTO statements (digest, seq, kind, cms, text, from_office, to_office, made_us, signer) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (digest) DO NOTHING",
+            "INSERT INTO statements (digest, seq, kind, cms, text, from_office, to_office, made_us, signer, mandate) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (digest) DO NOTHING",
         )
         .bind(row.digest.to_vec())
         .bind(seq)
@@ -72,6 +76,7 @@ impl Store {
         .bind(to)
         .bind(row.made_us)
         .bind(row.signer.to_vec())
+        .bind(row.mandate.map(|digest| digest.to_vec()))
         .execute(&mut **tx)
         .await?;
         Ok(())
@@ -105,7 +110,7 @@ impl Store {
     /// Statements about one parcel. A parcel has few.
     pub async fn statements_of(&self, seq: i64) -> Result<Vec<Kept>, StoreError> {
         let rows = sqlx::query(
-            "SELECT digest, cms, signer, text FROM statements WHERE seq = $1 ORDER BY digest LIMIT 1000",
+            "SELECT digest, cms, signer, mandate, text FROM statements WHERE seq = $1 ORDER BY digest LIMIT 1000",
         )
         .bind(seq)
         .fetch_all(self.read())
@@ -120,7 +125,7 @@ impl Store {
         office: OfficeNumber,
     ) -> Result<Option<Kept>, StoreError> {
         let row = sqlx::query(
-            "SELECT digest, seq, cms, signer, text, from_office, to_office FROM statements WHERE digest = $1",
+            "SELECT digest, seq, cms, signer, mandate, text, from_office, to_office FROM statements WHERE digest = $1",
         )
         .bind(digest.to_vec())
         .fetch_optional(self.read())
@@ -144,10 +149,12 @@ fn kept(row: &AnyRow) -> Result<Kept, StoreError> {
     // Empty bytes come back as NULL from SQLite.
     let text: Option<Vec<u8>> = row.try_get("text")?;
     let signer: Option<Vec<u8>> = row.try_get("signer")?;
+    let mandate: Option<Vec<u8>> = row.try_get("mandate")?;
     Ok(Kept {
         digest: digest(row, "digest")?,
         cms: row.try_get("cms")?,
         signer: signer.and_then(|bytes| bytes.try_into().ok()),
+        mandate: mandate.and_then(|bytes| bytes.try_into().ok()),
         text: text.unwrap_or_default(),
     })
 }

@@ -16,7 +16,7 @@ use crate::files;
 /// One certificate that was issued.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedEntry {
-    /// Office or proxy number.
+    /// Office or proxy number; of a terminal, its office and its name: `1371215102:reception`.
     pub number: String,
     /// SHA-256 of the certificate, hexadecimal.
     pub fingerprint: String,

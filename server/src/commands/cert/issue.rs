@@ -20,9 +20,10 @@ use crate::commands::exit::{Exit, Failure};
 use crate::commands::lang::Text;
 use crate::commands::office;
 use crate::commands::output::Output;
-use crate::committer::change::Change;
+use crate::committer::change::{Change, Mandating};
 use crate::config::Config;
 use crate::files::{self, Readers};
+use crate::store::mandates::ProxyKeyRow;
 use crate::store::offices::{KeyKind, KeyRow};
 use crate::trial_ca::{CaError, IssuedEntry, TrialCaFiles};
 use crate::trust::Trust;
@@ -108,7 +109,7 @@ async fn issue(
 ) -> Result<(IssuedObject, Vec<u8>, i64), Failure> {
     let (office, name) = match &arguments.number {
         Holder::Office(number) => (Some(*number), office::must_be_known(desk, *number).await?.name),
-        Holder::Proxy(number) => (None, number.clone()),
+        Holder::Proxy(number) => (None, proxy_name(desk, number).await?),
     };
     let now_us = desk.now_us();
     let options = options(arguments, ca, now_us);
@@ -120,7 +121,7 @@ async fn issue(
     };
     let issued = issued.map_err(CaError::from)?;
     // What is not in the register can't be revoked: it comes first.
-    let entry = ca.register(&number, &issued, now_us)?;
+    let entry = ca.register(&number, &issued.cert_der, &issued.serial, now_us)?;
     let recorded = match write_files(&issued, &arguments.out, paths) {
         Ok(()) => record(desk, office, &issued, &entry, options.not_after_us).await,
         Err(failure) => Err(failure),
@@ -140,6 +141,15 @@ async fn issue(
         files: paths.clone(),
     };
     Ok((object, issued.cert_der, now_us))
+}
+
+/// A proxy's name, where it was added already; else its number.
+async fn proxy_name(desk: &Desk, number: &str) -> Result<String, Failure> {
+    let known = match number.parse() {
+        Ok(parsed) => desk.store().proxy(parsed).await?,
+        Err(_) => None,
+    };
+    Ok(known.map_or_else(|| number.to_owned(), |proxy| proxy.name))
 }
 
 fn options(arguments: &CertIssue, ca: &TrialCaFiles, now_us: i64) -> IssueOptions {
@@ -213,6 +223,18 @@ async fn record(
             registered_us: 0,
         };
         desk.submit(Change::RegisterKey(Box::new(row))).await?;
+    }
+    if let (Ok(proxy), true) = (entry.number.parse(), may_encrypt)
+        && desk.store().proxy(proxy).await?.is_some()
+    {
+        let key = ProxyKeyRow {
+            proxy,
+            key: issued.cert_der.clone(),
+            fingerprint,
+            not_after_us: not_after_us + SECOND_US - 1,
+            registered_us: 0,
+        };
+        desk.submit(Change::Mandate(Box::new(Mandating::RegisterProxyKey(key)))).await?;
     }
     Ok(may_encrypt)
 }

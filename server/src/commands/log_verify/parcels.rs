@@ -270,7 +270,7 @@ fn compare(row: &ParcelRow, events: Option<&[Told]>) -> Vec<Problem> {
         ("fetched_us", row.fetched_us != life.fetched_us),
         ("acknowledged_us", row.acknowledged_us != life.acknowledged_us),
         (
-            "held, release_us, released_us, ended_us, overdue_us, supersedes, urgent, refusal",
+            "held, release_us, released_us, ended_us, overdue_us, supersedes, urgent, refusal, proxy",
             row.marks != marks,
         ),
     ];
@@ -308,6 +308,7 @@ impl Life {
                 held,
                 release_us: first.lines.get("release-at").and_then(time::parse_us).unwrap_or(0),
                 supersedes: first.lines.get("supersedes").and_then(id),
+                proxy: first.lines.get("proxy").and_then(|number| number.parse().ok()),
                 ..Marks::default()
             },
         };

@@ -55,7 +55,7 @@ async fn deliver(
     room: Room,
 ) -> Result<pb::Accepted, Refusal> {
     // A stream lives longer than a certificate's or an office's good standing.
-    context.access.still(caller).await?;
+    let caller = &context.access.still(caller).await?;
     let done = context.intake.take_in(container, caller, room).await;
     let done = done.inspect_err(|refusal| context.refusals.keep(caller.office, refusal))?;
     let about = done.parcel.as_ref().map(|row| (row.key, row.recipient));

@@ -1,0 +1,76 @@
+//! Who may send for whom: the signer, the sender and the transmitter of a parcel.
+
+use tasuki_certs::cms_verify::{SignatureVerifier, VerifiedSignature};
+use tasuki_certs::profile::Identity;
+use tasuki_proto::ids::{ProxyNumber, identity_text};
+use tasuki_proto::mandate::{self, Mandated, PapersError, Role, Scope};
+use tasuki_proto::parcel::OpenParcel;
+use tasuki_proto::{limits, reason};
+use tokio::runtime::Handle;
+
+use super::Refusal;
+use crate::access::Caller;
+use crate::directory::Directory;
+
+/// The right to send a parcel, as its papers and the sender's mandates show it.
+#[derive(Debug)]
+pub(super) struct Right {
+    /// Mandates of the sender that it rests on, each once: the signer's, then the transmitter's.
+    pub(super) mandates: Vec<[u8; 32]>,
+    /// The proxy through which the parcel comes.
+    pub(super) proxy: Option<ProxyNumber>,
+}
+
+/// The sender itself signs, or somebody whom it lets; and the call is for the sender.
+pub(super) fn check(
+    parcel: &OpenParcel<'_>,
+    signature: &VerifiedSignature<'_>,
+    caller: &Caller,
+    verifier: &SignatureVerifier,
+    now_us: i64,
+    look: (&Directory, &Handle),
+) -> Result<Right, Refusal> {
+    let (header, signer) = (&parcel.header, &signature.signer);
+    if let Identity::Operator { .. } = signer.identity {
+        return Err(Refusal::of(reason::SIGNER_NOT_ALLOWED));
+    }
+    let papers = parcel.papers();
+    let right = mandate::check(signer, header.sender, Scope::Send, &papers, verifier, (now_us, now_us));
+    let signed = match right {
+        // An office without a certificate signs no paper: what the operator registered stands in for it, for the proxy that calls.
+        Err(PapersError::Missing) if by_registration(caller, &identity_text(&signer.identity)) => {
+            Mandated { role: caller.role.clone(), mandate: caller.mandate_digest() }
+        }
+        right => right?,
+    };
+    if caller.office != header.sender {
+        return Err(Refusal::of(reason::TRANSMITTER_NOT_ALLOWED));
+    }
+    if header.created_us() > now_us.saturating_add(limits::MAX_CLOCK_AHEAD_US) {
+        return Err(Refusal::of(reason::CREATED_IN_FUTURE));
+    }
+    let mut mandates: Vec<[u8; 32]> = signed.mandate.into_iter().collect();
+    let own = caller.mandate_digest();
+    // A paper shows that there was a mandate; that it was not ended only the directory knows.
+    if signed.mandate.is_some_and(|digest| own != Some(digest)) {
+        let (directory, runtime) = look;
+        let live = |member: &crate::directory::Member| {
+            mandates.iter().all(|digest| member.mandate(digest).is_some())
+        };
+        let member = runtime.block_on(directory.member_checked(header.sender, live))?;
+        if !member.is_some_and(|member| live(&member)) {
+            return Err(Refusal::of(reason::MANDATE_ENDED));
+        }
+    }
+    mandates.extend(own.filter(|digest| signed.mandate != Some(*digest)));
+    let signing = match signed.role {
+        Role::Proxy { number } => Some(number),
+        Role::Office | Role::Terminal { .. } => None,
+    };
+    Ok(Right { mandates, proxy: signing.or(caller.proxy()) })
+}
+
+fn by_registration(caller: &Caller, signer: &str) -> bool {
+    let registered = caller.mandate.as_ref().is_some_and(|mandate| mandate.row.by_operator());
+    registered && caller.name == signer
+}

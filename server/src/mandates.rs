@@ -1,0 +1,217 @@
+//! Which mandates of an office can be used now, and the keys that parcels are sealed to by them.
+//!
+//! A mandate counts only while what gives it verifies: the office's signature under its statement, the terminal's
+//! certificate, the proxy's standing. So a revoked certificate of the office takes all that it signed with it.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use tasuki_certs::cms_verify::SignatureVerifier;
+use tasuki_certs::profile::Identity;
+use tasuki_certs::recipient::Recipient;
+use tasuki_certs::trust::{Purpose, TrustStore};
+use tasuki_proto::ids::{ProxyNumber, is_office};
+use tasuki_proto::mandate::Scope;
+
+use crate::store::Store;
+use crate::store::StoreError;
+use crate::store::mandates::{Holder, MAX_PROXY_KEYS, MandateRow, ProxyKeyRow, ProxyRow, ProxyState};
+
+/// A use is written down at most this often for each mandate.
+const NOTE_EVERY_US: i64 = 3_600 * 1_000_000;
+
+const DAY_US: i64 = 86_400 * 1_000_000;
+
+/// Days after which a terminal that nobody used lapses: half a year without one monthly round is a computer that is gone.
+pub const TERMINAL_IDLE_DAYS: i64 = 180;
+
+/// A mandate that can be used.
+#[derive(Debug)]
+pub struct Mandate {
+    /// As it stands in the database.
+    pub row: MandateRow,
+    used_us: AtomicI64,
+}
+
+impl Mandate {
+    fn new(row: MandateRow) -> Self {
+        let used_us = AtomicI64::new(row.last_used_us);
+        Self { row, used_us }
+    }
+
+    /// Whether its holder may do something for the office.
+    pub fn may(&self, scope: Scope) -> bool {
+        self.row.holder.role().may(self.row.scopes, scope)
+    }
+
+    /// Notes a use; true: it is time to write it down.
+    pub fn used(&self, now_us: i64) -> bool {
+        let last = self.used_us.load(Ordering::Relaxed);
+        // Of several at once, one writes.
+        now_us - last >= NOTE_EVERY_US
+            && self.used_us.compare_exchange(last, now_us, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+}
+
+/// A key that parcels for an office are sealed to because a mandate lets its holder receive.
+#[derive(Clone, Debug)]
+pub struct MandateKey {
+    /// What gives it.
+    pub mandate: MandateRow,
+    /// Certificate, DER.
+    pub certificate: Vec<u8>,
+    /// SHA-256 of it.
+    pub fingerprint: [u8; 32],
+    /// End of its validity, Unix microseconds.
+    pub not_after_us: i64,
+    /// Since when parcels are sealed to it, Unix microseconds.
+    pub since_us: i64,
+    /// Ready for sealing.
+    pub recipient: Recipient,
+}
+
+/// An office's mandates as the database has them, with the proxies that they name.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    rows: Vec<MandateRow>,
+    proxies: Vec<(ProxyRow, Vec<ProxyKeyRow>)>,
+}
+
+/// What can be used of them.
+#[derive(Debug, Default)]
+pub struct Usable {
+    /// Mandates, oldest first.
+    pub mandates: Vec<Mandate>,
+    /// Their keys.
+    pub keys: Vec<MandateKey>,
+    /// Ask again after this time, Unix microseconds.
+    pub until_us: i64,
+}
+
+impl Loaded {
+    /// Reads an office's mandates.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn read(
+        store: &Store,
+        office: tasuki_careplan::office::OfficeNumber,
+        now_us: i64,
+    ) -> Result<Self, StoreError> {
+        let rows = store.mandates(office, now_us).await?;
+        let mut loaded = Self { rows, proxies: Vec::new() };
+        for number in loaded.rows.iter().filter_map(proxy_of).collect::<Vec<_>>() {
+            if loaded.proxies.iter().any(|(proxy, _)| proxy.number == number) {
+                continue;
+            }
+            if let Some(proxy) = store.proxy(number).await? {
+                loaded.proxies.push((proxy, store.proxy_keys(number, now_us).await?));
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Judges them. Verifies certificates: no work for the threads that serve the network.
+    pub fn judge(self, verifier: &SignatureVerifier, trust: &TrustStore, now_us: i64) -> Usable {
+        let mut usable = Usable { until_us: i64::MAX, ..Usable::default() };
+        for row in &self.rows {
+            match self.one(row, verifier, trust, now_us, &mut usable) {
+                Ok(()) => usable.mandates.push(Mandate::new(row.clone())),
+                Err(reason) => {
+                    tracing::debug!(office.number = %row.office, reason, "a mandate is not used");
+                }
+            }
+        }
+        usable
+    }
+
+    fn one(
+        &self,
+        row: &MandateRow,
+        verifier: &SignatureVerifier,
+        trust: &TrustStore,
+        now_us: i64,
+        usable: &mut Usable,
+    ) -> Result<(), &'static str> {
+        if now_us < row.from_us {
+            usable.until_us = usable.until_us.min(row.from_us - 1);
+            return Err("NOT_YET");
+        }
+        usable.until_us = usable.until_us.min(row.until_us - 1);
+        if row.is_invitation() {
+            return Err("INVITED");
+        }
+        if !row.by_operator() {
+            let signed = verifier.verify(&row.cms, None, now_us).map_err(|error| error.code())?;
+            if !is_office(&signed.signer.identity, row.office) {
+                return Err("SIGNER");
+            }
+            usable.until_us = usable.until_us.min(signed.signer.valid_until_us);
+        }
+        match &row.holder {
+            Holder::Terminal(name) => {
+                let lapses_us = row.last_used_us.max(row.enrolled_us) + TERMINAL_IDLE_DAYS * DAY_US;
+                if now_us >= lapses_us {
+                    return Err("IDLE");
+                }
+                usable.until_us = usable.until_us.min(lapses_us - 1);
+                let identity = Identity::Terminal { office: row.office.to_string(), name: name.clone() };
+                let key = key(row, &row.certificate, row.enrolled_us, &identity, trust, now_us)?;
+                usable.until_us = usable.until_us.min(key.1);
+                if row.scopes.has(Scope::Receive) {
+                    usable.keys.extend(key.0);
+                }
+            }
+            Holder::Proxy(number) => {
+                let (proxy, keys) =
+                    self.proxies.iter().find(|(p, _)| p.number == *number).ok_or("PROXY_UNKNOWN")?;
+                if proxy.state != ProxyState::Active {
+                    return Err("PROXY_SUSPENDED");
+                }
+                if row.scopes.has(Scope::Receive) {
+                    let identity = Identity::Proxy { number: number.to_string() };
+                    let since = |at_us: i64| at_us.max(row.made_us);
+                    let good = keys.iter().filter_map(|k| {
+                        key(row, &k.key, since(k.registered_us), &identity, trust, now_us).ok()
+                    });
+                    for (key, until_us) in good.take(MAX_PROXY_KEYS as usize) {
+                        usable.until_us = usable.until_us.min(until_us);
+                        usable.keys.extend(key);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn proxy_of(row: &MandateRow) -> Option<ProxyNumber> {
+    match row.holder {
+        Holder::Proxy(number) => Some(number),
+        Holder::Terminal(_) => None,
+    }
+}
+
+/// A holder's certificate, if it verifies: as a key where it may encrypt, and until when that is known.
+fn key(
+    mandate: &MandateRow,
+    certificate: &[u8],
+    since_us: i64,
+    identity: &Identity,
+    trust: &TrustStore,
+    now_us: i64,
+) -> Result<(Option<MandateKey>, i64), &'static str> {
+    let verified = trust.verify(certificate, &[], Purpose::TlsClient, now_us).map_err(|e| e.code())?;
+    if verified.identity != *identity {
+        return Err("IDENTITY_NOT_FOUND");
+    }
+    let recipient = if verified.may_encrypt { Recipient::from_certificate(certificate).ok() } else { None };
+    let key = recipient.map(|recipient| MandateKey {
+        mandate: mandate.clone(),
+        certificate: certificate.to_vec(),
+        fingerprint: verified.fingerprint,
+        not_after_us: verified.not_after_us,
+        since_us,
+        recipient,
+    });
+    Ok((key, verified.valid_until_us))
+}
