@@ -10,6 +10,7 @@ use tasuki_careplan::severity::Severities;
 use tasuki_careplan::words::Words;
 use tasuki_certs::trust::RevocationPolicy;
 use tasuki_proto::cosignature::WitnessKey;
+use tasuki_proto::ids::ProxyNumber;
 
 use crate::error::{ConfigError, SdkError, words};
 use crate::files;
@@ -28,6 +29,12 @@ pub struct Config {
     pub relay: String,
     /// The own office, as its certificate names it.
     pub office: OfficeNumber,
+    /// The name of this terminal, where the HOME is one of an office's further terminals (端末).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminal: Option<String>,
+    /// The number of the transmission proxy (伝送代行業者), where the HOME is one that acts for the office.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transmission_proxy: Option<ProxyNumber>,
     /// An HTTP proxy, `http://[user:password@]host:port`, or `none`. Absent: `HTTPS_PROXY` and `NO_PROXY` decide.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub proxy: Option<String>,
@@ -174,6 +181,8 @@ impl Config {
         Self {
             relay,
             office,
+            terminal: None,
+            transmission_proxy: None,
             proxy: None,
             archive_days: default_archive_days(),
             answer_key_lost: default_answer_key_lost(),

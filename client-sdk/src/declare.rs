@@ -13,8 +13,8 @@ use tasuki_certs::open::open;
 use tasuki_certs::seal::seal;
 use tasuki_proto::event::{Event, kind, sha256};
 use tasuki_proto::evidence::{self, Proven};
-use tasuki_proto::ids::is_office;
 use tasuki_proto::lifecycle::Act;
+use tasuki_proto::mandate::Scope;
 use tasuki_proto::pb::declare_result::Outcome;
 pub use tasuki_proto::statement::RefusalReason;
 use tasuki_proto::statement::{AboutParcel, Declaration, Request, Statement, Word};
@@ -23,6 +23,7 @@ use tasuki_proto::{limits, pb, reason};
 use crate::blocking;
 use crate::client::Client;
 use crate::error::{ConfigError, Refusal, SdkError, Unreachable, VerificationError, words};
+use crate::papers;
 use crate::parcel::{Parcel, ParcelName, State, key_from_wire};
 use crate::transport::is_busy;
 
@@ -81,9 +82,9 @@ pub struct Text {
 }
 
 /// A statement on its way.
-struct Paper {
-    statement: Bytes,
-    text: Bytes,
+pub(crate) struct Paper {
+    pub(crate) statement: Bytes,
+    pub(crate) text: Bytes,
 }
 
 impl Client {
@@ -226,12 +227,13 @@ impl Client {
                 let request = request.clone();
                 async move { tracking.get_statements(request).await }
             });
-            let statements = answer.await?.statements;
+            let pb::GetStatementsResponse { statements, mandates, .. } = answer.await?;
+            let papers: Vec<papers::Paper> = mandates.into_iter().map(Into::into).collect();
             let before = texts.len();
             for signed in &statements {
                 let digest = sha256(&signed.statement);
                 let event = piece.iter().find(|(_, named)| *named == digest).map(|(event, _)| *event);
-                if let Some(text) = event.and_then(|event| self.read_text(event, signed)) {
+                if let Some(text) = event.and_then(|event| self.read_text(event, signed, &papers)) {
                     texts.insert(digest, text);
                 }
             }
@@ -244,24 +246,30 @@ impl Client {
         Ok(texts)
     }
 
-    fn read_text(&self, event: &Event, signed: &pb::SignedStatement) -> Option<Text> {
+    fn read_text(
+        &self,
+        event: &Event,
+        signed: &pb::SignedStatement,
+        papers: &[papers::Paper],
+    ) -> Option<Text> {
         if event.digest("text")? != sha256(&signed.text) {
             return None;
         }
         let verifier = self.inner.trust.verifier();
         let verified = verifier.verify_as_of(&signed.statement, None, event.time_us, self.now_us()).ok()?;
         let statement = Statement::parse(verified.content?).ok()?;
-        let speaker = match &statement {
-            Statement::Parcel(declaration) => declaration.speaker(),
-            Statement::Request(request) => request.from,
+        let (speaker, scope) = match &statement {
+            Statement::Parcel(declaration) => (declaration.speaker(), declaration.scope()),
+            Statement::Request(request) => (request.from, Scope::Send),
             Statement::ApproveSealingKey(_)
             | Statement::Delegate(_)
             | Statement::InviteTerminal(_)
             | Statement::EndMandate(_) => return None,
         };
-        let signed_by_speaker = is_office(&verified.signer.identity, speaker);
+        let moment = (event.time_us, self.now_us());
+        papers::check(&verified.signer, speaker, scope, papers, verifier, moment).ok()?;
         let text = open(&signed.text, &self.home().opening_keys()).ok()?;
-        let text = String::from_utf8(text).ok().filter(|_| signed_by_speaker)?;
+        let text = String::from_utf8(text).ok()?;
         Some(Text { by: speaker, text })
     }
 
@@ -280,7 +288,7 @@ impl Client {
         Ok((sha256(&sealed), sealed.into()))
     }
 
-    async fn sign(&self, statement: &Statement) -> Result<Bytes, SdkError> {
+    pub(crate) async fn sign(&self, statement: &Statement) -> Result<Bytes, SdkError> {
         let (client, text, at_us) = (self.clone(), statement.print(), statement.time_us());
         blocking::run(move || {
             let signed = cms_sign::sign(client.home().identity(), text.as_bytes(), Content::Attached, at_us);
@@ -290,7 +298,7 @@ impl Client {
     }
 
     /// Hands in one statement; also gives its SHA-256.
-    async fn hand_in(&self, paper: Paper) -> Result<(pb::DeclareResult, [u8; 32]), SdkError> {
+    pub(crate) async fn hand_in(&self, paper: Paper) -> Result<(pb::DeclareResult, [u8; 32]), SdkError> {
         let digest = sha256(&paper.statement);
         let signed = pb::SignedStatement { statement: paper.statement, text: paper.text };
         let request = pb::DeclareRequest { statements: vec![signed] };
@@ -307,7 +315,7 @@ impl Client {
         }
     }
 
-    async fn prove_declared(&self, evidence: &pb::Evidence) -> Result<Proven, SdkError> {
+    pub(crate) async fn prove_declared(&self, evidence: &pb::Evidence) -> Result<Proven, SdkError> {
         let checkpoint = self.admit(&evidence.checkpoint).await?;
         Ok(evidence::check(evidence, &checkpoint).map_err(VerificationError::Evidence)?)
     }
@@ -321,7 +329,7 @@ fn text_of(say: &Say) -> Option<&str> {
     }
 }
 
-fn accepted(result: pb::DeclareResult) -> Result<pb::DeclareAccepted, SdkError> {
+pub(crate) fn accepted(result: pb::DeclareResult) -> Result<pb::DeclareAccepted, SdkError> {
     match result.outcome {
         Some(Outcome::Accepted(accepted)) => Ok(accepted),
         Some(Outcome::Rejected(rejected)) if is_busy(&rejected.reason) => {

@@ -32,7 +32,7 @@ use tasuki_proto::ids::ParcelKey;
 
 #[cfg(test)]
 pub(crate) use layout::LinkIndex;
-pub(crate) use layout::{CosignedIndex, EventIndex, INDEX, Index};
+pub(crate) use layout::{CosignedIndex, EventIndex, INDEX, Index, MandateIndex};
 pub use month::{MonthOptions, SavedMonth};
 
 /// Where evidence comes from.

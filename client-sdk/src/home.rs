@@ -9,6 +9,7 @@
 //! trust/crl/*.crl    revocation lists (DER), as the relay handed them on; each is signed by its issuer
 //! trust/profile.toml optional: where certificates name the office, if not as the trial CA's do
 //! log-key            the log's verifier key, pinned at first contact
+//! mandate/           papers of a HOME that acts for the office: one of its terminals, its proxy
 //! sealing.key        a P-256 key for receiving, only if the certificate may not encrypt
 //! witness.key        the key of a witness, if this HOME is one
 //! state/             feed cursor, entries of the Atom feed, checkpoints seen, what the log lost, parcels half fetched,
@@ -23,6 +24,7 @@
 
 mod init;
 mod lock;
+mod papers;
 
 use std::path::{Path, PathBuf};
 
@@ -36,9 +38,10 @@ use crate::config::{Config, IdentityConfig};
 use crate::error::{ConfigError, SdkError, words};
 use crate::{files, pem};
 
-pub(crate) use init::read_profile;
 pub use init::{IdentityFiles, InitOptions, Initialised};
+pub(crate) use init::{make_folders, read_profile};
 pub(crate) use lock::Task;
+pub(crate) use papers::OwnPapers;
 
 /// The CA of the relay's TLS certificate.
 pub(crate) const RELAY_CA: &str = "relay-ca.pem";
@@ -88,6 +91,7 @@ pub struct Home {
     config: Config,
     identity: KeyIdentity,
     sealing_key: Option<SealingKey>,
+    papers: OwnPapers,
 }
 
 impl Home {
@@ -134,7 +138,8 @@ impl Home {
                 message: words(format!("受信用の鍵として読めません（{e}）"), e.to_string()),
             })?),
         };
-        Ok(Self { folder: folder.to_owned(), config, identity, sealing_key })
+        let papers = OwnPapers::read(folder)?;
+        Ok(Self { folder: folder.to_owned(), config, identity, sealing_key, papers })
     }
 
     /// The folder.
@@ -155,6 +160,11 @@ impl Home {
     /// The office's key with its certificate.
     pub fn identity(&self) -> &KeyIdentity {
         &self.identity
+    }
+
+    /// What shows that this HOME may act for its office; empty: it is the office's own.
+    pub(crate) fn papers(&self) -> &OwnPapers {
+        &self.papers
     }
 
     pub(crate) fn sealing_key(&self) -> Option<&SealingKey> {

@@ -5,11 +5,13 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::recipient::Recipient;
 use tasuki_certs::trust::Purpose;
 use tasuki_proto::ids::is_office;
+use tasuki_proto::mandate::Scope;
 use tasuki_proto::statement::Statement;
 use tasuki_proto::{pb, reason, time};
 
 use crate::client::Client;
 use crate::error::{Refusal, SdkError};
+use crate::papers::{self, Paper};
 use crate::tracking::found;
 
 impl Client {
@@ -42,7 +44,8 @@ impl Client {
         found(answer.await)
     }
 
-    /// A key, if it is this office's by its certificate or by a statement that its certificate signed.
+    /// A key, if it is this office's by its certificate or by a statement that its certificate signed, or if the office lets its
+    /// holder receive.
     fn verified(&self, office: OfficeNumber, key: &pb::OfficeKey) -> Option<Recipient> {
         let (trust, now_us) = (&self.inner.trust, self.now_us());
         match pb::OfficeKeyKind::try_from(key.kind) {
@@ -59,6 +62,14 @@ impl Client {
                     && said.office == office
                     && said.spki == key.key;
                 if own { Recipient::from_sealing_key(&key.key).ok() } else { None }
+            }
+            Ok(pb::OfficeKeyKind::Terminal | pb::OfficeKeyKind::Proxy) => {
+                let certificate = trust.store().verify(&key.key, &[], Purpose::Seal, now_us).ok()?;
+                let paper = key.mandate.clone().map(Paper::from)?;
+                let moment = (now_us, now_us);
+                papers::check(&certificate, office, Scope::Receive, [&paper], trust.verifier(), moment)
+                    .ok()?;
+                Recipient::from_certificate(&key.key).ok()
             }
             Ok(pb::OfficeKeyKind::Unspecified) | Err(_) => None,
         }

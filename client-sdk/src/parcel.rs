@@ -9,7 +9,7 @@ use tasuki_careplan::month::Month;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::words::{self, Words};
 use tasuki_proto::evidence::Proven;
-use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::ids::{ParcelId, ParcelKey, ProxyNumber};
 use tasuki_proto::statement::RefusalReason;
 use tasuki_proto::{lifecycle, pb, time};
 
@@ -169,6 +169,10 @@ pub struct Marks {
     pub urgent: bool,
     /// Why its receiver refused it.
     pub refusal: Option<RefusalReason>,
+    /// The proxy (伝送代行業者) through which it was sent.
+    pub proxy: Option<ProxyNumber>,
+    /// Its name in the directory; empty: there is no proxy, or no name.
+    pub proxy_name: String,
 }
 
 impl Parcel {
@@ -212,6 +216,8 @@ impl Parcel {
                 superseded_by: parcel.superseded_by.parse().ok(),
                 urgent: parcel.urgent,
                 refusal: parcel.refusal.parse().ok(),
+                proxy: parcel.proxy.parse().ok(),
+                proxy_name: parcel.proxy_name,
             },
         })
     }

@@ -18,7 +18,7 @@ use tasuki_careplan::office::OfficeNumber;
 use crate::canonical::{Lines, TextError, digest_text, parse_digest};
 use crate::ids::ParcelKey;
 use crate::lifecycle::Act;
-use crate::mandate::{Delegate, EndMandate, InviteTerminal};
+use crate::mandate::{Delegate, EndMandate, InviteTerminal, Scope};
 use crate::time;
 
 const FORM: &str = "tasuki-statement/v1";
@@ -258,6 +258,12 @@ impl Declaration {
             }
             Word::Remark { by, .. } => *by,
         }
+    }
+
+    /// What a mandate must allow to whoever says this for the speaker: what the sender says is part of sending, what the receiver
+    /// says of signing for what came.
+    pub fn scope(&self) -> Scope {
+        if self.speaker() == self.about.parcel.sender { Scope::Send } else { Scope::Acknowledge }
     }
 }
 

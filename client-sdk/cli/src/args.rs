@@ -2,6 +2,7 @@
 
 pub(crate) mod acts;
 mod japanese;
+pub(crate) mod mandates;
 pub(crate) mod month;
 mod offline;
 pub(crate) mod sender;
@@ -106,6 +107,13 @@ pub(crate) enum Command {
     Verify(Verify),
     /// Follow what happens, live; resumes where it stopped
     Watch(Watch),
+    /// Let a proxy act for this office, or no more
+    Delegate(mandates::Delegate),
+    /// Further terminals of this office, and who else may act for it
+    #[command(subcommand)]
+    Terminal(mandates::TerminalCommand),
+    /// Make a HOME for a new terminal from an invitation code
+    Enrol(mandates::Enrol),
     /// Have the relay write an e-mail when something arrived
     #[command(subcommand)]
     Mail(MailCommand),

@@ -10,6 +10,7 @@ mod left;
 mod list;
 mod losses;
 mod mail;
+mod mandates;
 mod month;
 mod names;
 mod notices;
@@ -58,6 +59,7 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Split(args) => split::split(&args, out),
         Command::Join(args) => join::join(&args, out),
         Command::Standard => standard::standard(out),
+        Command::Enrol(args) => mandates::enrol(args, out),
         Command::Watch(args) => watch::watch(&args, &Session::open(&global)?, out),
         Command::Witness(args) => witness::witness(&args, &Session::open(&global)?, out),
         command => {
@@ -92,10 +94,13 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Mail(command) => mail::mail(&command, session, out),
         Command::Webhook(command) => webhook::webhook(&command, session, out),
         Command::Notices(args) => notices::notices(&args, session, out),
+        Command::Delegate(args) => mandates::delegate(&args, session, out),
+        Command::Terminal(command) => mandates::terminal(&command, session, out),
         Command::Offices(args) => offices::offices(&args.words, session, out),
         // They need no relay, or a stream of their own, and were run before. Each by its name: a new command must not
         // end up here and do nothing.
         Command::Init(_)
+        | Command::Enrol(_)
         | Command::Verify(_)
         | Command::Watch(_)
         | Command::Witness(_)
@@ -117,11 +122,7 @@ struct Session {
 impl Session {
     fn open(global: &Global) -> Result<Self, Failure> {
         let folder = home_folder(global)?;
-        let runtime = Runtime::new().map_err(|error| SdkError::Io {
-            path: PathBuf::from("tokio"),
-            kind: error.kind(),
-            message: error.to_string(),
-        })?;
+        let runtime = runtime()?;
         let client = {
             let _inside = runtime.enter();
             Client::open(Home::open(&folder)?, Arc::new(SystemClock))?
@@ -133,6 +134,15 @@ impl Session {
     fn run<T>(&self, call: impl Future<Output = Result<T, SdkError>>) -> Result<T, SdkError> {
         self.runtime.block_on(call)
     }
+}
+
+/// The runtime that calls run on.
+fn runtime() -> Result<Runtime, SdkError> {
+    Runtime::new().map_err(|error| SdkError::Io {
+        path: PathBuf::from("tokio"),
+        kind: error.kind(),
+        message: error.to_string(),
+    })
 }
 
 /// The folder of `--home`, else of `TASUKI_HOME`.

@@ -45,6 +45,9 @@ pub(crate) struct ParcelObject<'a> {
     urgent: bool,
     /// Refused: why.
     refusal: Option<&'static str>,
+    /// The proxy through which it was sent: its number and name.
+    proxy: Option<String>,
+    proxy_name: Option<&'a str>,
 }
 
 impl<'a> ParcelObject<'a> {
@@ -74,6 +77,8 @@ impl<'a> ParcelObject<'a> {
             superseded_by: parcel.marks.superseded_by.map(|id| id.to_string()),
             urgent: parcel.marks.urgent,
             refusal: parcel.marks.refusal.map(RefusalReason::as_str),
+            proxy: parcel.marks.proxy.map(|number| number.to_string()),
+            proxy_name: Some(parcel.marks.proxy_name.as_str()).filter(|name| !name.is_empty()),
         }
     }
 }
@@ -185,6 +190,8 @@ mod tests {
                 "superseded_by": null,
                 "urgent": false,
                 "refusal": null,
+                "proxy": null,
+                "proxy_name": null,
             })
         );
     }

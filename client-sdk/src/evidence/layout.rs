@@ -35,6 +35,9 @@ pub(crate) struct Index {
     digest: String,
     pub(crate) events: Vec<EventIndex>,
     pub(crate) statements: Vec<String>,
+    /// What let terminals and proxies sign.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mandates: Vec<MandateIndex>,
     /// Trust anchors of who saved the evidence.
     pub(crate) anchors: Vec<String>,
     /// All other certificates.
@@ -76,6 +79,16 @@ pub(crate) struct LinkIndex {
     pub(crate) consistency: Vec<String>,
 }
 
+/// What let a terminal or a proxy sign.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MandateIndex {
+    /// The office's signed statement.
+    pub(crate) statement: String,
+    /// A terminal's key, signed with the invitation's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) enrolment: Option<String>,
+}
+
 /// One event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EventIndex {
@@ -101,6 +114,7 @@ impl Index {
             digest: digest_text(digest),
             events: Vec::new(),
             statements: Vec::new(),
+            mandates: Vec::new(),
             anchors: Vec::new(),
             certificates: Vec::new(),
             crls: Vec::new(),
@@ -156,6 +170,7 @@ impl Index {
         let many = [&index.statements, &index.anchors, &index.certificates, &index.crls];
         let links = index.cosigned.iter().map(|cosigned| cosigned.links.len().max(1)).sum::<usize>();
         if index.events.len() > MAX_FILES
+            || index.mandates.len() > MAX_FILES
             || links > MAX_FILES
             || many.iter().any(|list| list.len() > MAX_FILES)
         {
@@ -178,8 +193,10 @@ impl Index {
         let cosigned = self.cosigned.iter().flat_map(|cosigned| {
             cosigned.links.iter().map(|link| &link.checkpoint).chain([&cosigned.checkpoint])
         });
+        let mandates = self.mandates.iter().flat_map(|m| std::iter::once(&m.statement).chain(&m.enrolment));
         events
             .chain(cosigned)
+            .chain(mandates)
             .chain(lists.into_iter().flatten())
             .chain(single)
             .all(|path| check_name(path).is_ok())

@@ -18,7 +18,7 @@ use zip::ZipWriter;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
-use super::layout::{CosignedIndex, EventIndex, INDEX, Index, LinkIndex};
+use super::layout::{CosignedIndex, EventIndex, INDEX, Index, LinkIndex, MandateIndex};
 use super::month::PAGE;
 use super::{EvidenceSource, SavedEvidence, readme, recorded};
 use crate::client::Client;
@@ -224,7 +224,7 @@ pub(super) struct Folder {
 }
 
 /// What stands in a folder of evidence.
-const INSIDE: [&str; 5] = ["events", "checkpoints", "statements", "certificates", "crls"];
+const INSIDE: [&str; 6] = ["events", "checkpoints", "statements", "mandates", "certificates", "crls"];
 
 impl Folder {
     /// A folder that exists and is empty.
@@ -264,6 +264,16 @@ impl Folder {
         }
         for statement in &wire.statements {
             index.statements.push(self.put(&format!("statements/{}.p7s", name_of(statement)), statement)?);
+        }
+        for paper in wire.mandates.iter().filter(|paper| !paper.statement.is_empty()) {
+            let name = name_of(&paper.statement);
+            let statement = self.put(&format!("mandates/{name}.p7s"), &paper.statement)?;
+            let enrolment = if paper.enrolment.is_empty() {
+                None
+            } else {
+                Some(self.put(&format!("mandates/{name}.txt"), &paper.enrolment)?)
+            };
+            index.mandates.push(MandateIndex { statement, enrolment });
         }
         let anchors = trust::anchors(client.home())?;
         for certificate in wire.certificates.iter().map(|c| c.to_vec()).chain(anchors.clone()) {

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::identity::KeyIdentity;
-use tasuki_certs::profile::CertificateProfile;
+use tasuki_certs::profile::{CertificateProfile, Identity};
 use tasuki_certs::sealing_key::SealingKey;
 use tasuki_certs::trust::{
     OnDoubt, Purpose, RevocationPolicy, TrustMaterial, TrustStore, VerifiedCertificate,
 };
-use tasuki_proto::ids::own_office;
 
 use super::{
     ANCHORS, ARCHIVE, CHECKPOINTS, CRLS, LOCKS, OUTBOX, PARTIAL, PROFILE, RELAY_CA, SEALING_KEY, SENT,
@@ -85,26 +84,12 @@ pub(super) fn init(folder: &Path, options: &InitOptions, now_us: i64) -> Result<
         ProxySetting::parse(proxy)?;
     }
     let relay_ca = pem::read_certificates(&options.relay_ca)?;
-    let identity = match &options.identity {
-        IdentityFiles::Pkcs12 { file, password_file } => read_pkcs12(file, password_file)?,
-        IdentityFiles::Pem { certificates, key } => read_pem(certificates, key)?,
-    };
-    let anchors = match &options.ca {
-        Some(path) => pem::read_certificates(path)?,
-        // The chain begins with the own certificate, which is no anchor.
-        None => identity.chain_der().iter().skip(1).last().cloned().into_iter().collect(),
-    };
-    if anchors.is_empty() {
-        return Err(ConfigError::NoAnchor.into());
-    }
-    let profile = options.profile.as_deref().map(read_profile).transpose()?;
-    let own_profile = profile.as_ref().map(|(_, profile)| profile.clone()).unwrap_or_default();
-    let verified = verify_own(&identity, &anchors, own_profile, now_us)?;
-    let office = own_office(&verified.identity).ok_or(ConfigError::NotAnOffice)?;
+    let Opened { anchors, profile, verified } = open_identity(options, now_us)?;
+    // A terminal's is made by enrolling, a proxy's holds a HOME for each office.
+    let Identity::Office { number } = &verified.identity else { return Err(ConfigError::NotAnOffice.into()) };
+    let office = number.parse().map_err(|_| ConfigError::NotAnOffice)?;
 
-    for inside in ["", CRLS, PARTIAL, CHECKPOINTS, OUTBOX, SENT, ARCHIVE, LOCKS] {
-        files::create_private_folder(&folder.join(inside))?;
-    }
+    make_folders(folder)?;
     let write = |name: &str, content: &[u8]| files::write_durably(&folder.join(name), content, Access::Owner);
     write(RELAY_CA, pem::encode(&relay_ca).as_bytes())?;
     write(ANCHORS, pem::encode(&anchors).as_bytes())?;
@@ -127,6 +112,41 @@ pub(super) fn init(folder: &Path, options: &InitOptions, now_us: i64) -> Result<
         anchors: anchors.iter().map(|a| tasuki_proto::event::sha256(a)).collect(),
         sealing_key,
     })
+}
+
+/// An identity that was verified, and what it was verified with.
+struct Opened {
+    anchors: Vec<Vec<u8>>,
+    profile: Option<(String, CertificateProfile)>,
+    verified: VerifiedCertificate,
+}
+
+/// Reads and verifies what a HOME is to be made of.
+fn open_identity(options: &InitOptions, now_us: i64) -> Result<Opened, SdkError> {
+    let identity = match &options.identity {
+        IdentityFiles::Pkcs12 { file, password_file } => read_pkcs12(file, password_file)?,
+        IdentityFiles::Pem { certificates, key } => read_pem(certificates, key)?,
+    };
+    let anchors = match &options.ca {
+        Some(path) => pem::read_certificates(path)?,
+        // The chain begins with the own certificate, which is no anchor.
+        None => identity.chain_der().iter().skip(1).last().cloned().into_iter().collect(),
+    };
+    if anchors.is_empty() {
+        return Err(ConfigError::NoAnchor.into());
+    }
+    let profile = options.profile.as_deref().map(read_profile).transpose()?;
+    let own_profile = profile.as_ref().map(|(_, profile)| profile.clone()).unwrap_or_default();
+    let verified = verify_own(&identity, &anchors, own_profile, now_us)?;
+    Ok(Opened { anchors, profile, verified })
+}
+
+/// Makes the folders of a HOME.
+pub(crate) fn make_folders(folder: &Path) -> Result<(), SdkError> {
+    for inside in ["", CRLS, PARTIAL, CHECKPOINTS, OUTBOX, SENT, ARCHIVE, LOCKS] {
+        files::create_private_folder(&folder.join(inside))?;
+    }
+    Ok(())
 }
 
 /// Verifies the own certificate as far as that goes offline: without revocation lists.

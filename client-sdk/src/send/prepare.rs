@@ -219,7 +219,8 @@ impl Workshop {
         if let Some(refusal) = malware::scan(&self.home.config().malware, &suspects)? {
             return Ok(Prepared::Refused(refusal));
         }
-        match parcel::build(header, contents, self.home.identity(), self.now_us) {
+        let papers = self.home.papers().of_parcel();
+        match parcel::build_with(header, contents, &papers, self.home.identity(), self.now_us) {
             Ok(container) => {
                 self.outbox.put(content, &container)?;
                 Ok(Prepared::Ready(ready(content, header, container)))

@@ -4,10 +4,15 @@ use std::future::Future;
 use std::time::Duration;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
+use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::ids::OFFICE_METADATA;
 use tasuki_proto::limits::MAX_MESSAGE_BYTES;
 use tasuki_proto::pb;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::Channel;
-use tonic::{Response, Status};
+use tonic::{Request, Response, Status};
 
 use super::fault::LastFault;
 use super::status;
@@ -19,10 +24,27 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// Longest pause between tries.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
+/// The way of a call: the connection, and for which office it is.
+pub(crate) type Way = InterceptedService<Channel, ActsFor>;
+
+/// Says in every call for which office it is, where the certificate does not.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ActsFor(Option<MetadataValue<Ascii>>);
+
+impl Interceptor for ActsFor {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(office) = &self.0 {
+            request.metadata_mut().insert(OFFICE_METADATA, office.clone());
+        }
+        Ok(request)
+    }
+}
+
 /// Calls the relay.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     channel: Channel,
+    acts_for: ActsFor,
     fault: LastFault,
     attempts: u32,
     request_timeout: Duration,
@@ -30,7 +52,17 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(super) fn new(channel: Channel, fault: LastFault, attempts: u32, request_timeout: Duration) -> Self {
-        Self { channel, fault, attempts, request_timeout }
+        Self { channel, acts_for: ActsFor::default(), fault, attempts, request_timeout }
+    }
+
+    /// The same connection, with calls for this office.
+    pub(crate) fn acting_for(&self, office: OfficeNumber) -> Self {
+        // Ten digits always are a header's value.
+        Self { acts_for: ActsFor(office.as_str().parse().ok()), ..self.clone() }
+    }
+
+    fn way(&self) -> Way {
+        InterceptedService::new(self.channel.clone(), self.acts_for.clone())
     }
 
     /// How often a safe call is made.
@@ -38,35 +70,40 @@ impl Caller {
         self.attempts
     }
 
-    pub(crate) fn exchange(&self) -> pb::exchange_client::ExchangeClient<Channel> {
-        pb::exchange_client::ExchangeClient::new(self.channel.clone())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    pub(crate) fn exchange(&self) -> pb::exchange_client::ExchangeClient<Way> {
+        pb::exchange_client::ExchangeClient::new(self.way()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn tracking(&self) -> pb::tracking_client::TrackingClient<Channel> {
-        pb::tracking_client::TrackingClient::new(self.channel.clone())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    pub(crate) fn tracking(&self) -> pb::tracking_client::TrackingClient<Way> {
+        pb::tracking_client::TrackingClient::new(self.way()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn directory(&self) -> pb::directory_client::DirectoryClient<Channel> {
-        pb::directory_client::DirectoryClient::new(self.channel.clone())
-            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+    pub(crate) fn directory(&self) -> pb::directory_client::DirectoryClient<Way> {
+        pb::directory_client::DirectoryClient::new(self.way()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn feed(&self) -> pb::feed_client::FeedClient<Channel> {
-        pb::feed_client::FeedClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    pub(crate) fn feed(&self) -> pb::feed_client::FeedClient<Way> {
+        pb::feed_client::FeedClient::new(self.way()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn log(&self) -> pb::log_client::LogClient<Channel> {
-        pb::log_client::LogClient::new(self.channel.clone()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    pub(crate) fn log(&self) -> pb::log_client::LogClient<Way> {
+        pb::log_client::LogClient::new(self.way()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn mail(&self) -> pb::mail_client::MailClient<Channel> {
-        pb::mail_client::MailClient::new(self.channel.clone())
+    pub(crate) fn mandates(&self) -> pb::mandates_client::MandatesClient<Way> {
+        pb::mandates_client::MandatesClient::new(self.way()).max_decoding_message_size(MAX_MESSAGE_BYTES)
     }
 
-    pub(crate) fn webhooks(&self) -> pb::webhooks_client::WebhooksClient<Channel> {
-        pb::webhooks_client::WebhooksClient::new(self.channel.clone())
+    pub(crate) fn enrolment(&self) -> pb::enrolment_client::EnrolmentClient<Way> {
+        pb::enrolment_client::EnrolmentClient::new(self.way())
+    }
+
+    pub(crate) fn mail(&self) -> pb::mail_client::MailClient<Way> {
+        pb::mail_client::MailClient::new(self.way())
+    }
+
+    pub(crate) fn webhooks(&self) -> pb::webhooks_client::WebhooksClient<Way> {
+        pb::webhooks_client::WebhooksClient::new(self.way())
     }
 
     /// What a failed call means.

@@ -8,7 +8,7 @@ use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_proto::canonical::parse_hex;
 use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::evidence::{self, Proven as ProvenEvent};
-use tasuki_proto::ids::{ParcelKey, identity_text, is_office};
+use tasuki_proto::ids::{ParcelKey, identity_text};
 use tasuki_proto::lifecycle::Act;
 use tasuki_proto::log::LogError;
 use tasuki_proto::parcel::OpenParcel;
@@ -18,7 +18,8 @@ use tasuki_proto::statement::Statement;
 use super::material::{self, Along, LogKeys, Whose};
 use super::{Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning, witnesses};
 use crate::error::{SdkError, VerificationError, words};
-use crate::evidence::{EventIndex, Index};
+use crate::evidence::{EventIndex, Index, MandateIndex};
+use crate::papers::{self, Paper};
 use crate::receive::unpack::{Delivered, verify_sender};
 
 /// What relays are called in reports.
@@ -42,6 +43,7 @@ pub(super) fn verify_index(
         recipient: index.recipient,
         digest: index.digest(),
         verifier,
+        papers: papers(folder, index)?,
         known_us: 0,
         proofs: Vec::new(),
         warnings: Vec::new(),
@@ -97,6 +99,18 @@ fn log_keys(
     Ok(keys)
 }
 
+/// What let terminals and proxies sign.
+fn papers(folder: &Path, index: &Index) -> Result<Vec<Paper>, SdkError> {
+    let read = |mandate: &MandateIndex| {
+        let enrolment = mandate.enrolment.as_deref().map(|name| Index::read_file(folder, name));
+        Ok(Paper {
+            statement: Index::read_file(folder, &mandate.statement)?,
+            enrolment: enrolment.transpose()?.unwrap_or_default(),
+        })
+    };
+    index.mandates.iter().map(read).collect()
+}
+
 /// Signed statements by their SHA-256.
 fn statements(folder: &Path, index: &Index) -> Result<HashMap<[u8; 32], Vec<u8>>, SdkError> {
     let mut statements = HashMap::new();
@@ -114,6 +128,7 @@ struct Case<'f> {
     recipient: OfficeNumber,
     digest: [u8; 32],
     verifier: SignatureVerifier,
+    papers: Vec<Paper>,
     known_us: i64,
     proofs: Vec<Proof>,
     warnings: Vec<VerifyWarning>,
@@ -189,9 +204,9 @@ impl Case<'_> {
             return Err(VerificationError::Statement.into());
         }
         let speaker = declaration.speaker();
-        if !is_office(&verified.signer.identity, speaker) {
-            return Err(VerificationError::Signer(speaker.to_string()).into());
-        }
+        let moment = (event.time_us, self.known_us);
+        let (scope, papers) = (declaration.scope(), &self.papers);
+        papers::check(&verified.signer, speaker, scope, papers, &self.verifier, moment)?;
         let signer = event.digest("statement-signer").or_else(|| event.digest("signer"));
         if signer != Some(verified.signer.fingerprint) {
             return Err(VerificationError::Event("it names another signer").into());

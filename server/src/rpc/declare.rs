@@ -118,7 +118,7 @@ async fn one(
     let (speaker, scope) = match &statement {
         Statement::Parcel(declaration) => {
             *parcel = Some(declaration.about.parcel);
-            (declaration.speaker(), Some(scope_of(declaration)))
+            (declaration.speaker(), Some(declaration.scope()))
         }
         Statement::Request(request) => (request.from, Some(Scope::Send)),
         Statement::Delegate(delegate) => (delegate.office, None),
@@ -193,12 +193,6 @@ fn check_text(statement: &Statement, text: &[u8]) -> Result<(), Refusal> {
         None => text.is_empty(),
     };
     if fits { Ok(()) } else { Err(Refusal::of(reason::TEXT_MISMATCH)) }
-}
-
-/// What lets somebody say this for an office.
-fn scope_of(declaration: &Declaration) -> Scope {
-    // What the sender says is part of sending, what the receiver says of signing for what came.
-    if declaration.speaker() == declaration.about.parcel.sender { Scope::Send } else { Scope::Acknowledge }
 }
 
 /// The office itself signs, or who calls and may say that for it; and the call is for the office. Without a scope it is the office's

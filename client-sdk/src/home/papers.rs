@@ -1,0 +1,56 @@
+//! The papers of a HOME that is not the office's own: what shows that it may act for the office.
+//!
+//! ```text
+//! mandate/delegation.p7s   the office's delegation to the proxy
+//! mandate/invitation.p7s   the office's invitation of the terminal
+//! mandate/enrolment.txt    the terminal's key, signed with the invitation's
+//! ```
+
+use std::path::Path;
+
+use tasuki_proto::mandate::Papers;
+
+use crate::error::SdkError;
+use crate::files::{self, Access};
+
+const DELEGATION: &str = "mandate/delegation.p7s";
+const INVITATION: &str = "mandate/invitation.p7s";
+const ENROLMENT: &str = "mandate/enrolment.txt";
+
+/// The papers, as they lie in the HOME. An office's own has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct OwnPapers {
+    pub(crate) delegation: Option<Vec<u8>>,
+    pub(crate) invitation: Option<Vec<u8>>,
+    pub(crate) enrolment: Option<Vec<u8>>,
+}
+
+impl OwnPapers {
+    pub(super) fn read(home: &Path) -> Result<Self, SdkError> {
+        let read = |name: &str| files::read_if_exists(&home.join(name));
+        Ok(Self { delegation: read(DELEGATION)?, invitation: read(INVITATION)?, enrolment: read(ENROLMENT)? })
+    }
+
+    /// Puts them into a HOME, in place of earlier ones.
+    pub(crate) fn write(&self, home: &Path) -> Result<(), SdkError> {
+        files::create_private_folder(&home.join("mandate"))?;
+        for (name, paper) in
+            [(DELEGATION, &self.delegation), (INVITATION, &self.invitation), (ENROLMENT, &self.enrolment)]
+        {
+            match paper {
+                Some(bytes) => files::write_durably(&home.join(name), bytes, Access::Owner)?,
+                None => files::remove(&home.join(name))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// As a parcel carries them.
+    pub(crate) fn of_parcel(&self) -> Papers<'_> {
+        Papers {
+            delegation: self.delegation.as_deref(),
+            invitation: self.invitation.as_deref(),
+            enrolment: self.enrolment.as_deref(),
+        }
+    }
+}
