@@ -2,10 +2,15 @@
 
 use std::fmt::Write as _;
 
+use tasuki_careplan::kind::FileKind;
+use tasuki_careplan::month::Month;
+use tasuki_careplan::words::{Words, describe};
+
 use super::Summary;
 use super::entries::{EventObject, ParcelObject, PartyObject};
 use super::range::japan_time;
 use super::words;
+use crate::commands::lang::Text;
 
 /// Events, parcels and parties that the report shows of each; the tables have all.
 pub(super) const MOST: usize = 1_000;
@@ -17,7 +22,7 @@ h1{font-size:16pt;margin:0 0 2mm}h2{font-size:11.5pt;margin:6mm 0 1mm;border-bot
 table{width:100%;border-collapse:collapse;table-layout:fixed}th,td{border:1px solid #bbb;padding:1mm 1.5mm;\
 text-align:left;vertical-align:top;overflow-wrap:anywhere}th{background:#eef2f6;font-weight:600}\
 thead{display:table-header-group}tr{break-inside:avoid}.en{color:#555;font-size:8pt}.facts th{width:38mm}\
-.mono{font-family:\"Noto Sans Mono\",\"Courier New\",monospace;font-size:7.5pt}.n{width:16mm}.t{width:27mm}\
+.mono{font-family:\"Noto Sans Mono\",\"Courier New\",monospace;font-size:7.5pt}.n{width:20mm}.t{width:27mm}\
 .warn{border:1px solid #b00;padding:1mm 2mm}\
 pre{background:#f4f4f4;padding:2mm;white-space:pre-wrap;overflow-wrap:anywhere;font-size:7.5pt}";
 
@@ -119,26 +124,47 @@ fn parcels(page: &mut String, summary: &Summary, parcels: &[ParcelObject]) {
     ];
     head(page, ("関係する電文", "Parcels concerned"), &columns);
     for parcel in parcels {
-        let content = [parcel.kinds.join(" "), parcel.months.join(" ")].join(" ");
-        let hands = [Some(&parcel.signer), parcel.transmitter.as_ref(), parcel.acknowledged_by.as_ref()];
-        let hands: Vec<String> = hands.into_iter().flatten().map(|hand| escape(hand)).collect();
+        let signer = Some(short(&parcel.signer));
+        let hands = [signer, parcel.transmitter.clone(), parcel.acknowledged_by.clone()];
+        let hands: Vec<String> = hands.into_iter().flatten().map(|hand| escape(&hand)).collect();
+        let content = content(parcel);
         let _ = write!(
             page,
-            "<tr><td>{}<br><span class=\"mono\">{}</span></td><td>{} {}<br>→ {} {}</td><td>{} ({})</td><td>{} <span class=\"en\">{}</span></td><td class=\"mono\">{}</td></tr>",
+            "<tr><td>{}</td><td>{} {}<br>→ {} {}<br><span class=\"mono\">{}</span></td><td>{}<br><span class=\"en\">{}</span></td><td>{}<br><span class=\"en\">{}</span></td><td class=\"mono\">{}</td></tr>",
             local(&parcel.accepted),
-            escape(&parcel.parcel),
             escape(&parcel.sender),
             escape(&parcel.sender_name),
             escape(&parcel.recipient),
             escape(&parcel.recipient_name),
-            escape(&content),
-            parcel.files,
+            escape(&parcel.parcel),
+            escape(&content.ja),
+            escape(&content.en),
             escape(&parcel.state_ja),
             escape(parcel.state),
             hands.join("<br>"),
         );
     }
     tail(page, parcels.len(), summary.parcels, "parcels.csv");
+}
+
+/// What is in a parcel, as far as the relay knows: kinds and months.
+fn content(parcel: &ParcelObject) -> Text {
+    let kinds: Vec<FileKind> = parcel.kinds.iter().filter_map(|kind| FileKind::from_prefix(kind)).collect();
+    let months: Vec<Month> = parcel.months.iter().filter_map(|month| month.parse().ok()).collect();
+    let attached =
+        if kinds.len() < parcel.kinds.len() { ("、添付あり", ", attachments") } else { ("", "") };
+    let files = parcel.files;
+    if kinds.is_empty() {
+        return Text::new(format!("{files}ファイル{}", attached.0), format!("{files} files{}", attached.1));
+    }
+    let Words { ja, en } = describe(&kinds, &months);
+    Text::new(format!("{ja}{} ({files}ファイル)", attached.0), format!("{en}{} ({files} files)", attached.1))
+}
+
+/// A digest by its beginning: the table has it whole.
+fn short(digest: &str) -> String {
+    const SHOWN: usize = "sha256:".len() + 16;
+    digest.get(..SHOWN).map_or_else(|| digest.to_owned(), |beginning| format!("{beginning}…"))
 }
 
 fn parties(page: &mut String, summary: &Summary, parties: &[PartyObject]) {
@@ -223,11 +249,7 @@ fn tail(page: &mut String, shown: usize, all: u64, file: &str) {
 
 /// A time in UTC, as objects have it, for people in Japan.
 fn local(utc: &str) -> String {
-    time_us(utc).map_or_else(|| escape(utc), |us| japan_time(us).replace('T', " "))
-}
-
-fn time_us(utc: &str) -> Option<i64> {
-    tasuki_proto::time::parse_us(utc)
+    tasuki_proto::time::parse_us(utc).map_or_else(|| escape(utc), |us| japan_time(us).replace('T', " "))
 }
 
 /// Names come from the directory, reasons from the operator: whatever stands in them, they are text.
@@ -328,6 +350,49 @@ mod tests {
             assert!(page.contains(text), "{text} is missing: {page}");
         }
         assert!(!page.contains("関係する電文"), "there is no parcel");
+    }
+
+    #[test]
+    fn parcels_are_told_in_words() {
+        let parcel = |kinds: &[&str], months: &[&str]| ParcelObject {
+            parcel: "0193a3f0-8a1b-7c2d-8e3f-000000000000".to_owned(),
+            sender: "1371215102".to_owned(),
+            sender_name: "<b>".to_owned(),
+            recipient: "9971100012".to_owned(),
+            recipient_name: String::new(),
+            state: "delivered",
+            state_ja: "配達済".to_owned(),
+            kinds: kinds.iter().map(|&kind| kind.to_owned()).collect(),
+            months: months.iter().map(|&month| month.to_owned()).collect(),
+            files: 3,
+            size_bytes: 9,
+            accepted: "2026-11-21T11:38:34.000123Z".to_owned(),
+            delivered: None,
+            fetched: None,
+            acknowledged: None,
+            ended: None,
+            signer: format!("sha256:{}", "ab".repeat(32)),
+            transmitter: Some("proxy:P00004".to_owned()),
+            acknowledged_by: None,
+            acknowledged_signer: None,
+            digest: "cd".repeat(32),
+        };
+        let shown = Shown {
+            parcels: vec![parcel(&["UPPLAN", "ATTACHMENT"], &["202602"]), parcel(&["ATTACHMENT"], &[])],
+            ..Shown::default()
+        };
+        let page = render(&Summary { parcels: 2, ..summary() }, &shown, 0, "");
+        for text in [
+            "関係する電文",
+            "2026年2月",
+            "、添付あり (3ファイル)",
+            "3ファイル、添付あり",
+            "配達済",
+            "proxy:P00004",
+        ] {
+            assert!(page.contains(text), "{text} is missing: {page}");
+        }
+        assert!(page.contains("sha256:abababababababab…<br>") && !page.contains("<b>"));
     }
 
     #[test]
