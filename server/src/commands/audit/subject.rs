@@ -176,7 +176,13 @@ mod tests {
         assert!(!terminal.is_named_by(&event(&[("holder", "terminal:1371215102:受付2")])));
         assert!(!terminal.is_named_by(&event(&[("sender", "1371215102")])));
         let proxy = Subject::Proxy("P00004".parse().unwrap());
-        for line in [("holder", "P00004"), ("transmitter", "proxy:P00004"), ("by", "proxy:P00004")] {
+        for line in [
+            ("holder", "P00004"),
+            ("proxy", "P00004"),
+            ("holder", "proxy:P00004"),
+            ("transmitter", "proxy:P00004"),
+            ("by", "proxy:P00004"),
+        ] {
             assert!(proxy.is_named_by(&event(&[line])), "{line:?}");
         }
         assert!(!proxy.is_named_by(&event(&[("by", "proxy:P00005")])));
