@@ -96,6 +96,8 @@ pub mod kind {
     pub const RELAY_STOP_CANCELLED: &str = "relay.stop-cancelled";
     /// The operator set how the relay works: receive-only or normal.
     pub const RELAY_MODE_CHANGED: &str = "relay.mode-changed";
+    /// The operator looked up everything about an office, a key, a terminal or a proxy; in nobody's feed.
+    pub const AUDIT_MADE: &str = "audit.made";
     /// A log of this epoch began; if it is not the first, the event names the range that was lost.
     pub const LOG_STARTED: &str = "log.started";
 }

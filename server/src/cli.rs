@@ -8,6 +8,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::service::ServiceKind;
 
 use crate::commands::alerts::Alerts;
+use crate::commands::audit::Audit;
 use crate::commands::lang::Lang;
 use crate::commands::operate::{Mode, Notice, Stop};
 use crate::commands::overdue::Overdue;
@@ -93,6 +94,8 @@ pub(crate) enum Command {
     Alerts(Alerts),
     /// A month in numbers, without content
     Stats(Stats),
+    /// Everything about an office, a key, a terminal or a proxy between two times; recorded in the log
+    Audit(Audit),
 }
 
 /// Flags of `init`.

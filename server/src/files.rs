@@ -30,12 +30,20 @@ pub fn make_folder(path: &Path) -> io::Result<()> {
 /// # Errors
 /// `AlreadyExists` leaves the file that is there alone.
 pub fn write_new(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
+    let mut file = create_new(path, readers)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Makes a file that must not exist yet, to be written piece by piece and synced by the caller.
+///
+/// # Errors
+/// `AlreadyExists` leaves the file that is there alone.
+pub fn create_new(path: &Path, readers: Readers) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     restrict(&mut options, readers);
-    let mut file = options.open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+    options.open(path)
 }
 
 /// Puts a file in the place of another: readers see the old one or the new one, also after a crash.

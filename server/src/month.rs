@@ -19,7 +19,7 @@ pub struct Month {
 pub struct InvalidMonth;
 
 /// Japan has no summer time.
-fn japan() -> TimeZone {
+pub(crate) fn japan() -> TimeZone {
     TimeZone::fixed(offset(9))
 }
 

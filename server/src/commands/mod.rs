@@ -15,6 +15,7 @@
 //! | notices, planned stops, receive-only mode | [`operate`] |
 //! | what was unusual | [`alerts`] |
 //! | a month in numbers | [`stats`] |
+//! | everything about a party or a key, and the incident pack | [`audit`] |
 //! | running the relay | [`serve`] |
 //! | exit codes, errors, languages, JSON | [`exit`], [`lang`], [`output`] |
 //!
@@ -22,6 +23,7 @@
 //! committer of their own ([`desk`]); a running relay notices within half a second.
 
 pub(crate) mod alerts;
+pub(crate) mod audit;
 mod cert;
 mod csv;
 mod desk;
@@ -117,5 +119,6 @@ async fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Mode(arguments) => operate::mode(arguments, &config, out).await,
         Command::Alerts(arguments) => alerts::run(arguments, &config, out).await,
         Command::Stats(arguments) => stats::run(arguments, &config, out).await,
+        Command::Audit(arguments) => audit::run(arguments, &config, out).await,
     }
 }

@@ -18,6 +18,11 @@ impl Progress {
         Self(bar)
     }
 
+    /// Only now it is known how many steps there are.
+    pub(super) fn set_total(&self, total: u64) {
+        self.0.set_length(total);
+    }
+
     /// So many more steps are done.
     pub(super) fn advance(&self, steps: u64) {
         self.0.inc(steps);

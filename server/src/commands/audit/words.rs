@@ -1,0 +1,62 @@
+//! Words for events and states in both languages, for tables that people read.
+
+use tasuki_proto::event::kind;
+use tasuki_proto::lifecycle::State;
+
+use crate::commands::lang::Text;
+
+/// What happened; a kind of another version stands for itself.
+pub(super) fn event(event: &str) -> Text {
+    let (ja, en) = match event {
+        kind::PARCEL_DELIVERED => ("配達", "delivered"),
+        kind::PARCEL_HELD => ("保留", "held"),
+        kind::PARCEL_FETCHED => ("宛先に渡した", "released to the receiver"),
+        kind::PARCEL_ACKNOWLEDGED => ("受領(宛先の署名)", "acknowledged, signed by the receiver"),
+        kind::PARCEL_IMPORTED => ("取込(宛先の署名)", "imported, signed by the receiver"),
+        kind::PARCEL_REFUSED => ("受取拒否(宛先の署名)", "refused, signed by the receiver"),
+        kind::PARCEL_RECALLED => ("取消(送信元の署名)", "recalled, signed by the sender"),
+        kind::PARCEL_DISCARDED => ("破棄", "discarded"),
+        kind::PARCEL_EXPIRED => ("期限切れ", "expired"),
+        kind::PARCEL_OVERDUE => ("期日超過", "overdue"),
+        kind::PARCEL_REMARKED => ("連絡", "remark"),
+        kind::PARCEL_WITHDRAWAL_ASKED => ("使用中止の依頼", "asked not to use it"),
+        kind::REQUEST_MADE => ("書類の依頼", "document asked for"),
+        kind::OFFICE_CHANGED => ("登録内容の変更", "entry changed"),
+        kind::OFFICE_SUSPENDED => ("利用停止", "suspended"),
+        kind::OFFICE_RESUMED => ("利用再開", "resumed"),
+        kind::KEY_REGISTERED => ("鍵の登録", "key registered"),
+        kind::CERTIFICATE_ISSUED => ("証明書の発行", "certificate issued"),
+        kind::CERTIFICATE_REVOKED => ("証明書の失効", "certificate revoked"),
+        kind::REVOCATION_OVERRIDE => ("失効情報の特例", "stale revocation data let pass"),
+        kind::RELAY_NOTICE => ("お知らせ", "notice"),
+        kind::RELAY_STOP_PLANNED => ("停止の予定", "stop planned"),
+        kind::RELAY_STOP_CANCELLED => ("停止の取りやめ", "stop cancelled"),
+        kind::RELAY_MODE_CHANGED => ("運用の切替", "mode changed"),
+        "mandate.delegated" => ("委任", "delegated to a proxy"),
+        "mandate.invited" => ("端末の招待", "terminal invited"),
+        "mandate.enrolled" => ("端末の登録", "terminal enrolled"),
+        "mandate.ended" => ("委任・端末の終了", "mandate ended"),
+        "proxy.changed" => ("代行業者の登録内容の変更", "proxy's entry changed"),
+        "proxy.key-registered" => ("代行業者の鍵の登録", "proxy's key registered"),
+        kind::AUDIT_MADE => ("監査", "audit"),
+        kind::LOG_STARTED => ("記録の開始", "log started"),
+        other => (other, other),
+    };
+    Text::new(ja, en)
+}
+
+/// Where a parcel stands.
+pub(super) fn state(state: State) -> Text {
+    let ja = match state {
+        State::Held => "保留中",
+        State::Delivered => "配達済",
+        State::Fetched => "取得済",
+        State::Acknowledged => "受領済",
+        State::Imported => "取込済",
+        State::Refused => "受取拒否",
+        State::Recalled => "取消済",
+        State::Discarded => "破棄済",
+        State::Expired => "期限切れ",
+    };
+    Text::new(ja, state.as_str())
+}
