@@ -143,7 +143,7 @@ impl Relay {
             Arc::clone(&clock),
             config.limits.known_offices,
         ));
-        let archivist = Arc::new(Archivist::new(trust.clone()));
+        let archivist = Arc::new(Archivist::new(trust.clone(), Arc::clone(&clock)));
         let intake = Intake::new(
             Arc::clone(&directory),
             Arc::clone(&verifier),

@@ -47,7 +47,7 @@ impl Draft<'_> {
             return Ok(Err(Refused::Unavailable));
         }
         for item in delivery.archive.iter() {
-            self.store.archive(tx, item).await?;
+            self.store.archive(tx, item, self.scribe.time_us).await?;
         }
         let seq = self.head.next_seq;
         self.head.next_seq += 1;
@@ -161,7 +161,7 @@ impl Draft<'_> {
         paper: &Paper,
     ) -> Result<(), GiveUp> {
         for item in paper.archive.iter() {
-            self.store.archive(tx, item).await?;
+            self.store.archive(tx, item, self.scribe.time_us).await?;
         }
         // Copies: the batch may be tried again, without a parcel that exists already.
         let statement = StatementRow {

@@ -6,6 +6,7 @@
 
 pub mod alerts;
 pub mod archive;
+pub mod archive_sweep;
 pub mod audit;
 pub mod blobs;
 mod contents;
