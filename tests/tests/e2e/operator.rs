@@ -2,6 +2,7 @@
 //! that goes when its time is over.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -9,7 +10,7 @@ use tasuki_proto::time::format_us;
 use tasuki_tests::office::{Office, write_sample};
 use tasuki_tests::raw::now_us;
 use tasuki_tests::relay::Relay;
-use tasuki_tests::run::{Ran, text};
+use tasuki_tests::run::{Ran, run, text};
 
 use crate::stage::{DAY, Database, MANAGER, Stage, VISIT};
 
@@ -66,13 +67,52 @@ fn offices_are_told(database: Database) {
         visit.run(&["--json", "notices", "--after", &place]).expect(0).json(),
         std::slice::from_ref(second)
     );
-    // What is for some stands in their feeds.
-    let watched = visit.run(&["--json", "watch", "--once"]).expect(0).json();
-    assert_eq!(watched.iter().filter(|event| text(event, "kind") == "relay.notice").count(), 1);
+    // What is for some stands in their feeds; what is for all is told beside it, once.
+    let watched = || {
+        let mut events = visit.run(&["--json", "watch", "--once"]).expect(0).json();
+        events.retain(|event| text(event, "kind") == "relay.notice");
+        events.into_iter().map(|event| event["details"]["en"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(watched(), ["please look", "works tonight"]);
+    assert!(watched().is_empty());
     let long = "あ".repeat(1_001);
     stage.relay.run(&["notice", "send", "--ja", &long, "--en", "x"]).expect(2);
     stage.relay.run(&["notice", "send", "--ja", "x", "--en", "x", "--to", "1300000006"]).expect(1);
     stage.relay.run(&["log", "verify"]).expect(0);
+}
+
+#[test]
+fn a_notice_to_all_reaches_who_watches() {
+    let stage = Stage::new(Database::Sqlite);
+    let day = stage.office(DAY);
+    let told = stage.path().join("told.jsonl");
+    let program = ["watch", "--exec", "sh", "-c", "cat >>\"$0\""];
+    let mut command = day.command(&[&["--json"], &program[..]].concat());
+    command.arg(&told).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut watching = command.spawn().unwrap();
+    let notices = || -> Vec<Value> {
+        let lines = std::fs::read_to_string(&told).unwrap_or_default();
+        let events = lines.lines().map(|line| serde_json::from_str(line).unwrap());
+        events.filter(|event| text(event, "kind").starts_with("relay.")).collect()
+    };
+    until("the feed is watched", &stage.relay, || told.exists());
+    desk(&stage.relay, &["notice", "send", "--ja", "点検します", "--en", "works tonight", "--urgent"]);
+    until("the notice", &stage.relay, || !notices().is_empty());
+    run(Command::new("kill").args(["-TERM", &watching.id().to_string()]));
+    assert!(watching.wait().unwrap().success());
+    let notice = notices().remove(0);
+    assert_eq!((text(&notice, "kind"), &notice["number"]), ("relay.notice", &Value::Null));
+    assert_eq!((&notice["details"]["ja"], &notice["parcel"]), (&"点検します".into(), &Value::Null));
+    // The next watch goes on behind it.
+    desk(&stage.relay, &["mode", "receive-only", "--ja", "障害対応", "--en", "trouble"]);
+    let mut command = day.command(&[&["--json", "watch", "--once"], &program[1..]].concat());
+    command.arg(&told);
+    until("the mode", &stage.relay, || {
+        run(&mut command).expect(0);
+        notices().len() > 1
+    });
+    let kinds: Vec<String> = notices().iter().map(|notice| text(notice, "kind").to_owned()).collect();
+    assert_eq!(kinds, ["relay.notice", "relay.mode-changed"]);
 }
 
 #[test]
