@@ -204,6 +204,15 @@ fn evidence_goes(database: Database) {
     // Whoever reads the feed from the beginning is told what is gone, and goes on behind it without a gap.
     let watched = manager.run(&["--json", "watch", "--once"]).expect(0).json();
     assert!(watched.iter().any(|event| text(event, "kind") == "feed.erased"), "{watched:?}");
+    // So is a program of another office's.
+    let told = stage.path().join("told.jsonl");
+    let mut command = visit.command(&["--json", "watch", "--once", "--exec", "sh", "-c", "cat >>\"$0\""]);
+    let printed = run(command.arg(&told)).expect(0).json();
+    let lines = std::fs::read_to_string(&told).unwrap();
+    let handed: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(handed, printed, "the program gets what --json prints");
+    let erased = handed.iter().find(|event| text(event, "kind") == "feed.erased").unwrap();
+    assert!(erased["from"].as_u64() <= erased["through"].as_u64(), "{erased}");
     send(&manager, &slip(&stage)).expect(0);
     let next = manager.run(&["--json", "watch", "--once"]).expect(0).json();
     assert!(next.iter().any(|event| text(event, "kind") == "parcel.delivered"), "{next:?}");

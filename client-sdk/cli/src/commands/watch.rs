@@ -146,6 +146,9 @@ impl Listener<'_, '_> {
                 News::NewEpoch { from, to, lost, resend } => {
                     exec.run(&new_epoch_line(*from, *to, *lost, resend), &mut out)?
                 }
+                News::Erased { epoch, from, through } => {
+                    exec.run(&erased_line(*epoch, *from, *through), &mut out)?
+                }
                 _ => Outcome::Done,
             };
             if outcome == Outcome::Stopped {
@@ -206,8 +209,7 @@ fn tell(news: &News, names: &mut Names, out: &mut Output) -> Result<(), Failure>
                 out.object(&new_epoch_line(*from, *to, *lost, resend))?;
             }
             News::Erased { epoch, from, through } => {
-                let (epoch, from, through) = (*epoch, *from, *through);
-                out.object(&ErasedLine { kind: "feed.erased", epoch, from, through })?;
+                out.object(&erased_line(*epoch, *from, *through))?;
             }
             _ => {}
         }
@@ -270,6 +272,10 @@ fn new_epoch_line(
 ) -> NewEpochLine {
     let resend = resend.iter().map(|key| key.id.to_string()).collect();
     NewEpochLine { kind: "feed.new-epoch", from_epoch, epoch, lost, resend }
+}
+
+fn erased_line(epoch: u64, from: u64, through: u64) -> ErasedLine {
+    ErasedLine { kind: "feed.erased", epoch, from, through }
 }
 
 fn event_line(event: &FeedEvent) -> EventLine<'_> {
