@@ -152,6 +152,13 @@ fn a_receive_only_relay_takes_nothing_new_and_hands_out_all() {
     desk(&stage.relay, &["stop", "plan", "--from", &from, "--until", &end, "--ja", "停止", "--en", "stop"]);
     assert_eq!(desk(&stage.relay, &["stop", "list"]).len(), 1);
     until("a stop", &stage.relay, || refused(&send(&manager, &slip), "PLANNED_STOP"));
+    let waits = send(&manager, &slip).json().remove(0);
+    assert_eq!((text(&waits, "state"), text(&waits, "reason")), ("pending", "PLANNED_STOP"), "{waits}");
+    let said = format!("(until {end})");
+    assert!(
+        text(&waits, "message_en").contains(&said) && text(&waits, "message_ja").contains("まで）"),
+        "{waits}"
+    );
     desk(&stage.relay, &["stop", "cancel", "--from", &from, "--ja", "中止", "--en", "off"]);
     assert!(desk(&stage.relay, &["stop", "list"]).is_empty());
     stage.relay.run(&["stop", "plan", "--from", &end, "--until", &from, "--ja", "x", "--en", "x"]).expect(2);
