@@ -2,3 +2,13 @@
 -- does any more. 0: kept before this was noted.
 ALTER TABLE archive ADD COLUMN used_us BIGINT NOT NULL DEFAULT 0;
 CREATE INDEX archive_by_use ON archive (used_us, fingerprint);
+
+-- Addresses from which handshakes were refused unusually often, once for an address and a day.
+CREATE TABLE address_alerts (
+    address TEXT NOT NULL,
+    period_us BIGINT NOT NULL,
+    at_us BIGINT NOT NULL,
+    count BIGINT NOT NULL,
+    PRIMARY KEY (address, period_us)
+) WITHOUT ROWID;
+CREATE INDEX address_alerts_by_time ON address_alerts (at_us);

@@ -16,6 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
 use crate::access::Peer;
+use crate::alerts::Watchman;
 use crate::budget::{Slot, Slots};
 use crate::config::LimitsConfig;
 use crate::shutdown::Stopping;
@@ -40,6 +41,7 @@ pub fn connections(
     listener: TcpListener,
     tls: TlsAcceptor,
     limits: &LimitsConfig,
+    watchman: Arc<Watchman>,
     mut stopping: Stopping,
 ) -> ReceiverStream<io::Result<Connection>> {
     let (ready, connections) = mpsc::channel(WAITING);
@@ -63,8 +65,9 @@ pub fn connections(
                 },
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, from)) => {
                     let (tls, ready, shares) = (tls.clone(), ready.clone(), Arc::clone(&shares));
+                    let watchman = Arc::clone(&watchman);
                     tokio::spawn(async move {
                         let connection =
                             tokio::time::timeout(patience, handshake(stream, tls, place, &shares)).await;
@@ -72,8 +75,17 @@ pub fn connections(
                         match connection {
                             // If nobody takes it, the relay is going down.
                             Ok(Ok(connection)) => drop(ready.send(Ok(connection)).await),
-                            Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
-                            Err(_) => tracing::debug!("a handshake took too long"),
+                            Ok(Err(error)) => {
+                                // Who only looks whether the port is open (load balancers do) says nothing and goes.
+                                if !is_gone(&error) {
+                                    watchman.turned_away(from.ip());
+                                }
+                                tracing::debug!(%error, "a handshake failed");
+                            }
+                            Err(_) => {
+                                watchman.turned_away(from.ip());
+                                tracing::debug!("a handshake took too long");
+                            }
                         }
                     });
                 }
@@ -85,6 +97,12 @@ pub fn connections(
         }
     });
     ReceiverStream::new(connections)
+}
+
+/// Whether the other side ended the connection.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
 }
 
 async fn handshake(

@@ -1,6 +1,8 @@
 //! What the operator does and sees: notices, planned stops, receive-only mode, overdue parcels, a month in numbers, and evidence
 //! that goes when its time is over.
 
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,9 +10,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tasuki_proto::time::format_us;
 use tasuki_tests::office::{Office, write_sample};
-use tasuki_tests::raw::now_us;
+use tasuki_tests::raw::{Forge, now_us, reason, submit};
 use tasuki_tests::relay::Relay;
 use tasuki_tests::run::{Ran, run, text};
+use tokio::runtime::Runtime;
 
 use crate::stage::{DAY, Database, MANAGER, Stage, VISIT};
 
@@ -240,6 +243,30 @@ fn evidence_goes_postgres() {
 }
 
 #[test]
+fn an_address_that_knocks_in_vain_is_an_alert() {
+    let mut stage = Stage::new(Database::Sqlite);
+    assert!(stage.relay.stop());
+    let threshold = "refused_handshakes = 3";
+    stage.relay.configure(|line| line.starts_with("refused_handshakes").then(|| threshold.to_owned()));
+    stage.relay.start();
+    let address = stage.relay.url.trim_start_matches("https://").to_owned();
+    let knock = |words: &[u8]| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.write_all(words).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        // Until the relay has closed it, too.
+        let _ended = stream.read_to_end(&mut Vec::new());
+    };
+    // Who only looks whether the port is open does not count.
+    (0..20).for_each(|_| knock(b""));
+    (0..3).for_each(|_| knock(b"GET / HTTP/1.0\r\n\r\n"));
+    until("an alert", &stage.relay, || !desk(&stage.relay, &["alerts"]).is_empty());
+    let alert = desk(&stage.relay, &["alerts"]).remove(0);
+    assert_eq!((text(&alert, "code"), text(&alert, "address")), ("REFUSED_HANDSHAKES", "127.0.0.1"));
+    assert_eq!((&alert["count"], &alert["office"]), (&3.into(), &Value::Null));
+}
+
+#[test]
 fn a_month_is_counted_without_content() {
     let mut stage = Stage::new(Database::Sqlite);
     let (manager, visit) = (stage.office(MANAGER), stage.office(VISIT));
@@ -249,6 +276,19 @@ fn a_month_is_counted_without_content() {
     until("a rejection", &stage.relay, || {
         send(&manager, &slip(&stage)).json().iter().any(|sent| sent["reason"].is_string())
     });
+    // What the relay turns away is counted by its reason, whoever's it was.
+    let sender = stage.raw(MANAGER);
+    let broken = Forge::withdrawal(MANAGER, VISIT).sign(&stage.raw(DAY).identity);
+    let refused: Vec<String> = Runtime::new().unwrap().block_on(async {
+        let channel = sender.connect(&stage.relay).await.unwrap();
+        let mut words = Vec::new();
+        for container in [b"no ZIP".to_vec(), b"nor this".to_vec(), broken] {
+            words.push(reason(&submit(&channel, container).await.unwrap()).to_owned());
+        }
+        words
+    });
+    assert_eq!(refused[0], refused[1]);
+    assert_ne!(refused[1], refused[2]);
     // The relay adds what it counted when it stops.
     assert!(stage.relay.stop());
     let time = month_in_japan(now_us());
@@ -258,6 +298,8 @@ fn a_month_is_counted_without_content() {
         (&summary["parcels"], &summary["states"]["delivered"], &summary["unread"]),
         (&1.into(), &1.into(), &1.into())
     );
+    let rejected = &summary["rejected"];
+    assert_eq!((&rejected[&refused[0]], &rejected[&refused[2]]), (&2.into(), &1.into()), "{rejected}");
     assert_eq!((&summary["offices"]["new"], &summary["offices"]["active"]), (&2.into(), &2.into()));
     assert_eq!(month.iter().filter(|line| line["use"] == "new").count(), 2);
     let table = format!("{:?}", stage.relay.run(&["stats", "--month", &time, "--csv"]));
