@@ -12,3 +12,9 @@ CREATE TABLE address_alerts (
     PRIMARY KEY (address, period_us)
 ) WITHOUT ROWID;
 CREATE INDEX address_alerts_by_time ON address_alerts (at_us);
+
+-- Webhooks and addresses that keep a pause, or whose turn is taken: the others are found by what is written into their feeds.
+CREATE INDEX webhooks_by_pause ON webhooks (next_us) WHERE next_us > 0;
+CREATE INDEX webhooks_by_turn ON webhooks (lease_us) WHERE lease_us > 0;
+CREATE INDEX mail_by_pause ON mail (next_us) WHERE next_us > 0;
+CREATE INDEX mail_by_turn ON mail (lease_us) WHERE lease_us > 0;

@@ -33,6 +33,7 @@ pub mod statements;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub(crate) mod turns;
 pub mod webhooks;
 
 use std::sync::{Arc, Once};
