@@ -3,6 +3,7 @@
 
 mod letter;
 
+use std::error::Error as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -258,7 +259,7 @@ fn send(config: &MailConfig, addresses: &[String], letter: &Letter) -> Result<St
     for (place, address) in addresses.iter().enumerate() {
         match transport.send(&message(config, address, place, letter)?) {
             Ok(_) => taken = true,
-            Err(error) if error.is_permanent() => refused = fault(&error),
+            Err(error) if error.is_permanent() && !is_of_login(&error) => refused = fault(&error),
             Err(error) => failed = Some(fault(&error)),
         }
     }
@@ -288,11 +289,29 @@ fn message(config: &MailConfig, to: &str, place: usize, letter: &Letter) -> Resu
         .map_err(|e| e.to_string())
 }
 
+/// Whether the server refused the relay itself, and no address (RFC 4954, section 6): nobody can be told until that is mended.
+fn is_of_login(error: &lettre::transport::smtp::Error) -> bool {
+    error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
+}
+
+/// Whether a connection broke because of what TLS found: rustls says so by the kind of the I/O error.
+fn is_of_tls(error: &lettre::transport::smtp::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::InvalidData;
+        }
+        source = cause.source();
+    }
+    false
+}
+
 fn fault(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
         Some(code) => format!("SMTP {code}"),
         None if error.is_timeout() => "SMTP: no answer in time".to_owned(),
-        None if error.is_tls() => "SMTP: TLS failed".to_owned(),
+        None if error.is_tls() || is_of_tls(error) => "SMTP: TLS failed".to_owned(),
+        None if error.is_client() => "SMTP: the server does not offer what is set (TLS, login)".to_owned(),
         None => "SMTP: the server can't be reached".to_owned(),
     }
 }
