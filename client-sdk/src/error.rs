@@ -12,7 +12,7 @@ use tasuki_proto::evidence::EvidenceError;
 use tasuki_proto::log::LogError;
 use tasuki_proto::mandate::PapersError;
 use tasuki_proto::parcel::ParcelError;
-use tasuki_proto::reason;
+use tasuki_proto::{pb, reason};
 
 use crate::finding::Finding;
 
@@ -142,6 +142,18 @@ impl Refusal {
 }
 
 impl Refusal {
+    /// A refusal in the relay's words, where it gave any.
+    pub(crate) fn told(rejected: pb::Rejected) -> Self {
+        let known = Self::of(&rejected.reason);
+        let told = |text: String, known: String| if text.is_empty() { known } else { text };
+        Self {
+            reason: rejected.reason,
+            message_ja: told(rejected.message_ja, known.message_ja),
+            message_en: told(rejected.message_en, known.message_en),
+            findings: rejected.findings.into_iter().map(Into::into).collect(),
+        }
+    }
+
     /// A refusal for an error that stopped one parcel before it was sent.
     pub(crate) fn of_error(error: &SdkError) -> Self {
         let explanation = reason::explain(error.reason());

@@ -7,8 +7,11 @@
 
 mod atom;
 mod chain;
+mod notices;
 mod read;
 mod state;
+
+use std::time::Duration;
 
 pub use atom::{AtomFile, MAX_ENTRIES as MAX_ATOM_ENTRIES};
 pub(crate) use chain::first_of_epoch;
@@ -23,6 +26,9 @@ use crate::error::SdkError;
 pub enum News {
     /// The next event.
     Event(FeedEvent),
+    /// A notice of the operator to all offices (お知らせ), planned stops and changes of mode among them. It stands in no feed, so its
+    /// number is 0; told where [`FeedOptions::notices_every`] asks for it, each once for a HOME.
+    Notice(FeedEvent),
     /// The relay's database was set back in time and its log goes on under a new epoch. What was accepted in the
     /// lost range must be sent again.
     NewEpoch {
@@ -58,7 +64,7 @@ pub enum News {
 /// An event of the own feed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FeedEvent {
-    /// Number in the feed, from 1 in every epoch, without gaps.
+    /// Number in the feed, from 1 in every epoch, without gaps; 0: a notice to all, which stands in no feed.
     pub number: u64,
     /// Place in the log, from 0.
     pub index: u64,
@@ -72,6 +78,9 @@ pub struct FeedOptions {
     /// Keep the place on disk behind every event, not only behind a batch of them (at most 500): after a crash no more
     /// than one comes again. Costs a sync of the disk for each.
     pub keep_each: bool,
+    /// Also tell notices to all offices: the relay is asked for new ones at the beginning, and while the feed is watched once in
+    /// this time. `None`: it is not asked. Notices to this office alone stand in its feed.
+    pub notices_every: Option<Duration>,
 }
 
 /// How far a feed was read.

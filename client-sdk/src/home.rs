@@ -12,7 +12,7 @@
 //! mandate/           papers of a HOME that acts for the office: one of its terminals, its proxy
 //! sealing.key        a P-256 key for receiving, only if the certificate may not encrypt
 //! witness.key        the key of a witness, if this HOME is one
-//! state/             feed cursor, entries of the Atom feed, checkpoints seen, what the log lost, parcels half fetched,
+//! state/             feed cursor, notices told, entries of the Atom feed, checkpoints seen, what the log lost, parcels half fetched,
 //!                    marks of plan and result
 //! outbox/            signed containers that were not accepted yet
 //! sent/              one record for each accepted parcel
@@ -67,6 +67,8 @@ pub(crate) const EPOCHS: &str = "state/epochs.json";
 pub(crate) const PROGRESS_MARKS: &str = "state/progress-marks.json";
 /// Offices that something was sent to.
 pub(crate) const PARTNERS: &str = "state/partners";
+/// Up to where notices to all were told beside the feed.
+pub(crate) const NOTICES: &str = "state/notices.json";
 /// How far the feed was read.
 pub(crate) const FEED: &str = "state/feed.json";
 /// The key of a HOME that is a witness.

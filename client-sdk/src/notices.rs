@@ -56,7 +56,7 @@ impl From<pb::PlannedStop> for PlannedStop {
 
 impl Notice {
     /// A notice as its event tells it.
-    fn of(event: &Event, index: u64) -> Self {
+    pub fn of(event: &Event, index: u64) -> Self {
         let line = |key: &str| event.lines.get(key).map(str::to_owned);
         Self {
             epoch: event.epoch,
@@ -80,6 +80,12 @@ impl Client {
     /// # Errors
     /// The relay can't be reached or refuses; a notice is not proven to stand in the log.
     pub async fn notices(&self, after: (u64, u64)) -> Result<Vec<Notice>, SdkError> {
+        let events = self.notice_events(after).await?;
+        Ok(events.iter().map(|(event, index)| Notice::of(event, *index)).collect())
+    }
+
+    /// The events of [`Client::notices`], each with its place in the log.
+    pub(crate) async fn notice_events(&self, after: (u64, u64)) -> Result<Vec<(Event, u64)>, SdkError> {
         let caller = &self.inner.caller;
         let (mut epoch, mut index) = after;
         let mut notices = Vec::new();
@@ -98,7 +104,7 @@ impl Client {
                     return Err(VerificationError::Incomplete("notices in the order of the log").into());
                 }
                 (epoch, index) = place;
-                notices.push(Notice::of(&proven.event, proven.index));
+                notices.push((proven.event, proven.index));
             }
             if !answer.more || answer.notices.is_empty() || notices.len() >= MOST {
                 return Ok(notices);

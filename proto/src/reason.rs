@@ -172,6 +172,8 @@ pub const SHUTTING_DOWN: &str = "SHUTTING_DOWN";
 pub const RECEIVE_ONLY: &str = "RECEIVE_ONLY";
 /// The relay is in a stop that its operator planned.
 pub const PLANNED_STOP: &str = "PLANNED_STOP";
+/// Key of an `ErrorInfo`'s metadata: when what the reason says ends, RFC 3339.
+pub const UNTIL: &str = "until";
 /// The relay can't write.
 pub const STORE_UNAVAILABLE: &str = "STORE_UNAVAILABLE";
 /// The relay failed over this request, by a fault of its own. The same bytes would fail again.

@@ -17,6 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::server::Connected;
 
 use crate::access::Peer;
+use crate::alerts::Watchman;
 use crate::budget::{Slot, Slots};
 use crate::config::LimitsConfig;
 use crate::shutdown::Stopping;
@@ -50,6 +51,7 @@ pub fn connections(
     listener: TcpListener,
     tls: TlsAcceptor,
     limits: &LimitsConfig,
+    watchman: Arc<Watchman>,
     mut stopping: Stopping,
 ) -> Incoming {
     let (ready, known) = mpsc::channel(WAITING);
@@ -77,6 +79,7 @@ pub fn connections(
                 Ok((stream, from)) => {
                     let (tls, shares) = (tls.clone(), Arc::clone(&shares));
                     let (ready, ready_anonymous) = (ready.clone(), ready_anonymous.clone());
+                    let watchman = Arc::clone(&watchman);
                     tokio::spawn(async move {
                         let connection =
                             tokio::time::timeout(patience, handshake(stream, from.ip(), tls, place, &shares))
@@ -88,8 +91,17 @@ pub fn connections(
                                 let to = if connection.peer.is_anonymous() { ready_anonymous } else { ready };
                                 drop(to.send(Ok(connection)).await);
                             }
-                            Ok(Err(error)) => tracing::debug!(%error, "a handshake failed"),
-                            Err(_) => tracing::debug!("a handshake took too long"),
+                            Ok(Err(error)) => {
+                                // Who only looks whether the port is open (load balancers do) says nothing and goes.
+                                if !is_gone(&error) {
+                                    watchman.turned_away(from.ip());
+                                }
+                                tracing::debug!(%error, "a handshake failed");
+                            }
+                            Err(_) => {
+                                watchman.turned_away(from.ip());
+                                tracing::debug!("a handshake took too long");
+                            }
                         }
                     });
                 }
@@ -101,6 +113,12 @@ pub fn connections(
         }
     });
     Incoming { known: ReceiverStream::new(known), anonymous: ReceiverStream::new(anonymous) }
+}
+
+/// Whether the other side ended the connection.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | NotConnected | UnexpectedEof)
 }
 
 async fn handshake(

@@ -1,9 +1,12 @@
 //! Alerts (不正監視): an office that sends far more than it usually does, or whose signatures fail again and again. That an
-//! office got another key is noted where keys are registered (`committer::apply`). Nothing here looks at content.
+//! office got another key is noted where keys are registered (`committer::apply`). Nothing here looks at content. Addresses
+//! from which handshakes come to nothing again and again are counted as well; none is kept but in memory and in an alert.
 //!
 //! Counted in memory, per relay process; looked at twice a minute, and raised once for an office and a day.
 
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,7 +15,7 @@ use tasuki_proto::reason;
 
 use crate::clock::Clock;
 use crate::config::AlertsConfig;
-use crate::store::alerts::{Alert, SIGNATURE_FAILURES, UNUSUAL_VOLUME};
+use crate::store::alerts::{AddressAlert, Alert, SIGNATURE_FAILURES, UNUSUAL_VOLUME};
 use crate::store::{Store, StoreError};
 
 const EVERY: Duration = Duration::from_secs(30);
@@ -26,8 +29,12 @@ const USUAL_DAYS: i64 = 28;
 /// Alerts are kept for so long: over a year, so that a month can be held against the same month.
 const KEPT_US: i64 = 400 * DAY_US;
 
-/// Offices that are counted at once, 32 bytes each; more than this country has. Beyond, new ones are not counted.
-const MAX_OFFICES: usize = 400_000;
+/// Addresses tell of people: alerts about them are kept for so long only.
+const ADDRESS_KEPT_US: i64 = 90 * DAY_US;
+
+/// Offices that are counted at once, 32 bytes each; more than this country has. Addresses are as many at most. Beyond, new ones are
+/// not counted.
+const MAX_COUNTED: usize = 400_000;
 
 /// Reasons that say that a signature is not what it should be.
 const FAILURES: [&str; 8] = [
@@ -41,34 +48,42 @@ const FAILURES: [&str; 8] = [
     reason::SIGNER_NOT_ALLOWED,
 ];
 
-/// Counts by office within one span of time.
+/// Counts by office, or by address, within one span of time.
 #[derive(Debug)]
-struct Counter {
+struct Counter<K> {
     span_us: i64,
     began_us: i64,
-    offices: HashMap<OfficeNumber, u32>,
+    counts: HashMap<K, u32>,
 }
 
-impl Counter {
+impl<K: Eq + Hash + Copy> Counter<K> {
     fn new(span_us: i64) -> Self {
-        Self { span_us, began_us: 0, offices: HashMap::new() }
+        Self { span_us, began_us: 0, counts: HashMap::new() }
     }
 
-    fn add(&mut self, office: OfficeNumber, now_us: i64) {
+    fn add(&mut self, whose: K, now_us: i64) {
         let began_us = now_us - now_us.rem_euclid(self.span_us);
         if began_us != self.began_us {
             self.began_us = began_us;
-            self.offices.clear();
+            self.counts.clear();
         }
-        if self.offices.len() < MAX_OFFICES || self.offices.contains_key(&office) {
-            let count = self.offices.entry(office).or_default();
+        if self.counts.len() < MAX_COUNTED || self.counts.contains_key(&whose) {
+            let count = self.counts.entry(whose).or_default();
             *count = count.saturating_add(1);
         }
     }
 
-    fn from(&self, threshold: u32) -> Vec<(OfficeNumber, u32)> {
-        let many = self.offices.iter().filter(|(_, count)| **count >= threshold);
-        many.map(|(office, count)| (*office, *count)).collect()
+    fn from(&self, threshold: u32) -> Vec<(K, u32)> {
+        let many = self.counts.iter().filter(|(_, count)| **count >= threshold);
+        many.map(|(whose, count)| (*whose, *count)).collect()
+    }
+}
+
+/// What is counted together: an IPv4 address, or the network of an IPv6 address (/64), within which one machine may change its own.
+fn counted_as(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -77,15 +92,16 @@ impl Counter {
 pub struct Watchman {
     clock: Arc<dyn Clock>,
     config: AlertsConfig,
-    accepted: Mutex<Counter>,
-    failed: Mutex<Counter>,
+    accepted: Mutex<Counter<OfficeNumber>>,
+    failed: Mutex<Counter<OfficeNumber>>,
+    knocks: Mutex<Counter<IpAddr>>,
 }
 
 impl Watchman {
     /// With these thresholds.
     pub fn new(clock: Arc<dyn Clock>, config: AlertsConfig) -> Self {
         let (accepted, failed) = (Mutex::new(Counter::new(DAY_US)), Mutex::new(Counter::new(HOUR_US)));
-        Self { clock, config, accepted, failed }
+        Self { clock, config, accepted, failed, knocks: Mutex::new(Counter::new(HOUR_US)) }
     }
 
     /// An office's parcel was accepted.
@@ -98,6 +114,12 @@ impl Watchman {
         if FAILURES.contains(&reason) {
             self.failed.lock().unwrap_or_else(PoisonError::into_inner).add(office, self.clock.now_us());
         }
+    }
+
+    /// A handshake with somebody at this address came to nothing.
+    pub fn turned_away(&self, address: IpAddr) {
+        let (address, now_us) = (counted_as(address), self.clock.now_us());
+        self.knocks.lock().unwrap_or_else(PoisonError::into_inner).add(address, now_us);
     }
 
     /// Looks again and again, until the task is dropped.
@@ -146,6 +168,18 @@ impl Watchman {
         for alert in store.raise(&alerts, now_us.saturating_sub(KEPT_US)).await? {
             alert.tell();
         }
+        let knocking =
+            self.knocks.lock().unwrap_or_else(PoisonError::into_inner).from(self.config.refused_handshakes);
+        let alert = |(address, count)| AddressAlert {
+            address,
+            period_us: day_us,
+            at_us: now_us,
+            count: i64::from(count),
+        };
+        let knocking: Vec<AddressAlert> = knocking.into_iter().map(alert).collect();
+        for alert in store.raise_addresses(&knocking, now_us.saturating_sub(ADDRESS_KEPT_US)).await? {
+            alert.tell();
+        }
         Ok(())
     }
 }
@@ -171,7 +205,12 @@ mod tests {
         let database = TestDatabase::new(dialect).await;
         let store = database.open().await;
         let clock = Arc::new(HandClock(AtomicI64::new(1_795_261_114_000_000)));
-        let config = AlertsConfig { volume_at_least: 3, volume_times: 20, signature_failures: 2 };
+        let config = AlertsConfig {
+            volume_at_least: 3,
+            volume_times: 20,
+            signature_failures: 2,
+            ..AlertsConfig::default()
+        };
         let watchman = Watchman::new(Arc::clone(&clock) as Arc<dyn Clock>, config);
         let (busy, failing): (OfficeNumber, OfficeNumber) =
             ("1371215102".parse().unwrap(), "9971100012".parse().unwrap());
@@ -202,5 +241,36 @@ mod tests {
         store.close().await;
     }
 
-    on_both_databases!(what_is_unusual_is_raised_once_a_day);
+    async fn an_address_that_knocks_in_vain_is_raised_once_a_day(dialect: Dialect) {
+        let database = TestDatabase::new(dialect).await;
+        let store = database.open().await;
+        let clock = Arc::new(HandClock(AtomicI64::new(1_795_261_114_000_000)));
+        let config = AlertsConfig { refused_handshakes: 3, ..AlertsConfig::default() };
+        let watchman = Watchman::new(Arc::clone(&clock) as Arc<dyn Clock>, config);
+        // One machine, by either name; another network's is not it.
+        for address in ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2"] {
+            watchman.turned_away(address.parse().unwrap());
+        }
+        watchman.look(&store).await.unwrap();
+        assert_eq!(store.address_alerts_since(0, 10).await.unwrap(), []);
+        for address in ["192.0.2.1", "2001:db8::3", "2001:db8:0:1::4"] {
+            watchman.turned_away(address.parse().unwrap());
+        }
+        for _ in 0..2 {
+            watchman.look(&store).await.unwrap();
+            let raised = store.address_alerts_since(0, 10).await.unwrap();
+            let seen: Vec<_> = raised.iter().map(|alert| (alert.address.to_string(), alert.count)).collect();
+            assert_eq!(seen, [("192.0.2.1".to_owned(), 3), ("2001:db8::".to_owned(), 3)]);
+        }
+        clock.0.fetch_add(ADDRESS_KEPT_US + 1, Ordering::SeqCst);
+        watchman.turned_away("192.0.2.9".parse().unwrap());
+        watchman.look(&store).await.unwrap();
+        assert_eq!(store.address_alerts_since(0, 10).await.unwrap(), [], "addresses are not kept for long");
+        store.close().await;
+    }
+
+    on_both_databases!(
+        what_is_unusual_is_raised_once_a_day,
+        an_address_that_knocks_in_vain_is_raised_once_a_day,
+    );
 }

@@ -56,6 +56,7 @@ pub mod sweep;
 mod timekeeper;
 pub mod trial_ca;
 pub mod trust;
+mod turns;
 pub mod webhooks;
 
 /// The relay's allocator, here and not in `main.rs`, so that tests and the benchmark run the relay with it too. A

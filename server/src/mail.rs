@@ -3,6 +3,7 @@
 
 mod letter;
 
+use std::error::Error as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +23,9 @@ use crate::config::{MailConfig, MailTls};
 use crate::directory::Directory;
 use crate::evidence::ledger::Ledger;
 use crate::store::mail::MailRow;
+use crate::store::turns::Way;
 use crate::store::{Store, StoreError};
+use crate::turns::Turns;
 
 /// Addresses of one office.
 pub const MAX_ADDRESSES: usize = 5;
@@ -71,6 +74,7 @@ pub struct Mails {
     clock: Arc<dyn Clock>,
     config: MailConfig,
     places: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Mails {
@@ -88,7 +92,8 @@ impl Mails {
         {
             tracing::error!(error, "no mail can be sent as [mail] is set");
         }
-        Self { store, ledger, directory, clock, config, places: Arc::new(Semaphore::new(AT_ONCE)) }
+        let (places, turns) = (Arc::new(Semaphore::new(AT_ONCE)), Turns::new(Way::Mail));
+        Self { store, ledger, directory, clock, config, places, turns }
     }
 
     /// Sets an office's addresses; none: it is not written to.
@@ -115,7 +120,10 @@ impl Mails {
             last_error: String::new(),
             changed_us: self.clock.now_us(),
         };
-        Ok(self.store.put_mail(&row).await?)
+        self.store.put_mail(&row).await?;
+        // What came between the look at its feed's end and now rang for nobody.
+        self.turns.note(office);
+        Ok(())
     }
 
     /// Writes what is due, until the relay goes down.
@@ -126,12 +134,7 @@ impl Mails {
         loop {
             let now_us = self.clock.now_us();
             let free = u32::try_from(self.places.available_permits()).unwrap_or(0);
-            let due = if free > 0 { self.store.due_mail(now_us, free).await } else { Ok(Vec::new()) };
-            let due = due.unwrap_or_else(|error| {
-                tracing::warn!(%error, "what is to be mailed can't be read");
-                Vec::new()
-            });
-            for row in due {
+            for row in self.due(now_us, free).await {
                 let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
                 let lease_us = now_us + LEASE_US;
                 match self.store.lease_mail(&row, now_us, lease_us).await {
@@ -139,14 +142,19 @@ impl Mails {
                     Ok(false) => continue,
                     Err(error) => {
                         tracing::warn!(%error, "the turn to mail can't be taken");
+                        self.turns.note(row.office);
                         continue;
                     }
                 }
                 let this = Arc::clone(&self);
                 tokio::spawn(async move {
+                    let office = row.office;
                     if let Err(error) = this.turn(row, lease_us).await {
                         tracing::warn!(%error, "a mail's turn was cut short");
+                        this.turns.give_back(&this.store, &*this.clock, office, lease_us).await;
                     }
+                    // What came meanwhile rang while the turn was taken.
+                    this.turns.note(office);
                     drop(place);
                 });
             }
@@ -154,8 +162,29 @@ impl Mails {
         }
     }
 
+    /// Offices whose turn may be taken, at most as many as there are places.
+    async fn due(&self, now_us: i64, free: u32) -> Vec<MailRow> {
+        if free == 0 {
+            return Vec::new();
+        }
+        let current = self.ledger.checkpoint();
+        let found = match self.turns.next(&self.store, &current, now_us, free).await {
+            Ok(offices) => {
+                let rows = self.store.due_mail(&offices, now_us).await;
+                rows.inspect_err(|_| offices.iter().for_each(|office| self.turns.note(*office)))
+            }
+            Err(error) => Err(error),
+        };
+        found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "what is to be mailed can't be read");
+            Vec::new()
+        })
+    }
+
     /// Tells one office what arrived since it was told last, in the turn that ends at `lease_us`.
     async fn turn(&self, mut row: MailRow, lease_us: i64) -> Result<(), StoreError> {
+        // Its pause, if it kept one, is over.
+        row.next_us = 0;
         let (arrived, cursor) = self.arrived(&row).await?;
         if arrived.is_empty() {
             row.cursor = cursor;
@@ -230,7 +259,7 @@ fn send(config: &MailConfig, addresses: &[String], letter: &Letter) -> Result<St
     for (place, address) in addresses.iter().enumerate() {
         match transport.send(&message(config, address, place, letter)?) {
             Ok(_) => taken = true,
-            Err(error) if error.is_permanent() => refused = fault(&error),
+            Err(error) if error.is_permanent() && !is_of_login(&error) => refused = fault(&error),
             Err(error) => failed = Some(fault(&error)),
         }
     }
@@ -260,11 +289,29 @@ fn message(config: &MailConfig, to: &str, place: usize, letter: &Letter) -> Resu
         .map_err(|e| e.to_string())
 }
 
+/// Whether the server refused the relay itself, and no address (RFC 4954, section 6): nobody can be told until that is mended.
+fn is_of_login(error: &lettre::transport::smtp::Error) -> bool {
+    error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538))
+}
+
+/// Whether a connection broke because of what TLS found: rustls says so by the kind of the I/O error.
+fn is_of_tls(error: &lettre::transport::smtp::Error) -> bool {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<std::io::Error>() {
+            return io.kind() == std::io::ErrorKind::InvalidData;
+        }
+        source = cause.source();
+    }
+    false
+}
+
 fn fault(error: &lettre::transport::smtp::Error) -> String {
     match error.status() {
         Some(code) => format!("SMTP {code}"),
         None if error.is_timeout() => "SMTP: no answer in time".to_owned(),
-        None if error.is_tls() => "SMTP: TLS failed".to_owned(),
+        None if error.is_tls() || is_of_tls(error) => "SMTP: TLS failed".to_owned(),
+        None if error.is_client() => "SMTP: the server does not offer what is set (TLS, login)".to_owned(),
         None => "SMTP: the server can't be reached".to_owned(),
     }
 }

@@ -16,7 +16,8 @@
 //! | `tasuki_signer_cache_hits`, `tasuki_signer_cache_misses` | signers that were known, and that had to be verified |
 //! | `tasuki_contents_purged_total` | sealed contents that went because their time was over |
 //! | `tasuki_evidence_erased_total` | parcels and requests whose evidence went because its time was over |
-//! | `tasuki_alerts_total{code}` | what was unusual: `UNUSUAL_VOLUME`, `SIGNATURE_FAILURES`, `NEW_KEY` |
+//! | `tasuki_archive_erased_total` | certificates and revocation lists that went because no evidence names them any more |
+//! | `tasuki_alerts_total{code}` | what was unusual: `UNUSUAL_VOLUME`, `SIGNATURE_FAILURES`, `NEW_KEY`, `REFUSED_HANDSHAKES` |
 //! | `tasuki_crl_alarms` | revocation lists that need a person |
 //! | `tasuki_crl_age_seconds{issuer}`, `tasuki_crl_fresh_seconds{issuer}` | age of a CA's list; seconds until it is stale |
 //! | `tasuki_tls_certificate_seconds` | until the relay's own certificate ends |

@@ -23,6 +23,12 @@ pub(crate) fn japan() -> TimeZone {
     TimeZone::fixed(offset(9))
 }
 
+/// Date and minute in Japan, for people.
+pub(crate) fn minute_in_japan(us: i64) -> String {
+    let time = jiff::Timestamp::from_microsecond(us).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    time.to_zoned(japan()).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
 impl Month {
     /// The month in which a time lies. Unix microseconds; a time beyond the calendar counts as its beginning.
     pub fn of(time_us: i64) -> Self {

@@ -50,6 +50,24 @@ pub struct Operation {
     pub stops: Vec<Stop>,
 }
 
+/// Why nothing new is accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Closed {
+    /// Stable reason word.
+    pub reason: &'static str,
+    /// When that ends, where it is known.
+    pub until: Option<Until>,
+}
+
+/// When something ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Until {
+    /// Unix microseconds.
+    pub at_us: i64,
+    /// In how many microseconds from now.
+    pub after_us: i64,
+}
+
 impl Operation {
     /// As the database holds it.
     ///
@@ -60,11 +78,13 @@ impl Operation {
     }
 
     /// Why a submission is refused at this time, if it is.
-    pub fn refuses(&self, now_us: i64) -> Option<&'static str> {
+    pub fn refuses(&self, now_us: i64) -> Option<Closed> {
         if self.mode.receive_only {
-            return Some(reason::RECEIVE_ONLY);
+            return Some(Closed { reason: reason::RECEIVE_ONLY, until: None });
         }
-        self.stop_at(now_us).map(|_| reason::PLANNED_STOP)
+        let stop = self.stop_at(now_us)?;
+        let until = Until { at_us: stop.until_us, after_us: stop.until_us.saturating_sub(now_us) };
+        Some(Closed { reason: reason::PLANNED_STOP, until: Some(until) })
     }
 
     /// The planned stop in which a time lies.
@@ -111,7 +131,7 @@ impl Operating {
     }
 
     /// Why a submission is refused now, if it is.
-    pub fn refuses(&self) -> Option<&'static str> {
+    pub fn refuses(&self) -> Option<Closed> {
         self.present().refuses(self.clock.now_us())
     }
 
@@ -146,9 +166,13 @@ mod tests {
         let stop = Stop { from_us: 10, until_us: 20, ja: String::new(), en: String::new() };
         let mut operation = Operation { mode: Mode::default(), stops: vec![stop] };
         let refused = [9, 10, 19, 20].map(|now_us| operation.refuses(now_us));
-        assert_eq!(refused, [None, Some(reason::PLANNED_STOP), Some(reason::PLANNED_STOP), None]);
+        let until = |after_us| {
+            let until = Some(Until { at_us: 20, after_us });
+            Some(Closed { reason: reason::PLANNED_STOP, until })
+        };
+        assert_eq!(refused, [None, until(10), until(1), None]);
         assert_eq!((operation.stops_after(19).count(), operation.stops_after(20).count()), (1, 0));
         operation.mode.receive_only = true;
-        assert_eq!(operation.refuses(0), Some(reason::RECEIVE_ONLY));
+        assert_eq!(operation.refuses(0), Some(Closed { reason: reason::RECEIVE_ONLY, until: None }));
     }
 }

@@ -1,5 +1,6 @@
 //! Retention: Tasuki transports, proves and forgets. Sealed contents go when their time is over; what proves
-//! them stays for years, then goes as well (`store::evidence_sweep`), and the log's hashes stay.
+//! them stays for years, then goes as well (`store::evidence_sweep`), the certificates and CRLs behind it follow
+//! (`store::archive_sweep`), and the log's hashes stay.
 //!
 //! A sweep goes through the contents that are kept, piece by piece. Each piece is a small transaction, so the
 //! committer waits for milliseconds at most, and a sweep that was cut short has done no harm: the next one
@@ -13,6 +14,7 @@ use tasuki_proto::lifecycle::State;
 use crate::clock::Clock;
 use crate::config::RetentionConfig;
 use crate::config::period::Period;
+use crate::store::archive_sweep::Unnamed;
 use crate::store::evidence_sweep::Erased;
 use crate::store::parcels::ParcelRow;
 use crate::store::{Store, StoreError};
@@ -105,6 +107,19 @@ impl Sweeper {
                     tracing::warn!(%error, "a sweep of evidence was cut short; the next one goes on");
                 }
             }
+            match self.erase_archive().await {
+                Ok(Unnamed { count: 0, .. }) => {}
+                Ok(Unnamed { count, bytes, .. }) => {
+                    tracing::info!(
+                        count,
+                        bytes,
+                        "certificates and revocation lists went that no evidence names"
+                    );
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a sweep of the archive was cut short; the next one goes on");
+                }
+            }
         }
     }
 
@@ -119,6 +134,27 @@ impl Sweeper {
             metrics::counter!("tasuki_evidence_erased_total").increment(erased.parcels + erased.requests);
             all = all.and(erased);
             tokio::time::sleep(PAUSE).await;
+        }
+        Ok(all)
+    }
+
+    /// Takes certificates and CRLs that no evidence names any more out of the archive, piece by piece. Returns what went.
+    ///
+    /// # Errors
+    /// If the database can't be read or written; what went stays away, and the next sweep finds the rest.
+    pub async fn erase_archive(&self) -> Result<Unnamed, StoreError> {
+        while self.store.adopt_archive(self.clock.now_us(), EVIDENCE_PIECE).await? {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let (mut all, mut after) = (Unnamed::default(), None);
+        while let Some(page) = self.store.unnamed(after).await? {
+            after = Some(page.last);
+            for piece in page.unnamed.chunks(EVIDENCE_PIECE as usize) {
+                let erased = self.store.erase_unnamed(piece).await?;
+                metrics::counter!("tasuki_archive_erased_total").increment(erased.count);
+                all = all.and(erased);
+                tokio::time::sleep(PAUSE).await;
+            }
         }
         Ok(all)
     }

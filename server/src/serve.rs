@@ -151,7 +151,7 @@ impl Relay {
             Arc::clone(&clock),
             config.limits.known_offices,
         ));
-        let archivist = Arc::new(Archivist::new(trust.clone()));
+        let archivist = Arc::new(Archivist::new(trust.clone(), Arc::clone(&clock)));
         let intake = Intake::new(
             Arc::clone(&directory),
             Arc::clone(&verifier),
@@ -270,7 +270,8 @@ impl Relay {
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", tonic_health::ServingStatus::Serving).await;
         let stopping = context.stopping.clone();
-        let connections = accept::connections(listener, tls, &config.limits, stopping.clone());
+        let watchman = Arc::clone(&context.watchman);
+        let connections = accept::connections(listener, tls, &config.limits, watchman, stopping.clone());
         let mut told = stopping.clone();
         let serving = tonic::transport::Server::builder()
             .max_concurrent_streams(config.limits.calls_per_connection)

@@ -42,29 +42,36 @@ impl Stopping {
     }
 }
 
-/// Resolves when the system asks the process to end: SIGTERM or SIGINT, Ctrl-C elsewhere.
+/// Listens, from this call on, to the system asking the process to end: SIGTERM or SIGINT, Ctrl-C elsewhere. What is returned
+/// resolves when it does.
 ///
 /// # Errors
 /// If signals can't be listened to.
 #[cfg(unix)]
-pub async fn signal() -> io::Result<&'static str> {
+pub fn signal() -> io::Result<impl Future<Output = &'static str> + Send> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
     })
 }
 
-/// Resolves when the system asks the process to end: SIGTERM or SIGINT, Ctrl-C elsewhere.
+/// Listens, from this call on, to the system asking the process to end: SIGTERM or SIGINT, Ctrl-C elsewhere. What is returned
+/// resolves when it does.
 ///
 /// # Errors
 /// If signals can't be listened to.
 #[cfg(not(unix))]
-pub async fn signal() -> io::Result<&'static str> {
-    tokio::signal::ctrl_c().await?;
-    Ok("Ctrl-C")
+pub fn signal() -> io::Result<impl Future<Output = &'static str> + Send> {
+    let mut asked = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        asked.recv().await;
+        "Ctrl-C"
+    })
 }
 
 #[cfg(test)]

@@ -21,18 +21,21 @@ use self::post::{Letter, Postman, Target};
 use crate::clock::Clock;
 use crate::config::WebhooksConfig;
 use crate::evidence::ledger::Ledger;
+use crate::store::turns::Way;
 use crate::store::webhooks::{DeadRow, WebhookRow};
 use crate::store::{Store, StoreError};
+use crate::turns::Turns;
 
 /// Webhooks that are told at once: one that hangs holds up nobody but itself.
 const AT_ONCE: usize = 64;
-/// Events that one turn tells: 20 of ten seconds each end before the lease does.
+/// Events that one turn tells, before others have its place.
 const IN_ONE_TURN: u32 = 20;
-/// How long a turn is another relay's at most, should it die in it.
-const LEASE_US: i64 = 5 * 60 * 1_000_000;
+/// How long a turn is another relay's at most, should it die in it. Begun anew with each event that is told: a post ends within ten
+/// seconds.
+const LEASE_US: i64 = 60 * 1_000_000;
 /// Longest pause between two tries.
 const LONGEST_PAUSE_US: i64 = 3_600 * 1_000_000;
-/// How often the database is asked for what is due: a poll of two indexes.
+/// How often the database is asked for what is due: what was written since the last look, and two indexes of the few that wait.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// What is told: names, no content.
@@ -85,6 +88,7 @@ pub struct Webhooks {
     config: WebhooksConfig,
     postman: Option<Postman>,
     places: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Webhooks {
@@ -101,7 +105,8 @@ impl Webhooks {
         if postman.is_none() {
             tracing::info!(%file, "no webhooks without CA certificates");
         }
-        Self { store, ledger, clock, config, postman, places: Arc::new(Semaphore::new(AT_ONCE)) }
+        let (places, turns) = (Arc::new(Semaphore::new(AT_ONCE)), Turns::new(Way::Webhook));
+        Self { store, ledger, clock, config, postman, places, turns }
     }
 
     /// Sets an office's webhook, and returns its key as the office keeps it.
@@ -130,6 +135,8 @@ impl Webhooks {
             changed_us: self.clock.now_us(),
         };
         self.store.put_webhook(&row).await?;
+        // What came between the look at its feed's end and now rang for nobody.
+        self.turns.note(office);
         Ok(secret)
     }
 
@@ -166,12 +173,7 @@ impl Webhooks {
         loop {
             let now_us = self.clock.now_us();
             let free = u32::try_from(self.places.available_permits()).unwrap_or(0);
-            let due = if free > 0 { self.store.due_webhooks(now_us, free).await } else { Ok(Vec::new()) };
-            let due = due.unwrap_or_else(|error| {
-                tracing::warn!(%error, "webhooks can't be read");
-                Vec::new()
-            });
-            for row in due {
+            for row in self.due(now_us, free).await {
                 let Ok(place) = Arc::clone(&self.places).acquire_owned().await else { return };
                 let until_us = now_us + LEASE_US;
                 match self.store.lease_webhook(&row, now_us, until_us).await {
@@ -179,14 +181,19 @@ impl Webhooks {
                     Ok(false) => continue,
                     Err(error) => {
                         tracing::warn!(%error, "a webhook's turn can't be taken");
+                        self.turns.note(row.office);
                         continue;
                     }
                 }
                 let this = Arc::clone(&self);
                 tokio::spawn(async move {
-                    if let Err(error) = this.turn(row, until_us).await {
+                    let (office, mut lease_us) = (row.office, until_us);
+                    if let Err(error) = this.turn(row, &mut lease_us).await {
                         tracing::warn!(%error, "a webhook's turn was cut short");
+                        this.turns.give_back(&this.store, &*this.clock, office, lease_us).await;
                     }
+                    // What came meanwhile rang while the turn was taken.
+                    this.turns.note(office);
                     drop(place);
                 });
             }
@@ -194,9 +201,30 @@ impl Webhooks {
         }
     }
 
-    /// Tells one webhook what stands behind its place, as far as it takes it.
-    async fn turn(&self, mut row: WebhookRow, mut lease_us: i64) -> Result<(), StoreError> {
+    /// Webhooks whose turn may be taken, at most as many as there are places.
+    async fn due(&self, now_us: i64, free: u32) -> Vec<WebhookRow> {
+        if free == 0 {
+            return Vec::new();
+        }
+        let current = self.ledger.checkpoint();
+        let found = match self.turns.next(&self.store, &current, now_us, free).await {
+            Ok(offices) => {
+                let rows = self.store.due_webhooks(&offices, now_us).await;
+                rows.inspect_err(|_| offices.iter().for_each(|office| self.turns.note(*office)))
+            }
+            Err(error) => Err(error),
+        };
+        found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "webhooks can't be read");
+            Vec::new()
+        })
+    }
+
+    /// Tells one webhook what stands behind its place, as far as it takes it, in the turn that ends at `lease_us`.
+    async fn turn(&self, mut row: WebhookRow, lease_us: &mut i64) -> Result<(), StoreError> {
         let Some(postman) = &self.postman else { return Ok(()) };
+        // Its pause, if it kept one, is over.
+        row.next_us = 0;
         // Taken before the rows: what it does not cover yet is left for the next turn.
         let current = self.ledger.checkpoint();
         let events = self.store.feed_after(row.office, row.cursor, IN_ONE_TURN).await?;
@@ -243,15 +271,15 @@ impl Webhooks {
             row.tries = 0;
             row.next_us = 0;
             let longer_us = self.clock.now_us() + LEASE_US;
-            if !self.store.note_webhook(&row, lease_us, longer_us).await? {
+            if !self.store.note_webhook(&row, *lease_us, longer_us).await? {
                 return Ok(());
             }
-            lease_us = longer_us;
+            *lease_us = longer_us;
         }
         if hopeless.is_some() {
             row.next_us = self.clock.now_us().saturating_add(pause_us(self.config.first_pause.us(), 3));
         }
-        self.store.note_webhook(&row, lease_us, 0).await.map(|_| ())
+        self.store.note_webhook(&row, *lease_us, 0).await.map(|_| ())
     }
 
     /// Whether an event that was not taken is young enough for another try.

@@ -48,6 +48,26 @@ impl Relay {
         relay
     }
 
+    /// Another relay on the same database, in a copy of this one's folder, on ports of its own. Both databases can be shared, but only
+    /// PostgreSQL is meant to be.
+    ///
+    /// # Panics
+    /// If the folder can't be copied.
+    #[must_use]
+    pub fn twin(&self, dir: &Path) -> Self {
+        run(Command::new("cp").arg("-r").arg(&self.dir).arg(dir)).expect(0);
+        let (port, metrics_port) = (free_port(), free_port());
+        let url = format!("https://127.0.0.1:{port}");
+        let (programs, dir) = (self.programs.clone(), dir.to_owned());
+        let twin = Self { programs, dir, url, port, metrics_port, process: None };
+        twin.configure(|line| match line.split(' ').next() {
+            Some("listen") => Some(format!("listen = \"127.0.0.1:{port}\"")),
+            Some("metrics_listen") => Some(format!("metrics_listen = \"127.0.0.1:{metrics_port}\"")),
+            _ => None,
+        });
+        twin
+    }
+
     /// Replaces lines of `relay.toml`.
     ///
     /// # Panics

@@ -60,6 +60,10 @@ pub(crate) fn event(event: &str) -> Text {
         kind::REVOCATION_OVERRIDE => {
             ("古い失効情報が一時的に許可されました", "stale revocation data is let pass for a time")
         }
+        kind::RELAY_NOTICE => ("運営者からのお知らせ", "a notice of the operator"),
+        kind::RELAY_STOP_PLANNED => ("停止が予定されました", "a stop was planned"),
+        kind::RELAY_STOP_CANCELLED => ("停止の予定が取り消されました", "a planned stop was called off"),
+        kind::RELAY_MODE_CHANGED => ("受付の運用が変わりました", "the relay works in another mode"),
         kind::LOG_STARTED => ("記録が始まりました", "the log began"),
         other => (other, other),
     };

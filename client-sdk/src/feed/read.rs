@@ -4,8 +4,10 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use tasuki_proto::{evidence, limits, pb, reason};
+use tokio::time::Instant;
 
 use super::chain::{NewEpoch, follow, skip};
+use super::notices;
 use super::state::{self, Place};
 use super::{FeedEvent, FeedOptions, FeedPosition, News};
 use crate::blocking;
@@ -78,7 +80,11 @@ impl Client {
             });
             let batch = batch.await.map_err(|error| reader.alarm(error))?;
             let more = batch.more || reader.moves_on(&batch);
-            if reader.take(batch, known_size).await?.is_break() || !more {
+            if reader.take(batch, known_size).await?.is_break() {
+                return Ok(reader.position());
+            }
+            if !more {
+                let _either_ends_here = reader.tell_notices().await?;
                 return Ok(reader.position());
             }
         }
@@ -145,12 +151,23 @@ impl Client {
         if reader.tell_connected().is_break() {
             return Ok(ControlFlow::Break(()));
         }
+        let mut dead = Instant::now() + SILENCE;
         loop {
-            let next = tokio::time::timeout(SILENCE, batches.message()).await;
+            // Nothing of a batch is lost where the notices' time comes first: it stays with the stream.
+            let next = tokio::select! {
+                next = tokio::time::timeout_at(dead, batches.message()) => next,
+                () = reader.notices_due() => {
+                    if reader.tell_notices().await?.is_break() {
+                        return Ok(ControlFlow::Break(()));
+                    }
+                    continue;
+                }
+            };
             let next = next.map_err(|_elapsed| Unreachable::Timeout)?;
             let next = next.map_err(|status| reader.alarm(caller.error(&status)))?;
             let Some(batch) = next else { return Ok(ControlFlow::Continue(())) };
             *attempt = 1;
+            dead = Instant::now() + SILENCE;
             if reader.take(batch, known_size).await?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -181,12 +198,15 @@ struct Reader<'c, F> {
     moved_to: Option<u64>,
     processed: u64,
     link: Link,
+    /// When the relay is asked for notices next.
+    ask_notices: Instant,
 }
 
 impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
     fn open(client: &'c Client, options: FeedOptions, on_news: F) -> Result<Self, SdkError> {
         let place = state::load(client.home())?;
-        Ok(Self { client, options, on_news, place, moved_to: None, processed: 0, link: Link::Untried })
+        let (link, ask_notices) = (Link::Untried, Instant::now());
+        Ok(Self { client, options, on_news, place, moved_to: None, processed: 0, link, ask_notices })
     }
 
     fn cursor(&self) -> pb::Cursor {
@@ -308,6 +328,51 @@ impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
         self.place = place;
         self.moved_to = None;
         self.keep(before).await
+    }
+
+    /// Waits until it is time to ask for notices.
+    async fn notices_due(&self) {
+        match self.options.notices_every {
+            Some(_) => tokio::time::sleep_until(self.ask_notices).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Tells notices to all offices that were not told yet, if it is time to ask for them.
+    async fn tell_notices(&mut self) -> Result<ControlFlow<()>, SdkError> {
+        let Some(every) = self.options.notices_every.filter(|_| self.ask_notices <= Instant::now()) else {
+            return Ok(ControlFlow::Continue(()));
+        };
+        self.ask_notices = Instant::now() + every;
+        let mut kept = notices::load(self.client.home())?;
+        let found = match self.client.notice_events(kept).await {
+            Ok(found) => found,
+            // The feed goes on with a relay that hands out none.
+            Err(SdkError::Rejected(refusal)) => {
+                tracing::warn!(reason = refusal.reason, "the relay hands out no notices");
+                return Ok(ControlFlow::Continue(()));
+            }
+            Err(error) => return Err(error),
+        };
+        let last = found.len().saturating_sub(1);
+        for (place, (event, index)) in found.into_iter().enumerate() {
+            let told = (event.epoch, index);
+            // One to some offices stands in their feeds, and is told there.
+            let to_all = event.feeds.is_empty();
+            let news = News::Notice(FeedEvent { number: 0, index, event });
+            if to_all && (self.on_news)(&news).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if self.options.keep_each || place == last {
+                if (self.on_news)(&News::UpToHere).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                kept = told;
+                let home = self.client.home().clone();
+                blocking::run(move || notices::save(&home, kept)).await?;
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     async fn tell_new_epoch(&mut self, new: NewEpoch, to: u64) -> Result<ControlFlow<()>, SdkError> {

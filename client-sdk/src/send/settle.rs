@@ -69,15 +69,9 @@ impl Settler {
     async fn rejected(&self, ready: &Ready, rejected: pb::Rejected) -> Result<SendOutcome, SdkError> {
         let (this, content) = (self.clone(), ready.content);
         blocking::run(move || this.outbox.remove(content)).await?;
-        let known = Refusal::of(&rejected.reason);
-        let told = |text: String, known: String| if text.is_empty() { known } else { text };
-        let findings = rejected.findings.into_iter().map(|f| with_own_name(f.into(), ready));
-        Ok(SendOutcome::Rejected(Refusal {
-            reason: rejected.reason,
-            message_ja: told(rejected.message_ja, known.message_ja),
-            message_en: told(rejected.message_en, known.message_en),
-            findings: findings.collect(),
-        }))
+        let mut refusal = Refusal::told(rejected);
+        refusal.findings = refusal.findings.into_iter().map(|f| with_own_name(f, ready)).collect();
+        Ok(SendOutcome::Rejected(refusal))
     }
 }
 

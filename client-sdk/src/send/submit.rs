@@ -240,7 +240,7 @@ impl Submission<'_> {
                                 call.progressed.store(true, Ordering::Relaxed);
                             }
                             Some(Outcome::Rejected(rejected)) if rejected.retry => {
-                                call.refused(parcel, Refusal::of(&rejected.reason));
+                                call.refused(parcel, Refusal::told(rejected));
                             }
                             outcome => settling.push(async move {
                                 let settled = self.settler.settle(&parcel.ready, outcome).await;

@@ -11,7 +11,8 @@ use crate::error::{Refusal, SdkError, Unreachable};
 /// knows more.
 pub(super) fn error(status: &Status, fault: &LastFault) -> SdkError {
     if let Some(info) = status.get_details_error_info().filter(|info| info.domain == reason::DOMAIN) {
-        return refused(&info.reason, status.message());
+        let until = info.metadata.get(reason::UNTIL).map(String::as_str);
+        return refused(&info.reason, status.message(), until);
     }
     match status.code() {
         Code::DeadlineExceeded => Unreachable::Timeout.into(),
@@ -45,14 +46,16 @@ pub(crate) fn is_busy(word: &str) -> bool {
     )
 }
 
-fn refused(word: &str, message: &str) -> SdkError {
+fn refused(word: &str, message: &str, until: Option<&str>) -> SdkError {
     let explanation = reason::explain(word);
     let known = explanation.code == word;
+    let ja = explanation.ja;
     let refusal = Refusal {
         reason: word.to_owned(),
-        message_ja: explanation.ja.to_owned(),
-        // What a newer relay says is better than that we don't know its word.
-        message_en: if known || message.is_empty() { explanation.en } else { message }.to_owned(),
+        message_ja: until.map_or_else(|| ja.to_owned(), |until| format!("{ja}（{until}まで）")),
+        // What a newer relay says is better than that we don't know its word; and it says until when.
+        message_en: if (known && until.is_none()) || message.is_empty() { explanation.en } else { message }
+            .to_owned(),
         findings: Vec::new(),
     };
     if is_busy(word) { Unreachable::Busy(refusal).into() } else { refusal.into() }
@@ -92,6 +95,20 @@ mod tests {
         assert_eq!(no, Refusal::of(reason::PARCEL_NOT_FOUND).into());
         let new = error(&with_reason(Code::NotFound, "NEW_WORD", "tasuki"), &fault);
         assert!(matches!(new, SdkError::Rejected(r) if r.reason == "NEW_WORD" && r.message_en == "words"));
+    }
+
+    #[test]
+    fn what_ends_says_when() {
+        let mut details = ErrorDetails::new();
+        let until =
+            std::collections::HashMap::from([("until".to_owned(), "2026-11-21T11:38:34Z".to_owned())]);
+        details.set_error_info(reason::PLANNED_STOP, "tasuki", until);
+        let status = Status::with_error_details(Code::Unavailable, "a stop (until then)", details);
+        let SdkError::Unreachable(Unreachable::Busy(refusal)) = error(&status, &LastFault::default()) else {
+            panic!("it is to be tried again")
+        };
+        assert!(refusal.message_ja.ends_with("（2026-11-21T11:38:34Zまで）"), "{refusal:?}");
+        assert_eq!(refusal.message_en, "a stop (until then)");
     }
 
     #[test]

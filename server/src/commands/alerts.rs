@@ -10,7 +10,7 @@ use super::lang::Text;
 use super::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::store::alerts::{Alert, NEW_KEY, SIGNATURE_FAILURES};
+use crate::store::alerts::{AddressAlert, Alert, NEW_KEY, REFUSED_HANDSHAKES, SIGNATURE_FAILURES};
 
 /// Flags of `alerts`.
 #[derive(Debug, Args)]
@@ -29,7 +29,10 @@ const DAY_US: i64 = 24 * 3_600 * 1_000_000;
 #[derive(Serialize)]
 struct AlertObject {
     code: &'static str,
-    office: String,
+    /// Null: it is about an address.
+    office: Option<String>,
+    /// Null: it is about an office.
+    address: Option<String>,
     time: String,
     count: i64,
     usual: i64,
@@ -39,6 +42,7 @@ pub(super) async fn run(arguments: &Alerts, config: &Config, out: &mut Output) -
     let since_us = SystemClock.now_us().saturating_sub(i64::from(arguments.days) * DAY_US);
     let store = desk::open_to_read(config).await?;
     let alerts = store.alerts_since(since_us, MOST).await;
+    let addresses = store.address_alerts_since(since_us, MOST).await;
     store.close().await;
     for Alert { code, office, at_us, count, usual, .. } in alerts? {
         let time = time::format_us(at_us);
@@ -56,7 +60,17 @@ pub(super) async fn run(arguments: &Alerts, config: &Config, out: &mut Output) -
                 format!("{time}  {office}  sends far more than usual ({count}, usually {usual} a day)"),
             ),
         };
-        out.result(&AlertObject { code, office: office.to_string(), time, count, usual }, &text)?;
+        let office = Some(office.to_string());
+        out.result(&AlertObject { code, office, address: None, time, count, usual }, &text)?;
+    }
+    for AddressAlert { address, at_us, count, .. } in addresses? {
+        let time = time::format_us(at_us);
+        let text = Text::new(
+            format!("{time}  {address}  接続の拒否が続いています({count}回/時)"),
+            format!("{time}  {address}  handshakes are refused again and again ({count} in an hour)"),
+        );
+        let (code, address) = (REFUSED_HANDSHAKES, Some(address.to_string()));
+        out.result(&AlertObject { code, office: None, address, time, count, usual: 0 }, &text)?;
     }
     Ok(Exit::Done)
 }

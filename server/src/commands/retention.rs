@@ -14,6 +14,7 @@ use super::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, RetentionConfig};
 use crate::retention::{EVIDENCE_PIECE, PIECE};
+use crate::store::archive_sweep::Unnamed;
 use crate::store::{Store, StoreError};
 
 /// Flags of `retention`.
@@ -27,17 +28,17 @@ pub(crate) struct Retention {
 /// What one rule would remove, as `--json` prints it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 struct RuleObject {
-    /// Key of `[retention]`.
+    /// Key of `[retention]`; `archive`: certificates and revocation lists that no evidence names any more.
     rule: &'static str,
     /// State of the parcels whose content goes; null for evidence and for what was refused at the door.
     state: Option<&'static str>,
     /// The kind of file whose shorter period applies; null: none does.
     kind: Option<String>,
-    /// Contents of parcels; for evidence, parcels and requests; submissions that were refused.
+    /// Contents of parcels; for evidence, parcels and requests; certificates and lists; submissions that were refused.
     count: u64,
     /// Bytes of sealed contents; for evidence, of the texts of events; of findings.
     bytes: u64,
-    /// When the oldest of them was accepted; null: there is none.
+    /// When the oldest of them was accepted, or was last needed; null: there is none.
     oldest: Option<String>,
 }
 
@@ -63,6 +64,7 @@ pub(super) async fn run(arguments: &Retention, config: &Config, out: &mut Output
         let row = [name, state, kind, &count.to_string(), &bytes.to_string(), oldest];
         let (ja, en) = match *name {
             "evidence" => ("証拠", "evidence"),
+            "archive" => ("証明書と失効リスト", "certificates and revocation lists"),
             "rejected" => ("拒否の記録", "refusals"),
             _ => ("内容", "content"),
         };
@@ -118,6 +120,15 @@ async fn rules(
         count: due.parcels + due.requests,
         bytes: due.bytes,
         oldest: oldest(due.oldest_us),
+    });
+    let Unnamed { count, bytes, oldest_us } = store.archive_due().await?;
+    rules.push(RuleObject {
+        rule: "archive",
+        state: None,
+        kind: None,
+        count,
+        bytes,
+        oldest: oldest(oldest_us),
     });
     let (count, bytes, oldest_us) =
         store.refusals_before(now_us.saturating_sub(retention.rejected.us())).await?;

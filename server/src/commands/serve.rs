@@ -23,30 +23,39 @@ pub(super) async fn run(config: &Config, out: &mut Output) -> Result<Exit, Failu
     logging::start(&config.logging).map_err(|error| Failure::Setup(error.to_string()))?;
     logging::tell_panics();
     no_core_dumps()?;
+    // Before anybody can know that the relay is there: who asks as soon as it listens is heard.
+    let stop = asked_to_stop();
     let listening = |address: SocketAddr| {
         let text = Text::new(format!("{address}で待ち受けています"), format!("listening on {address}"));
         // A closed standard output is no reason to refuse service.
         let _closed = out.result(&Listening { listening: address.to_string() }, &text);
     };
-    crate::serve::serve(config, stop(), listening).await.map_err(explain)?;
+    crate::serve::serve(config, stop, listening).await.map_err(explain)?;
     Ok(Exit::Done)
 }
 
-/// Resolves when the system asks the process to end.
-async fn stop() {
-    match shutdown::signal().await {
-        Ok(signal) => {
-            tracing::info!(signal, "asked to stop");
-            // Who asks twice does not want to wait.
-            tokio::spawn(async {
-                if shutdown::signal().await.is_ok() {
+/// Listens, from this call on, to the system asking the process to end; what is returned resolves when it does.
+fn asked_to_stop() -> impl Future<Output = ()> {
+    let (tell, asked) = tokio::sync::oneshot::channel();
+    match shutdown::signal() {
+        Ok(first) => {
+            tokio::spawn(async move {
+                let signal = first.await;
+                tracing::info!(signal, "asked to stop");
+                let again = shutdown::signal();
+                let _gone = tell.send(());
+                // Who asks twice does not want to wait.
+                if let Ok(again) = again {
+                    again.await;
                     tracing::warn!("asked to stop again: not waiting");
                     std::process::exit(1);
                 }
             });
         }
-        Err(error) => {
-            tracing::error!(%error, "signals can't be listened to");
+        Err(error) => tracing::error!(%error, "signals can't be listened to"),
+    }
+    async move {
+        if asked.await.is_err() {
             std::future::pending::<()>().await;
         }
     }

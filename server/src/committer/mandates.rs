@@ -157,7 +157,7 @@ impl Draft<'_> {
 
     async fn archive_behind(&mut self, tx: &mut Tx, paper: Option<&Paper>) -> Result<(), GiveUp> {
         for item in paper.iter().flat_map(|paper| paper.archive.iter()) {
-            self.store.archive(tx, item).await?;
+            self.store.archive(tx, item, self.scribe.time_us).await?;
         }
         Ok(())
     }

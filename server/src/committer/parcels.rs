@@ -50,7 +50,7 @@ impl Draft<'_> {
             return Ok(Err(Refused::Unavailable));
         }
         for item in delivery.archive.iter() {
-            self.store.archive(tx, item).await?;
+            self.store.archive(tx, item, self.scribe.time_us).await?;
         }
         let seq = self.head.next_seq;
         self.head.next_seq += 1;
@@ -172,7 +172,7 @@ impl Draft<'_> {
         mandate: Option<[u8; 32]>,
     ) -> Result<(), GiveUp> {
         for item in paper.archive.iter() {
-            self.store.archive(tx, item).await?;
+            self.store.archive(tx, item, self.scribe.time_us).await?;
         }
         // Copies: the batch may be tried again, without a parcel that exists already.
         let statement = StatementRow {

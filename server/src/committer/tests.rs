@@ -1,5 +1,6 @@
 //! The committer on real databases: what is answered stands, in the log, in order, once.
 
+mod archive;
 mod aside;
 mod lifecycle;
 

@@ -13,18 +13,21 @@ pub struct AlertsConfig {
     /// Submissions of one office in an hour whose signature fails: software that is set up wrongly fails a few times, until
     /// somebody looks.
     pub signature_failures: u32,
+    /// Handshakes in an hour that come to nothing, of one address (IPv6: one /64 network).
+    pub refused_handshakes: u32,
 }
 
 impl Default for AlertsConfig {
     fn default() -> Self {
-        Self { volume_at_least: 500, volume_times: 20, signature_failures: 20 }
+        Self { volume_at_least: 500, volume_times: 20, signature_failures: 20, refused_handshakes: 200 }
     }
 }
 
 impl AlertsConfig {
     /// What makes no sense: the key and what is wrong.
     pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
-        if self.volume_at_least == 0 || self.volume_times == 0 || self.signature_failures == 0 {
+        let all = [self.volume_at_least, self.volume_times, self.signature_failures, self.refused_handshakes];
+        if all.contains(&0) {
             return Err(("alerts", "thresholds must be at least 1"));
         }
         Ok(())

@@ -10,6 +10,7 @@ use tasuki_proto::{pb, reason};
 use super::workers::Lost;
 use crate::access::Denied;
 use crate::committer::change::Refused;
+use crate::operation::{Closed, Until};
 use crate::store::StoreError;
 
 /// One thing that was not accepted; nothing of its content is kept.
@@ -26,12 +27,14 @@ pub struct Refusal {
     pub recipient: Option<OfficeNumber>,
     /// What is wrong with its files.
     pub findings: Vec<pb::Finding>,
+    /// When that ends, where it is known. Boxed, as it is rare and this travels by value.
+    pub until: Option<Box<Until>>,
 }
 
 impl Refusal {
     /// With nothing but a reason.
     pub fn of(reason: &'static str) -> Self {
-        Self { reason, detail: None, parcel: None, recipient: None, findings: Vec::new() }
+        Self { reason, detail: None, parcel: None, recipient: None, findings: Vec::new(), until: None }
     }
 
     fn with(reason: &'static str, detail: &dyn std::fmt::Display) -> Self {
@@ -63,6 +66,12 @@ impl Refusal {
             reason::STREAM_TOO_SLOW,
         ]
         .contains(&self.reason)
+    }
+}
+
+impl From<Closed> for Refusal {
+    fn from(closed: Closed) -> Self {
+        Self { until: closed.until.map(Box::new), ..Self::of(closed.reason) }
     }
 }
 

@@ -4,13 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::time;
+
+use crate::month::minute_in_japan;
 
 /// Senders that are named; the rest is counted.
 const MAX_NAMED: usize = 20;
-
-/// Japan's offset from UTC, which has no summer time.
-const JAPAN_US: i64 = 9 * 3_600 * 1_000_000;
 
 /// What arrived from one office.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,7 +32,10 @@ pub(super) fn write(office: OfficeNumber, name: &str, arrived: &BySender) -> (St
     let rest = arrived.len() - named.len();
     let mut text = format!("{name}（{office}）に新しい電文が{total}件届いています。\n\n");
     for (number, from) in &named {
-        line(&mut text, &format!("  {}（{number}）  {}件  {}", from.name, from.count, japan(from.last_us)));
+        line(
+            &mut text,
+            &format!("  {}（{number}）  {}件  {}", from.name, from.count, minute_in_japan(from.last_us)),
+        );
     }
     if rest > 0 {
         line(&mut text, &format!("  ほか{rest}事業所から"));
@@ -45,7 +46,10 @@ pub(super) fn write(office: OfficeNumber, name: &str, arrived: &BySender) -> (St
     );
     line(&mut text, &format!("{total} new parcels wait for {name} ({office}).\n"));
     for (number, from) in &named {
-        line(&mut text, &format!("  {} ({number})  {}  {}", from.name, from.count, japan(from.last_us)));
+        line(
+            &mut text,
+            &format!("  {} ({number})  {}  {}", from.name, from.count, minute_in_japan(from.last_us)),
+        );
     }
     if rest > 0 {
         line(&mut text, &format!("  and from {rest} more offices"));
@@ -59,15 +63,6 @@ pub(super) fn write(office: OfficeNumber, name: &str, arrived: &BySender) -> (St
 
 fn line(text: &mut String, line: &str) {
     writeln!(text, "{line}").expect("writing to a String does not fail");
-}
-
-/// Date and minute in Japan.
-fn japan(us: i64) -> String {
-    time::format_us(us.saturating_add(JAPAN_US))
-        .chars()
-        .take(16)
-        .map(|c| if c == 'T' { ' ' } else { c })
-        .collect()
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(super) async fn list(
 }
 
 async fn submission(context: &Context, row: &RefusalRow) -> Result<pb::RefusedSubmission, StoreError> {
-    let (message_ja, message_en) = messages(&row.reason, None);
+    let (message_ja, message_en) = messages(&row.reason, None, None);
     let findings = read_findings(&row.findings).ok_or_else(|| StoreError::Corrupt {
         table: "refusals",
         column: "findings",
@@ -67,6 +67,7 @@ async fn submission(context: &Context, row: &RefusalRow) -> Result<pb::RefusedSu
             recipient: row.recipient.map(|office| office.to_string()).unwrap_or_default(),
             findings,
             retry: false,
+            until: String::new(),
         }),
         recipient_name,
         refused_at: time::format_us(row.refused_us),

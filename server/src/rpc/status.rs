@@ -1,9 +1,10 @@
 //! The one place that builds `tonic::Status`: a stable reason, its explanation, and the code that fits.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use tasuki_proto::reason::{self, DOMAIN};
-use tasuki_proto::{limits, pb};
+use tasuki_proto::reason::{self, DOMAIN, UNTIL};
+use tasuki_proto::{limits, pb, time};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -12,6 +13,8 @@ use crate::committer::change::Refused;
 use crate::evidence::ledger::ProofError;
 use crate::evidence::witnesses::CosignatureError;
 use crate::intake::Refusal;
+use crate::month::minute_in_japan;
+use crate::operation::Until;
 use crate::store::StoreError;
 
 /// Why a call, or one item of a call, did not succeed.
@@ -21,12 +24,13 @@ pub struct Failure {
     pub reason: &'static str,
     code: Code,
     detail: Option<String>,
+    until: Option<Until>,
 }
 
 impl Failure {
     /// With a word of `tasuki_proto::reason`.
     pub fn of(reason: &'static str) -> Self {
-        Self { reason, code: code(reason), detail: None }
+        Self { reason, code: code(reason), detail: None, until: None }
     }
 
     /// A request that breaks the rules of the interface, and which rule.
@@ -41,18 +45,22 @@ impl Failure {
 
     /// What it means, in Japanese and in English.
     pub fn messages(&self) -> (String, String) {
-        messages(self.reason, self.detail.as_deref())
+        messages(self.reason, self.detail.as_deref(), self.until)
     }
 }
 
 /// What a reason means and what to do, in Japanese and in English.
-pub(super) fn messages(reason: &str, detail: Option<&str>) -> (String, String) {
+pub(super) fn messages(reason: &str, detail: Option<&str>, until: Option<Until>) -> (String, String) {
     let known = reason::explain(reason);
-    let en = match detail {
-        Some(detail) => format!("{} ({detail})", known.en),
-        None => known.en.to_owned(),
-    };
-    (known.ja.to_owned(), en)
+    let (mut ja, mut en) = (known.ja.to_owned(), known.en.to_owned());
+    if let Some(detail) = detail {
+        en = format!("{en} ({detail})");
+    }
+    if let Some(Until { at_us, .. }) = until {
+        ja = format!("{ja}（{}まで）", minute_in_japan(at_us));
+        en = format!("{en} (until {})", time::format_us(at_us));
+    }
+    (ja, en)
 }
 
 fn code(reason: &str) -> Code {
@@ -95,7 +103,12 @@ impl From<Failure> for Status {
     fn from(failure: Failure) -> Self {
         let (ja, en) = failure.messages();
         let mut details = ErrorDetails::new();
-        details.set_error_info(failure.reason, DOMAIN, HashMap::new());
+        let mut metadata = HashMap::new();
+        if let Some(Until { at_us, after_us }) = failure.until {
+            metadata.insert(UNTIL.to_owned(), time::format_us(at_us));
+            details.set_retry_info(Some(Duration::from_micros(u64::try_from(after_us).unwrap_or(0))));
+        }
+        details.set_error_info(failure.reason, DOMAIN, metadata);
         details.set_localized_message("ja", ja);
         Self::with_error_details(failure.code, en, details)
     }
@@ -106,7 +119,8 @@ impl From<Denied> for Failure {
         match denied {
             Denied::Store(error) => error.into(),
             Denied::Certificate(ref error) => {
-                Self { reason: denied.code(), code: Code::Unauthenticated, detail: Some(error.to_string()) }
+                let (reason, code) = (denied.code(), Code::Unauthenticated);
+                Self { reason, code, detail: Some(error.to_string()), until: None }
             }
             _ => Self::of(denied.code()),
         }
@@ -147,14 +161,15 @@ impl From<Refused> for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        Self { detail: refusal.detail, ..Self::of(refusal.reason) }
+        Self { detail: refusal.detail, until: refusal.until.map(|until| *until), ..Self::of(refusal.reason) }
     }
 }
 
 impl From<Refusal> for pb::Rejected {
     fn from(refusal: Refusal) -> Self {
         let retry = refusal.retry();
-        let (message_ja, message_en) = messages(refusal.reason, refusal.detail.as_deref());
+        let (message_ja, message_en) =
+            messages(refusal.reason, refusal.detail.as_deref(), refusal.until.as_deref().copied());
         Self {
             reason: refusal.reason.to_owned(),
             message_ja,
@@ -163,6 +178,7 @@ impl From<Refusal> for pb::Rejected {
             recipient: refusal.recipient.map(|office| office.to_string()).unwrap_or_default(),
             findings: refusal.findings,
             retry,
+            until: refusal.until.map(|until| time::format_us(until.at_us)).unwrap_or_default(),
         }
     }
 }
@@ -197,6 +213,25 @@ mod tests {
         assert_eq!(Status::from(Failure::from(refusal.clone())).code(), Code::Internal);
         let rejected = pb::Rejected::from(refusal);
         assert_eq!((rejected.reason.as_str(), rejected.retry), (reason::INTERNAL, false));
+    }
+
+    #[test]
+    fn a_planned_stop_says_until_when() {
+        let until = Until { at_us: 1_795_261_114_000_000, after_us: 3_600_000_000 };
+        let refusal = Refusal { until: Some(Box::new(until)), ..Refusal::of(reason::PLANNED_STOP) };
+        let rejected = pb::Rejected::from(refusal.clone());
+        assert_eq!(rejected.until, "2026-11-21T11:38:34.000000Z");
+        assert!(rejected.message_ja.ends_with("（2026-11-21 20:38まで）"), "{}", rejected.message_ja);
+        assert!(
+            rejected.message_en.ends_with("(until 2026-11-21T11:38:34.000000Z)"),
+            "{}",
+            rejected.message_en
+        );
+        let status = Status::from(Failure::from(refusal));
+        assert_eq!(status.code(), Code::Unavailable);
+        let details = status.get_error_details();
+        assert_eq!(details.error_info().unwrap().metadata[UNTIL], rejected.until);
+        assert_eq!(details.retry_info().unwrap().retry_delay, Some(Duration::from_hours(1)));
     }
 
     #[test]

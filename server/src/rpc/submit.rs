@@ -157,7 +157,7 @@ impl Session {
                 self.launch(ticket, container, room);
                 Ok(())
             }
-            Step::Refuse { ticket, reason } => self.refuse(ticket, reason).await,
+            Step::Refuse { ticket, reason } => self.refuse(ticket, Refusal::of(reason)).await,
             Step::Broken(rule) => Err(End::Broken(Failure::malformed(rule))),
         }
     }
@@ -165,9 +165,9 @@ impl Session {
     /// Memory for a new parcel: now, or when others gave some back.
     async fn find_room(&mut self, piece: Piece) -> Result<(), End> {
         // Before any memory: nothing of it is read on.
-        if let Some(reason) = self.context.operating.refuses() {
+        if let Some(closed) = self.context.operating.refuses() {
             self.tickets.ignore(&piece);
-            return self.refuse(piece.ticket, reason).await;
+            return self.refuse(piece.ticket, closed.into()).await;
         }
         let bytes = piece.container_bytes().saturating_mul(2).saturating_add(OVERHEAD);
         let (share, all) = (self.share.clone(), self.context.places.memory.clone());
@@ -192,7 +192,7 @@ impl Session {
         let ticket = piece.ticket;
         let Some(room) = room else {
             self.tickets.ignore(&piece);
-            return self.refuse(ticket, reason::OVERLOADED).await;
+            return self.refuse(ticket, Refusal::of(reason::OVERLOADED)).await;
         };
         if let Some((container, room)) = self.tickets.begin(piece, room, Instant::now()) {
             self.launch(ticket, container, room);
@@ -224,7 +224,7 @@ impl Session {
             return Ok(false);
         }
         for ticket in self.tickets.drop_slow(now) {
-            self.refuse(ticket, reason::STREAM_TOO_SLOW).await?;
+            self.refuse(ticket, Refusal::of(reason::STREAM_TOO_SLOW)).await?;
         }
         Ok(true)
     }
@@ -232,13 +232,12 @@ impl Session {
     /// No more pieces will be read: what is incomplete stays so, and nothing of it is kept.
     async fn give_up(&mut self, reason: &'static str) -> Result<(), End> {
         for ticket in self.tickets.drop_all() {
-            self.refuse(ticket, reason).await?;
+            self.refuse(ticket, Refusal::of(reason)).await?;
         }
         Ok(())
     }
 
-    async fn refuse(&mut self, ticket: u32, reason: &'static str) -> Result<(), End> {
-        let refusal = Refusal::of(reason);
+    async fn refuse(&mut self, ticket: u32, refusal: Refusal) -> Result<(), End> {
         self.context.refusals.keep(self.caller.office, &refusal);
         self.answer(carry::rejected(&self.context, ticket, refusal)).await
     }

@@ -1,5 +1,7 @@
 //! Alerts that were raised, each once for an office and a span of time.
 
+use std::net::IpAddr;
+
 use sqlx::Row as _;
 use tasuki_careplan::office::OfficeNumber;
 
@@ -12,6 +14,9 @@ pub const UNUSUAL_VOLUME: &str = "UNUSUAL_VOLUME";
 pub const SIGNATURE_FAILURES: &str = "SIGNATURE_FAILURES";
 /// An office that had a key got another.
 pub const NEW_KEY: &str = "NEW_KEY";
+
+/// Handshakes with an address were refused again and again.
+pub const REFUSED_HANDSHAKES: &str = "REFUSED_HANDSHAKES";
 
 const CODES: [&str; 3] = [UNUSUAL_VOLUME, SIGNATURE_FAILURES, NEW_KEY];
 
@@ -38,6 +43,28 @@ impl Alert {
         metrics::counter!("tasuki_alerts_total", "code" => self.code).increment(1);
         let Self { code, office, count, usual, .. } = self;
         tracing::warn!(code, %office, count, usual, "something unusual: look at this office");
+    }
+}
+
+/// An address from which handshakes were refused again and again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressAlert {
+    /// The address; of IPv6 the network (/64).
+    pub address: IpAddr,
+    /// The beginning of the day that it is raised once for. Unix microseconds.
+    pub period_us: i64,
+    /// When it was raised. Unix microseconds.
+    pub at_us: i64,
+    /// How many, in an hour.
+    pub count: i64,
+}
+
+impl AddressAlert {
+    /// Tells the log and the metrics.
+    pub fn tell(&self) {
+        metrics::counter!("tasuki_alerts_total", "code" => REFUSED_HANDSHAKES).increment(1);
+        let Self { address, count, .. } = self;
+        tracing::warn!(code = REFUSED_HANDSHAKES, %address, count, "something unusual: look at this address");
     }
 }
 
@@ -102,6 +129,67 @@ impl Store {
                     at_us: row.try_get("at_us")?,
                     count: row.try_get("count")?,
                     usual: row.try_get("usual")?,
+                })
+            })
+            .collect()
+    }
+
+    /// Keeps alerts about addresses, and forgets those that were raised before a time. Returns those that are new.
+    ///
+    /// # Errors
+    /// If the database can't be written.
+    pub async fn raise_addresses(
+        &self,
+        alerts: &[AddressAlert],
+        forget_before_us: i64,
+    ) -> Result<Vec<AddressAlert>, StoreError> {
+        let mut tx = self.begin().await?;
+        let mut new = Vec::new();
+        for alert in alerts {
+            let done = sqlx::query(
+                "INSERT INTO address_alerts (address, period_us, at_us, count) VALUES ($1, $2, $3, $4) \
+                 ON CONFLICT (address, period_us) DO NOTHING",
+            )
+            .bind(alert.address.to_string())
+            .bind(alert.period_us)
+            .bind(alert.at_us)
+            .bind(alert.count)
+            .execute(&mut *tx)
+            .await?;
+            if done.rows_affected() == 1 {
+                new.push(alert.clone());
+            }
+        }
+        let forget = sqlx::query("DELETE FROM address_alerts WHERE at_us < $1");
+        forget.bind(forget_before_us).execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(new)
+    }
+
+    /// Alerts about addresses that were raised since a time, the newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn address_alerts_since(
+        &self,
+        since_us: i64,
+        limit: u32,
+    ) -> Result<Vec<AddressAlert>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT address, period_us, at_us, count FROM address_alerts WHERE at_us >= $1 \
+             ORDER BY at_us DESC, address LIMIT $2",
+        )
+        .bind(since_us)
+        .bind(i64::from(limit))
+        .fetch_all(self.read())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                Ok(AddressAlert {
+                    address: parsed(row, "address_alerts", "address", &"")?,
+                    period_us: row.try_get("period_us")?,
+                    at_us: row.try_get("at_us")?,
+                    count: row.try_get("count")?,
                 })
             })
             .collect()

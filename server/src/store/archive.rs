@@ -28,19 +28,21 @@ pub struct Archived {
 }
 
 impl Store {
-    /// Keeps something, if it is not kept already.
-    pub(crate) async fn archive(&self, tx: &mut Tx, item: &Archived) -> Result<(), StoreError> {
+    /// Keeps something, if it is not kept already, and notes that it was needed at this time.
+    pub(crate) async fn archive(&self, tx: &mut Tx, item: &Archived, at_us: i64) -> Result<(), StoreError> {
         if item.der.len() > LARGE_BYTES && self.archived_bytes(tx, &item.fingerprint).await?.is_some() {
-            return Ok(());
+            return self.note_use(tx, &[item.fingerprint], at_us).await;
         }
         sqlx::query(
-            "INSERT INTO archive (fingerprint, kind, der, chain) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (fingerprint) DO NOTHING",
+            "INSERT INTO archive (fingerprint, kind, der, chain, used_us) VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT (fingerprint) DO UPDATE SET used_us = excluded.used_us \
+             WHERE archive.used_us < excluded.used_us",
         )
         .bind(item.fingerprint.to_vec())
         .bind(item.kind)
         .bind(item.der.to_vec())
         .bind(item.chain.concat())
+        .bind(at_us)
         .execute(&mut **tx)
         .await?;
         Ok(())
@@ -94,12 +96,18 @@ impl Store {
             .fetch_optional(self.read())
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let chain: Vec<u8> = row.try_get("chain")?;
-        let (chain, rest) = chain.as_chunks::<32>();
-        if !rest.is_empty() {
-            let row = tasuki_proto::canonical::hex(fingerprint);
-            return Err(StoreError::Corrupt { table: "archive", column: "chain", row });
-        }
-        Ok(Some((row.try_get("der")?, chain.to_vec())))
+        Ok(Some((row.try_get("der")?, chain(&row, fingerprint)?)))
     }
+}
+
+/// The column with a certificate's chain.
+pub(super) fn chain(row: &AnyRow, fingerprint: &[u8; 32]) -> Result<Vec<[u8; 32]>, StoreError> {
+    // Empty bytes come back as NULL from SQLite.
+    let bytes = row.try_get::<Option<Vec<u8>>, _>("chain")?.unwrap_or_default();
+    let (chain, rest) = bytes.as_chunks::<32>();
+    if !rest.is_empty() {
+        let row = tasuki_proto::canonical::hex(fingerprint);
+        return Err(StoreError::Corrupt { table: "archive", column: "chain", row });
+    }
+    Ok(chain.to_vec())
 }

@@ -9,6 +9,7 @@
 use sqlx::{AnyConnection, Row as _};
 use tasuki_proto::event::{Event, kind, leaf_hash};
 
+use super::archive_sweep::named;
 use super::leaves::{Leaf, Position, erased_hash};
 use super::retention::numbered;
 use super::settings::EVIDENCE_ERASED_TO;
@@ -60,6 +61,8 @@ struct Plan {
     requests: Vec<[u8; 32]>,
     /// Texts that go.
     leaves: Vec<Leaf>,
+    /// Certificates and CRLs that events name which were passed and stay.
+    pinned: Vec<[u8; 32]>,
     erased: Erased,
 }
 
@@ -96,6 +99,7 @@ impl Store {
                 plan.parcels.iter().fold(delete, |query, seq| query.bind(*seq)).execute(&mut *tx).await?;
             }
         }
+        self.pin(&mut tx, &plan.pinned).await?;
         self.put_setting(&mut tx, EVIDENCE_ERASED_TO, &plan.next.to_key().to_string()).await?;
         tx.commit().await?;
         Ok(Some(plan.erased))
@@ -118,7 +122,7 @@ impl Store {
 }
 
 /// Where the sweep goes on.
-async fn erased_to(connection: &mut AnyConnection) -> Result<Position, StoreError> {
+pub(super) async fn erased_to(connection: &mut AnyConnection) -> Result<Position, StoreError> {
     let row = sqlx::query("SELECT value FROM settings WHERE name = $1")
         .bind(EVIDENCE_ERASED_TO)
         .fetch_optional(connection)
@@ -162,10 +166,14 @@ async fn plan(
     seqs.dedup();
     let parcels = complete(connection, &seqs, next).await?;
     let mut leaves = leaves_of(connection, &parcels).await?;
-    let mut requests = Vec::new();
-    for (leaf, event) in old.into_iter().filter(|(_, event)| event.kind == kind::REQUEST_MADE) {
-        requests.extend(event.digest("statement"));
-        leaves.push(leaf);
+    let (mut requests, mut pinned) = (Vec::new(), Vec::new());
+    for (leaf, event) in old.into_iter().filter(|(leaf, _)| leaf.seq == 0) {
+        if event.kind == kind::REQUEST_MADE {
+            requests.extend(event.digest("statement"));
+            leaves.push(leaf);
+        } else {
+            pinned.extend(named(&event));
+        }
     }
     let mut oldest_us = 0;
     for leaf in &leaves {
@@ -179,10 +187,10 @@ async fn plan(
         bytes: leaves.iter().map(|leaf| leaf.text.len() as u64).sum(),
         oldest_us,
     };
-    Ok(Some(Plan { next, parcels, requests, leaves, erased }))
+    Ok(Some(Plan { next, parcels, requests, leaves, pinned, erased }))
 }
 
-fn read(leaf: &Leaf) -> Result<Event, StoreError> {
+pub(super) fn read(leaf: &Leaf) -> Result<Event, StoreError> {
     Event::parse(&leaf.text).map_err(|_| StoreError::Corrupt {
         table: "leaves",
         column: "text",
@@ -209,7 +217,7 @@ async fn complete(
     rows.iter().map(|row| Ok(row.try_get("seq")?)).collect()
 }
 
-async fn leaves_of(connection: &mut AnyConnection, seqs: &[i64]) -> Result<Vec<Leaf>, StoreError> {
+pub(super) async fn leaves_of(connection: &mut AnyConnection, seqs: &[i64]) -> Result<Vec<Leaf>, StoreError> {
     if seqs.is_empty() {
         return Ok(Vec::new());
     }

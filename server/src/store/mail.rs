@@ -5,7 +5,9 @@ use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::feed::Cursor;
 
+use super::retention::numbered;
 use super::rows::{int, parsed, unsigned};
+use super::turns::DUE;
 use super::{Store, StoreError};
 
 /// An office that is written to.
@@ -81,14 +83,19 @@ impl Store {
         query.fetch_optional(self.read()).await?.as_ref().map(mail).transpose()
     }
 
-    /// Offices with something to be told, nobody at it, and no pause to keep, at most `limit`.
-    pub(crate) async fn due_mail(&self, now_us: i64, limit: u32) -> Result<Vec<MailRow>, StoreError> {
-        let sql = format!(
-            "SELECT {MAIL} FROM mail m WHERE next_us <= $1 AND lease_us < $1 AND EXISTS \
-             (SELECT 1 FROM feeds f WHERE f.office = m.office AND \
-              (f.epoch > m.epoch OR (f.epoch = m.epoch AND f.number > m.number))) ORDER BY next_us LIMIT $2"
-        );
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now_us).bind(i64::from(limit));
+    /// Of these offices, those whose turn may be taken now.
+    pub(crate) async fn due_mail(
+        &self,
+        offices: &[OfficeNumber],
+        now_us: i64,
+    ) -> Result<Vec<MailRow>, StoreError> {
+        if offices.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = numbered(2, offices.len());
+        let sql = format!("SELECT {MAIL} FROM mail w WHERE w.office IN ({list}) AND {DUE} ORDER BY next_us");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now_us);
+        let query = offices.iter().fold(query, |query, office| query.bind(office.to_string()));
         query.fetch_all(self.read()).await?.iter().map(mail).collect()
     }
 

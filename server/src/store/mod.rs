@@ -6,6 +6,7 @@
 
 pub mod alerts;
 pub mod archive;
+pub mod archive_sweep;
 pub mod audit;
 pub mod blobs;
 mod contents;
@@ -34,6 +35,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+pub(crate) mod turns;
 pub mod webhooks;
 
 use std::sync::{Arc, Once};

@@ -1,6 +1,7 @@
 //! What the store answers, on both databases.
 
 mod refusals;
+mod turns;
 
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::sha256;

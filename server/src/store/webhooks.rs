@@ -6,7 +6,9 @@ use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::feed::Cursor;
 
+use super::retention::numbered;
 use super::rows::{int, parsed, unsigned};
+use super::turns::DUE;
 use super::{Store, StoreError};
 
 /// Events given up that are kept of one office; who has more has lost its program, not an event.
@@ -113,14 +115,20 @@ impl Store {
         query.fetch_optional(self.read()).await?.as_ref().map(webhook).transpose()
     }
 
-    /// Webhooks with something to tell, nobody at it, and no pause to keep, at most `limit`.
-    pub(crate) async fn due_webhooks(&self, now_us: i64, limit: u32) -> Result<Vec<WebhookRow>, StoreError> {
-        let sql = format!(
-            "SELECT {WEBHOOK} FROM webhooks w WHERE next_us <= $1 AND lease_us < $1 AND EXISTS \
-             (SELECT 1 FROM feeds f WHERE f.office = w.office AND \
-              (f.epoch > w.epoch OR (f.epoch = w.epoch AND f.number > w.number))) ORDER BY next_us LIMIT $2"
-        );
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now_us).bind(i64::from(limit));
+    /// Of these offices, the webhooks whose turn may be taken now.
+    pub(crate) async fn due_webhooks(
+        &self,
+        offices: &[OfficeNumber],
+        now_us: i64,
+    ) -> Result<Vec<WebhookRow>, StoreError> {
+        if offices.is_empty() {
+            return Ok(Vec::new());
+        }
+        let list = numbered(2, offices.len());
+        let sql =
+            format!("SELECT {WEBHOOK} FROM webhooks w WHERE w.office IN ({list}) AND {DUE} ORDER BY next_us");
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(now_us);
+        let query = offices.iter().fold(query, |query, office| query.bind(office.to_string()));
         query.fetch_all(self.read()).await?.iter().map(webhook).collect()
     }
 

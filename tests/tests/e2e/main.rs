@@ -11,6 +11,7 @@ mod lifecycle;
 mod lists;
 mod lost_keys;
 mod mail;
+mod mail_tls;
 mod mailbox;
 mod malware;
 mod month;

@@ -11,6 +11,7 @@ use serde_json::Value;
 use tasuki_certs::trial_ca::{IssueOptions, TrialCa};
 use tasuki_tests::office::Office;
 use tasuki_tests::raw::{Forge, RawOffice, now_us, reason, submit};
+use tasuki_tests::relay::Relay;
 use tasuki_tests::run::text;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -20,7 +21,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::stage::{Database, MANAGER, Stage, VISIT};
+use crate::stage::{DAY, Database, MANAGER, Stage, VISIT};
 
 /// What the program does with what it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,6 +181,7 @@ fn until<T>(mut look: impl FnMut() -> Option<T>) -> T {
 
 struct Play {
     stage: Stage,
+    ca: TrialCa,
     program: Program,
     visit: Office,
     sender: RawOffice,
@@ -206,15 +208,19 @@ impl Play {
         visit.run(&["--json", "inbox"]).expect(0);
         let sender = stage.raw(MANAGER);
         let runtime = Runtime::new().unwrap();
-        Self { stage, program, visit, sender, runtime }
+        Self { stage, ca, program, visit, sender, runtime }
     }
 
     /// Sends a parcel to the visiting office; returns its id.
     fn send(&self) -> String {
-        let forge = Forge::withdrawal(MANAGER, VISIT);
+        self.send_through(&self.stage.relay, VISIT)
+    }
+
+    fn send_through(&self, relay: &Relay, to: &str) -> String {
+        let forge = Forge::withdrawal(MANAGER, to);
         let container = forge.sign(&self.sender.identity);
         self.runtime.block_on(async {
-            let channel = self.sender.connect(&self.stage.relay).await.unwrap();
+            let channel = self.sender.connect(relay).await.unwrap();
             assert_eq!(reason(&submit(&channel, container).await.unwrap()), "accepted");
         });
         forge.id.to_string()
@@ -316,6 +322,49 @@ fn what_nobody_takes_is_given_up_and_listed() {
         play.program.posts().iter().any(|post| post.json()["data"]["parcel"] == next.as_str()).then_some(())
     });
     assert_eq!(play.webhook()["dead"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_program_that_hangs_holds_up_nobody_else() {
+    let play = Play::new(Database::Sqlite, true);
+    let day = play.stage.office(DAY);
+    day.run(&["--json", "inbox"]).expect(0);
+    let other = Program::start(&play.ca);
+    play.visit.run(&["webhook", "set", &play.program.url()]).expect(0);
+    day.run(&["webhook", "set", &other.url()]).expect(0);
+    play.program.mood(Mood::Hangs);
+    play.send();
+    play.program.wait(1);
+    let began = Instant::now();
+    let sent = [DAY, DAY].map(|to| play.send_through(&play.stage.relay, to));
+    let posts = other.wait(2);
+    // A hanging program is waited for ten seconds.
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    let told: Vec<Value> = posts.iter().map(|post| post.json()["data"]["parcel"].clone()).collect();
+    assert_eq!(told, sent);
+    assert_eq!(play.program.posts().len(), 1, "it hangs still");
+}
+
+#[test]
+fn two_relays_tell_a_program_each_event_once() {
+    const PARCELS: usize = 12;
+    let play = Play::new(Database::Postgres, true);
+    let mut twin = play.stage.relay.twin(&play.stage.path().join("twin"));
+    twin.start();
+    play.visit.run(&["webhook", "set", &play.program.url()]).expect(0);
+    let both = [&play.stage.relay, &twin];
+    let sent: Vec<String> = (0..PARCELS).map(|n| play.send_through(both[n % 2], VISIT)).collect();
+    play.program.wait(PARCELS);
+    // Time for whoever would tell it again.
+    std::thread::sleep(Duration::from_secs(3));
+    let posts = play.program.posts();
+    let told: Vec<Value> = posts.iter().map(|post| post.json()["data"]["parcel"].clone()).collect();
+    assert_eq!(told, sent, "in the feed's order, each once");
+    // One of them goes, and the other tells what comes after.
+    assert!(twin.stop());
+    let last = play.send();
+    let posts = play.program.wait(PARCELS + 1);
+    assert_eq!(posts[PARCELS].json()["data"]["parcel"], last.as_str());
 }
 
 #[test]

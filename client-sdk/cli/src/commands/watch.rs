@@ -9,10 +9,11 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use serde::Serialize;
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::event::kind;
+use tasuki_proto::event::{Event, kind};
 use tasuki_proto::ids::ParcelKey;
 use tasuki_sdk::feed::{FeedEvent, FeedOptions, News};
 use tasuki_sdk::{Clock as _, LostRange, SystemClock};
@@ -36,11 +37,14 @@ pub(super) use self::resend::waiting_text;
 use super::names::Names;
 use super::{Session, losses};
 
+/// How often the relay is asked for notices to all: as often as it says in a quiet feed that it is still there.
+const NOTICES_EVERY: Duration = Duration::from_secs(30);
+
 /// An event of the feed.
 #[derive(Serialize)]
 struct EventLine<'a> {
-    /// Number in the feed of that epoch, from 1, without gaps.
-    number: u64,
+    /// Number in the feed of that epoch, from 1, without gaps; null: a notice to all, which stands in no feed.
+    number: Option<u64>,
     parcel: Option<String>,
     sender: Option<String>,
     recipient: Option<String>,
@@ -75,7 +79,7 @@ pub(super) fn watch(args: &Watch, session: &Session, out: &mut Output) -> Result
     let stop = Arc::new(AtomicBool::new(false));
     let atom = args.atom.as_deref().map(|path| Atom::open(client, path)).transpose()?;
     let exec = Exec::new(&args.exec, Arc::clone(&stop));
-    let options = FeedOptions { keep_each: exec.is_some() };
+    let options = FeedOptions { keep_each: exec.is_some(), notices_every: Some(NOTICES_EVERY) };
     let out = RefCell::new(out);
     let refused = Notify::new();
     let mut resender = args.auto_resend.then(|| Resender::new(session, &out));
@@ -138,9 +142,12 @@ impl Listener<'_, '_> {
         }
         if let Some(exec) = &self.exec {
             let outcome = match news {
-                News::Event(event) => exec.run(&event_line(event), &mut out)?,
+                News::Event(event) | News::Notice(event) => exec.run(&event_line(event), &mut out)?,
                 News::NewEpoch { from, to, lost, resend } => {
                     exec.run(&new_epoch_line(*from, *to, *lost, resend), &mut out)?
+                }
+                News::Erased { epoch, from, through } => {
+                    exec.run(&erased_line(*epoch, *from, *through), &mut out)?
                 }
                 _ => Outcome::Done,
             };
@@ -150,7 +157,7 @@ impl Listener<'_, '_> {
         }
         if let Some(atom) = &mut self.atom {
             match news {
-                News::Event(event) => atom.add(event, &mut self.names),
+                News::Event(event) | News::Notice(event) => atom.add(event, &mut self.names),
                 News::UpToHere => atom.write()?,
                 _ => {}
             }
@@ -197,20 +204,19 @@ fn tell(news: &News, names: &mut Names, out: &mut Output) -> Result<(), Failure>
     }
     if out.is_json() {
         match news {
-            News::Event(event) => out.object(&event_line(event))?,
+            News::Event(event) | News::Notice(event) => out.object(&event_line(event))?,
             News::NewEpoch { from, to, lost, resend } => {
                 out.object(&new_epoch_line(*from, *to, *lost, resend))?;
             }
             News::Erased { epoch, from, through } => {
-                let (epoch, from, through) = (*epoch, *from, *through);
-                out.object(&ErasedLine { kind: "feed.erased", epoch, from, through })?;
+                out.object(&erased_line(*epoch, *from, *through))?;
             }
             _ => {}
         }
         return Ok(());
     }
     match news {
-        News::Event(event) => {
+        News::Event(event) | News::Notice(event) => {
             let name = |number| names.of_now(number);
             out.line(line(event, name, out.lang()))?;
         }
@@ -268,10 +274,14 @@ fn new_epoch_line(
     NewEpochLine { kind: "feed.new-epoch", from_epoch, epoch, lost, resend }
 }
 
+fn erased_line(epoch: u64, from: u64, through: u64) -> ErasedLine {
+    ErasedLine { kind: "feed.erased", epoch, from, through }
+}
+
 fn event_line(event: &FeedEvent) -> EventLine<'_> {
     let office = |key| event.event.office(key).map(|number| number.to_string());
     EventLine {
-        number: event.number,
+        number: Some(event.number).filter(|number| *number > 0),
         parcel: event.event.parcel().map(|key| key.id.to_string()),
         sender: office("sender"),
         recipient: office("recipient"),
@@ -285,7 +295,15 @@ fn line(event: &FeedEvent, name: impl FnMut(OfficeNumber) -> String, lang: Lang)
     let mut parts = vec![japan_seconds(event.event.time_us), what.of(lang).to_owned()];
     parts.extend(who(event, name));
     parts.extend(event.event.parcel().map(|key| key.id.to_string()));
+    parts.extend(notice(&event.event, lang));
     shown(&parts.join("  ")).into_owned()
+}
+
+/// What the operator says, where an event is a notice of the operator's.
+fn notice(event: &Event, lang: Lang) -> Option<String> {
+    let text = event.lines.get(lang.pick("ja", "en"))?;
+    let urgent = event.lines.get("urgent").map_or("", |_| lang.pick("【至急】", "URGENT: "));
+    Some(format!("{urgent}{text}"))
 }
 
 /// `1371215102 … → 9971100012 …`, or the one office that an event is about.
@@ -349,6 +367,27 @@ mod tests {
         );
         assert!(told[0]["message_en"].as_str().unwrap().contains("did not answer in time"), "{}", told[0]);
         assert_eq!(connection(&News::Event(event("parcel.fetched"))), None);
+    }
+
+    #[test]
+    fn a_notice_to_all_says_what_the_operator_says() {
+        let mut notice = testing::event("relay.notice");
+        notice.lines.retain(|_| false);
+        for (key, value) in [("ja", "点検します"), ("en", "works tonight"), ("urgent", "yes")] {
+            notice.lines.add(key, value);
+        }
+        let notice = FeedEvent { number: 0, index: 9, event: notice };
+        assert_eq!(
+            line(&notice, |_| String::new(), Lang::Ja),
+            "2026-11-21 20:38:34  運営者からのお知らせ  【至急】点検します"
+        );
+        assert!(
+            line(&notice, |_| String::new(), Lang::En)
+                .ends_with("a notice of the operator  URGENT: works tonight")
+        );
+        let object = serde_json::to_value(event_line(&notice)).unwrap();
+        assert_eq!((&object["number"], &object["kind"]), (&serde_json::Value::Null, &"relay.notice".into()));
+        assert_eq!(object["details"]["ja"], "点検します");
     }
 
     #[test]

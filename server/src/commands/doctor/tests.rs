@@ -3,6 +3,7 @@
 use super::*;
 use crate::commands::testing::{RECEIVER, SENDER, TestRelay};
 use crate::config::template::names;
+use crate::store::alerts::{AddressAlert, Alert, SIGNATURE_FAILURES};
 use crate::store::dialect::Dialect;
 use crate::store::testing::on_both_databases;
 
@@ -89,6 +90,31 @@ async fn each_thing_that_is_wrong_is_told() {
     assert_eq!(worst(&findings(&relay, now_us).await, "log"), Status::Fail);
 }
 
+async fn alerts_of_the_last_days_are_told(dialect: Dialect) {
+    let relay = TestRelay::new(dialect).await;
+    let now_us = SystemClock.now_us();
+    // The first boot makes the log.
+    relay.boot().await.finish().await.unwrap();
+    assert_eq!(worst(&findings(&relay, now_us).await, "alerts"), Status::Ok);
+    let store = desk::open_to_read(&relay.config()).await.unwrap();
+    let (at_us, period_us) = (now_us - 6 * DAY_US, 0);
+    let (code, count, usual) = (SIGNATURE_FAILURES, 30, 0);
+    let alert =
+        |office: &str| Alert { code, office: office.parse().unwrap(), period_us, at_us, count, usual };
+    store.raise(&[alert(SENDER), alert(RECEIVER)], 0).await.unwrap();
+    let address = "192.0.2.1".parse().unwrap();
+    store.raise_addresses(&[AddressAlert { address, period_us, at_us, count: 300 }], 0).await.unwrap();
+    store.close().await;
+    let found = findings(&relay, now_us).await;
+    let told = found.iter().find(|finding| finding.check == "alerts").unwrap();
+    assert_eq!(told.status, Status::Warn);
+    let words = format!("REFUSED_HANDSHAKES 1 (192.0.2.1); SIGNATURE_FAILURES 2 ({SENDER}, {RECEIVER})");
+    assert!(told.text.en.contains(&words), "{told:?}");
+    assert_eq!(worst(&findings(&relay, now_us + 2 * DAY_US).await, "alerts"), Status::Ok, "long ago");
+    let ran = relay.run(&["alerts"]).await.expect(Exit::Done);
+    assert_eq!((&ran.out[0]["office"], &ran.out[2]["address"]), (&SENDER.into(), &"192.0.2.1".into()));
+}
+
 #[tokio::test]
 async fn a_scanner_that_does_not_answer_fails() {
     let relay = TestRelay::new(Dialect::Sqlite).await;
@@ -116,4 +142,4 @@ async fn a_key_that_others_may_read_fails() {
     relay.run(&["doctor"]).await.expect(Exit::Done);
 }
 
-on_both_databases!(a_good_relay_is_well, what_ends_is_told_before_it_ends);
+on_both_databases!(a_good_relay_is_well, what_ends_is_told_before_it_ends, alerts_of_the_last_days_are_told);

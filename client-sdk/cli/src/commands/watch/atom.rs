@@ -5,7 +5,7 @@ use std::path::Path;
 use tasuki_sdk::feed::{AtomFile, FeedEvent};
 use tasuki_sdk::{Client, SdkError};
 
-use super::who;
+use super::{notice, who};
 use crate::commands::names::Names;
 use crate::lang::Lang;
 use crate::moment::japan_seconds;
@@ -42,6 +42,7 @@ fn worded(event: &FeedEvent, who: Option<&str>) -> (String, String) {
         vec![format!("日時: {}", japan_seconds(event.event.time_us)), format!("種別: {}", event.event.kind)];
     text.extend(who.map(|who| format!("事業所: {who}")));
     text.extend(event.event.parcel().map(|key| format!("電文ID: {}", key.id)));
+    text.extend(notice(&event.event, Lang::Ja).map(|notice| format!("内容: {notice}")));
     let text: Vec<_> = text.iter().map(|line| shown(line)).collect();
     (shown(&title.join("  ")).into_owned(), text.join("\n"))
 }
