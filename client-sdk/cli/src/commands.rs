@@ -12,6 +12,7 @@ mod losses;
 mod mail;
 mod month;
 mod names;
+mod not_members;
 mod notices;
 mod offices;
 mod overdue;
@@ -92,7 +93,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Mail(command) => mail::mail(&command, session, out),
         Command::Webhook(command) => webhook::webhook(&command, session, out),
         Command::Notices(args) => notices::notices(&args, session, out),
-        Command::Offices(args) => offices::offices(&args.words, session, out),
+        Command::Offices(args) => offices::offices(&args, session, out),
         // They need no relay, or a stream of their own, and were run before. Each by its name: a new command must not
         // end up here and do nothing.
         Command::Init(_)

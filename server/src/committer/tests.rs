@@ -83,7 +83,10 @@ fn office_row(number: &str) -> OfficeRow {
         kana: "ジギョウショ".to_owned(),
         services: vec!["11".to_owned()],
         standard_ready: true,
+        municipality: "東京都千代田区".to_owned(),
+        accepts: vec!["pdf".to_owned()],
         state: OfficeState::Active,
+        since_us: 0,
     }
 }
 

@@ -11,6 +11,7 @@ mod fetch;
 mod log;
 mod mail;
 mod notices;
+mod office_changes;
 mod page;
 mod refused;
 mod status;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod checks;
+mod directory;
 mod hostile_parcels;
 mod hostile_tls;
 mod large_crl;
