@@ -418,10 +418,10 @@ pub(crate) struct Offices {
     #[arg(long, value_name = "FILE", conflicts_with = "words")]
     pub(crate) not_members: Option<PathBuf>,
     /// With --not-members: write an invitation to print and send them (HTML)
-    #[arg(long, value_name = "FILE", requires = "not_members")]
+    #[arg(long, value_name = "FILE", requires = "not_members", conflicts_with = "words")]
     pub(crate) invitation: Option<PathBuf>,
     /// With --not-members: end with exit code 1 if there are any
-    #[arg(long, requires = "not_members")]
+    #[arg(long, requires = "not_members", conflicts_with = "words")]
     pub(crate) exit_code: bool,
 }
 

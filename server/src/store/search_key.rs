@@ -125,7 +125,39 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use super::super::dialect::Dialect;
+    use super::super::testing::{TestDatabase, on_both_databases};
     use super::*;
+
+    /// Keys as an earlier program folded them are made anew, in several pieces, and from where it stopped.
+    async fn stored_keys_are_made_anew_at_the_next_start(dialect: Dialect) {
+        let database = TestDatabase::new(dialect).await;
+        let store = database.open().await;
+        let count = 2 * PIECE + 7;
+        let mut tx = store.begin().await.unwrap();
+        for n in 0..count {
+            sqlx::query(
+                "INSERT INTO offices (number, name, kana, services, standard_ready, state, search_key, changed_us) \
+                 VALUES ($1, '髙田', '', '', 1, 'active', '髙田', 1)",
+            )
+            .bind(format!("{n:010}"))
+            .execute(&mut *tx)
+            .await
+            .unwrap();
+        }
+        // It had come to the third office.
+        store.put_setting(&mut tx, SEARCH_KEYS, &format!("{VERSION} {:010}", 2)).await.unwrap();
+        tx.commit().await.unwrap();
+        store.close().await;
+        let store = database.open().await;
+        let row = sqlx::query("SELECT COUNT(*) AS found FROM offices WHERE search_key LIKE '% 高田 %'");
+        let found: i64 = row.fetch_one(store.read()).await.unwrap().try_get("found").unwrap();
+        assert_eq!(found, count - 3);
+        assert_eq!(store.setting(SEARCH_KEYS).await.unwrap(), Some(VERSION.to_string()));
+        store.close().await;
+    }
+
+    on_both_databases!(stored_keys_are_made_anew_at_the_next_start);
 
     #[test]
     fn spellings_of_one_word_fold_alike() {

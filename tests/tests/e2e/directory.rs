@@ -30,7 +30,7 @@ fn import(stage: &Stage, list: &[u8], further: &[&str]) -> Ran {
 
 fn size_of_log(stage: &Stage) -> u64 {
     let verified = stage.relay.run(&["--json", "log", "verify"]).expect(0).json().remove(0);
-    verified["size"].as_u64().unwrap()
+    verified["events"].as_u64().unwrap()
 }
 
 fn found(office: &Office, words: &[&str]) -> Vec<Value> {
