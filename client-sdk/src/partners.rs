@@ -94,7 +94,7 @@ impl Partners {
         let mut first = true;
         // Reading from memory does not fail, and the text is UTF-8.
         while let Ok(true) = reader.read_record(&mut record) {
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = record.position().map_or(0, |place| line_of(&text, place));
             let header = std::mem::replace(&mut first, false);
             if header {
                 let heading = |cell: &str| HEADINGS.iter().any(|h| h.eq_ignore_ascii_case(cell.trim()));
@@ -113,6 +113,13 @@ impl Partners {
         }
         Ok(partners)
     }
+}
+
+/// The line in which a record begins: the reader's place is before the empty lines in front of it.
+fn line_of(text: &str, place: &csv::Position) -> u64 {
+    let start = usize::try_from(place.byte()).unwrap_or(usize::MAX).min(text.len());
+    let empty = text.as_bytes()[start..].iter().take_while(|byte| **byte == b'\n').count();
+    place.line() + empty as u64
 }
 
 fn number(cell: &str) -> Option<OfficeNumber> {
