@@ -5,6 +5,7 @@
 
 mod encode;
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use encoding_rs::{Encoding, SHIFT_JIS};
@@ -57,6 +58,18 @@ const fn is_lead(byte: u8) -> bool {
 /// `encoding_rs` decodes MS932's user-defined characters to the private use area.
 fn is_private_use(character: char) -> bool {
     ('\u{E000}'..='\u{F8FF}').contains(&character)
+}
+
+/// The text of MS932 bytes; `None` if one of them is no character, or a user-defined one (外字).
+///
+/// ```
+/// use tasuki_careplan::ms932::decode_text;
+/// assert_eq!(decode_text(b"\x82\xa0A").as_deref(), Some("あA"));
+/// assert_eq!(decode_text(b"\xf0\x40"), None);
+/// ```
+pub fn decode_text(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let clean = Faults::of(bytes).next().is_none();
+    clean.then(|| SHIFT_JIS.decode_without_bom_handling(bytes).0)
 }
 
 /// Finds every place that is no MS932 character, with its offset.

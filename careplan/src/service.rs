@@ -48,6 +48,13 @@ impl ServiceKind {
         self.facts().map(|facts| facts.name_ja)
     }
 
+    /// The names of the standard's table that stand for one kind only, with that kind.
+    pub fn named() -> impl Iterator<Item = (&'static str, Self)> {
+        let single = |name: &str| KNOWN.iter().filter(|facts| facts.name_ja == name).count() == 1;
+        let named = KNOWN.iter().filter(move |facts| single(facts.name_ja));
+        named.filter_map(|facts| Some((facts.name_ja, Self::from_bytes(facts.code.as_bytes())?)))
+    }
+
     /// The kind of these two bytes, if they are digits or upper-case letters.
     pub(crate) fn from_bytes(code: &[u8]) -> Option<Self> {
         let code: [u8; 2] = code.try_into().ok()?;

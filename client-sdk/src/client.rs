@@ -278,7 +278,7 @@ impl Client {
             let request = pb::GetOfficeRequest { number: number.to_string() };
             async move { directory.get_office(request).await }
         });
-        let office = found(answer.await)?.map(Office::from_wire).transpose()?;
+        let office = found(answer.await)?.map(Office::from_wire_with_keys).transpose()?;
         let mut offices = self.inner.offices.lock().await;
         if offices.len() >= MAX_NAMES {
             offices.clear();
@@ -287,7 +287,7 @@ impl Client {
         Ok(office)
     }
 
-    /// Offices whose number, name or reading holds every word.
+    /// Offices whose number, name, reading or municipality holds every word.
     ///
     /// ```no_run
     /// # async fn run(client: tasuki_sdk::Client) -> Result<(), tasuki_sdk::SdkError> {

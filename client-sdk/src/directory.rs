@@ -4,7 +4,8 @@ use serde::Serialize;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::pb;
 
-use crate::error::VerificationError;
+use crate::client::Client;
+use crate::error::{SdkError, VerificationError};
 use crate::notices::PlannedStop;
 
 /// An office of the directory.
@@ -22,6 +23,27 @@ pub struct Office {
     pub standard_ready: bool,
     /// It takes part; false: suspended.
     pub active: bool,
+    /// Prefecture and municipality, or as much of its address as is known.
+    pub municipality: String,
+    /// What it takes, as far as known: editions of the standard (`csv-4.1`) and formats of attachments (`pdf`).
+    pub accepts: Vec<String>,
+    /// When it came into the directory, RFC 3339; empty: not known.
+    pub since: String,
+    /// Parcels can be sealed to it; `None` in lists, which do not tell: ask for the office by its number.
+    pub has_key: Option<bool>,
+}
+
+/// Offices that changed, and where to go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OfficeChanges {
+    /// In the order of their last changes. An office that changed again meanwhile comes again.
+    pub offices: Vec<Office>,
+    /// Keep it, and hand it to the next call: now where there is more, else whenever you like.
+    pub cursor: String,
+    /// More stands behind the last.
+    pub more: bool,
+    /// The relay no longer continues what was read before: this is the beginning again. Forget what was kept.
+    pub restarted: bool,
 }
 
 /// What the relay is.
@@ -43,7 +65,56 @@ pub struct RelayInfo {
     pub now_us: Option<i64>,
 }
 
+impl Client {
+    /// Offices that changed behind a cursor, at most 500 at once: entry, standing or keys. `None`: from the beginning, which is the
+    /// whole directory. Nothing is missed that changes while the pages are read.
+    ///
+    /// ```no_run
+    /// # async fn run(client: tasuki_sdk::Client, kept: Option<String>) -> Result<(), tasuki_sdk::SdkError> {
+    /// let mut cursor = kept;
+    /// loop {
+    ///     let changes = client.offices_changed(cursor.as_deref()).await?;
+    ///     if changes.restarted {
+    ///         // Empty the own copy first.
+    ///     }
+    ///     for office in &changes.offices {
+    ///         println!("{} {}", office.number, office.name); // Into the own copy.
+    ///     }
+    ///     // Keep it in the same transaction as the offices.
+    ///     cursor = Some(changes.cursor);
+    ///     if !changes.more {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// The relay can't be reached or refuses; the cursor is none.
+    pub async fn offices_changed(&self, cursor: Option<&str>) -> Result<OfficeChanges, SdkError> {
+        let caller = &self.inner.caller;
+        let request = pb::ListChangesRequest {
+            cursor: cursor.unwrap_or_default().to_owned(),
+            page_size: tasuki_proto::limits::MAX_PAGE,
+        };
+        let answer = caller.repeat(|| {
+            let mut directory = caller.directory();
+            let request = request.clone();
+            async move { directory.list_changes(request).await }
+        });
+        let answer = answer.await?;
+        Ok(OfficeChanges {
+            offices: answer.offices.into_iter().map(Office::from_wire).collect::<Result<_, _>>()?,
+            cursor: answer.next_cursor,
+            more: answer.more,
+            restarted: answer.restarted,
+        })
+    }
+}
+
 impl Office {
+    /// An office of a list, which tells nothing of keys.
     pub(crate) fn from_wire(office: pb::Office) -> Result<Self, VerificationError> {
         let number = office.number.parse();
         Ok(Self {
@@ -53,6 +124,16 @@ impl Office {
             services: office.services,
             standard_ready: office.standard_ready,
             active: pb::OfficeState::try_from(office.state) == Ok(pb::OfficeState::Active),
+            municipality: office.municipality,
+            accepts: office.accepts,
+            since: office.since,
+            has_key: None,
         })
+    }
+
+    /// An office that was asked for by its number.
+    pub(crate) fn from_wire_with_keys(office: pb::Office) -> Result<Self, VerificationError> {
+        let has_key = Some(!office.keys.is_empty());
+        Ok(Self { has_key, ..Self::from_wire(office)? })
     }
 }

@@ -121,7 +121,7 @@ pub(crate) enum Office {
     /// Add or change the offices of a CSV file.
     #[command(about = "Add or change the offices of a CSV file: number,name,kana,services,standard_ready")]
     Import(OfficeImport),
-    /// List offices whose number, name or reading holds every word
+    /// List offices whose number, name, reading or municipality holds every word
     List(OfficeList),
     /// Let an office neither send nor receive
     Suspend(OfficeSuspend),
@@ -147,14 +147,26 @@ pub(crate) struct OfficeAdd {
     /// Its software does not read the standard's files
     #[arg(long)]
     pub(crate) not_standard_ready: bool,
+    /// Its prefecture and municipality; without it they stay as they are
+    #[arg(long, value_parser = one_line)]
+    pub(crate) municipality: Option<String>,
+    /// What it takes, separated by commas: csv-4.1,csv-3.2,pdf; without it that stays as it is
+    #[arg(long, value_parser = one_line)]
+    pub(crate) accepts: Option<String>,
 }
 
 /// Flags of `office import`.
 #[derive(Debug, Args)]
 pub(crate) struct OfficeImport {
-    /// CSV file in UTF-8; nothing of it is imported if one row is bad
+    /// CSV file, UTF-8 or MS932; nothing of it is imported if one row is bad
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// Which of its columns says what, for a list of others: a TOML file; see ops/README.md
+    #[arg(long, value_name = "FILE")]
+    pub(crate) columns: Option<PathBuf>,
+    /// Import the good rows, and list the bad ones
+    #[arg(long)]
+    pub(crate) skip_bad: bool,
 }
 
 /// Flags of `office list`.

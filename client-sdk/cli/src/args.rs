@@ -122,7 +122,7 @@ pub(crate) enum Command {
     Webhook(WebhookCommand),
     /// Show notices of the relay's operator
     Notices(Notices),
-    /// Find offices by number, name or reading
+    /// Find offices by number, name, reading or municipality; say which partners are not there
     Offices(Offices),
     /// Check files against the standard, offline
     Check(Check),
@@ -418,9 +418,19 @@ pub(crate) struct Watch {
 /// Flags of `offices`.
 #[derive(Debug, Args)]
 pub(crate) struct Offices {
-    /// Words that number, name or reading contain
-    #[arg(value_name = "WORDS", required = true)]
+    /// Words that number, name, reading or municipality contain
+    #[arg(value_name = "WORDS", required_unless_present = "not_members")]
     pub(crate) words: Vec<String>,
+    /// Say who of a list of partners can't be reached through the relay, and needs the FAX still: a CSV file with their
+    /// numbers in the column headed 事業所番号 or number, or in the first
+    #[arg(long, value_name = "FILE", conflicts_with = "words")]
+    pub(crate) not_members: Option<PathBuf>,
+    /// With --not-members: write an invitation to print and send them (HTML)
+    #[arg(long, value_name = "FILE", requires = "not_members", conflicts_with = "words")]
+    pub(crate) invitation: Option<PathBuf>,
+    /// With --not-members: end with exit code 1 if there are any
+    #[arg(long, requires = "not_members", conflicts_with = "words")]
+    pub(crate) exit_code: bool,
 }
 
 /// Flags of `completions`.

@@ -13,6 +13,7 @@ mod mail;
 mod mandates;
 mod month;
 mod names;
+mod not_members;
 mod notices;
 mod offices;
 mod overdue;
@@ -96,7 +97,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Notices(args) => notices::notices(&args, session, out),
         Command::Delegate(args) => mandates::delegate(&args, session, out),
         Command::Terminal(command) => mandates::terminal(&command, session, out),
-        Command::Offices(args) => offices::offices(&args.words, session, out),
+        Command::Offices(args) => offices::offices(&args, session, out),
         // They need no relay, or a stream of their own, and were run before. Each by its name: a new command must not
         // end up here and do nothing.
         Command::Init(_)

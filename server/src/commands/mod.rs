@@ -33,6 +33,7 @@ mod init;
 pub(crate) mod lang;
 pub(crate) mod log_verify;
 mod office;
+mod office_columns;
 mod office_csv;
 pub(crate) mod operate;
 pub(crate) mod output;

@@ -1,21 +1,24 @@
 //! `office add|import|list|suspend|resume`: the directory.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Serialize;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::reason;
+use tasuki_proto::time::format_us;
 
 use super::desk::{self, Desk};
 use super::exit::{Exit, Failure};
 use super::lang::Text;
-use super::office_csv::{self, BadRow, Offices};
+use super::office_columns::Mapping;
+use super::office_csv::{self, BadRow, Entry, MAX_FILE_BYTES};
 use super::output::Output;
 use super::progress::Progress;
-use crate::cli::{Office, OfficeAdd};
+use crate::cli::{Office, OfficeAdd, OfficeImport};
 use crate::committer::change::Change;
 use crate::config::Config;
-use crate::store::offices::{OfficeRow, OfficeState};
+use crate::store::offices::{OfficeRow, OfficeState, accepted};
 
 /// Offices in one change: each is an event in its office's feed, and nobody else can commit meanwhile. A
 /// thousand take a few tenths of a second.
@@ -24,8 +27,8 @@ const CHUNK: usize = 1_000;
 /// Offices read at once.
 const PAGE: u32 = 500;
 
-/// Largest file that `office import` reads: ten times all offices of the country.
-const MAX_FILE_BYTES: u64 = 256 * 1024 * 1024;
+/// Largest mapping of columns that is read.
+const MAX_MAPPING_BYTES: u64 = 64 * 1024;
 
 /// Wrong check digits that are told one by one.
 const MAX_WARNINGS: usize = 20;
@@ -38,7 +41,11 @@ struct OfficeObject<'a> {
     kana: &'a str,
     services: &'a [String],
     standard_ready: bool,
+    municipality: &'a str,
+    accepts: &'a [String],
     state: &'static str,
+    /// When it came into the directory; empty: not known.
+    since: String,
 }
 
 /// What became of an office, as `--json` prints it.
@@ -63,6 +70,8 @@ struct BadRowObject<'a> {
 #[derive(Serialize)]
 struct ImportedObject {
     imported: usize,
+    /// Of those, new or other than before.
+    changed: usize,
     rejected: usize,
     check_digit_warnings: usize,
 }
@@ -70,7 +79,7 @@ struct ImportedObject {
 pub(super) async fn run(command: &Office, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
     match command {
         Office::Add(arguments) => add(arguments, config, out).await,
-        Office::Import(arguments) => import(&arguments.file, config, out).await,
+        Office::Import(arguments) => import(arguments, config, out).await,
         Office::List(arguments) => list(&arguments.words.join(" "), config, out).await,
         Office::Suspend(arguments) => {
             set_state(arguments.number, OfficeState::Suspended, &arguments.reason, config, out).await
@@ -84,18 +93,33 @@ pub(super) async fn run(command: &Office, config: &Config, out: &mut Output) -> 
 async fn add(arguments: &OfficeAdd, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
     let fault = |fault: office_csv::Fault| Failure::Usage(fault.code(), fault.text());
     let name = office_csv::text(&arguments.name).filter(|name| !name.is_empty());
-    let row = OfficeRow {
-        number: arguments.number,
-        name: name.ok_or_else(|| fault(office_csv::Fault::Name))?,
-        kana: office_csv::text(&arguments.kana).ok_or_else(|| fault(office_csv::Fault::Kana))?,
-        services: arguments.services.0.clone(),
-        standard_ready: !arguments.not_standard_ready,
-        state: OfficeState::Active,
+    let name = name.ok_or_else(|| fault(office_csv::Fault::Name))?;
+    let kana = office_csv::text(&arguments.kana).ok_or_else(|| fault(office_csv::Fault::Kana))?;
+    let municipality = arguments.municipality.as_deref().map(office_csv::text);
+    let accepts = arguments.accepts.as_deref().map(accepted);
+    let (municipality, accepts) = match (municipality, accepts) {
+        (Some(None), _) => return Err(fault(office_csv::Fault::Municipality)),
+        (_, Some(None)) => return Err(fault(office_csv::Fault::Accepts)),
+        (municipality, accepts) => (municipality.flatten(), accepts.flatten()),
     };
-    if !row.number.check_digit_ok() {
-        warn_check_digit(row.number, None, out);
+    if !arguments.number.check_digit_ok() {
+        warn_check_digit(arguments.number, None, out);
     }
     let desk = Desk::open(config, out).await?;
+    let known = desk.store().office(arguments.number).await?;
+    let (known_municipality, known_accepts) =
+        known.map(|known| (known.municipality, known.accepts)).unwrap_or_default();
+    let row = OfficeRow {
+        number: arguments.number,
+        name,
+        kana,
+        services: arguments.services.0.clone(),
+        standard_ready: !arguments.not_standard_ready,
+        municipality: municipality.unwrap_or(known_municipality),
+        accepts: accepts.unwrap_or(known_accepts),
+        state: OfficeState::Active,
+        since_us: 0,
+    };
     let done = desk.submit(Change::PutOffices(vec![row])).await;
     // Changing an entry lifts no suspension.
     let now = desk.store().office(arguments.number).await;
@@ -105,55 +129,94 @@ async fn add(arguments: &OfficeAdd, config: &Config, out: &mut Output) -> Result
     tell_changed(arguments.number, state, changed, out)
 }
 
-async fn import(file: &Path, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
-    let offices = match office_csv::read(&read_file(file)?) {
+async fn import(arguments: &OfficeImport, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
+    let mapping = arguments.columns.as_deref().map(read_mapping).transpose()?;
+    let read = office_csv::read(&read_file(&arguments.file, MAX_FILE_BYTES)?, mapping.as_ref());
+    let offices = match read {
         Ok(offices) => offices,
-        Err(bad) => return reject(&bad, out),
+        Err(fatal) => return Err(reject(std::slice::from_ref(&fatal), out)?),
     };
+    if !offices.bad.is_empty() {
+        let rejected = reject(&offices.bad, out)?;
+        if !arguments.skip_bad {
+            return Err(rejected);
+        }
+    }
     for (line, number) in offices.check_digits.iter().take(MAX_WARNINGS) {
         warn_check_digit(*number, Some(*line), out);
     }
     let desk = Desk::open(config, out).await?;
-    let done = put(&desk, &offices, out).await;
+    let done = put(&desk, &offices.entries, out).await;
     desk.close().await?;
-    done?;
     let imported = ImportedObject {
-        imported: offices.rows.len(),
-        rejected: 0,
+        imported: offices.entries.len(),
+        changed: done?,
+        rejected: offices.bad.len(),
         check_digit_warnings: offices.check_digits.len(),
     };
+    let ImportedObject { imported: count, changed, rejected, .. } = imported;
     let text = Text::new(
-        format!("事業所を{}件取り込みました", imported.imported),
-        format!("{} offices imported", imported.imported),
+        format!("事業所を{count}件取り込みました(新規・変更{changed}件、取り込まなかった行{rejected}行)"),
+        format!("{count} offices imported ({changed} new or changed, {rejected} rows left out)"),
     );
     out.result(&imported, &text)?;
-    Ok(Exit::Done)
+    Ok(if rejected == 0 { Exit::Done } else { Exit::Failed })
 }
 
-async fn put(desk: &Desk, offices: &Offices, out: &Output) -> Result<(), Failure> {
+/// Writes what is new or other than before, and counts it.
+async fn put(desk: &Desk, entries: &[Entry], out: &Output) -> Result<usize, Failure> {
     let label = Text::new("取り込み中", "importing");
-    let progress = Progress::new(offices.rows.len() as u64, &label, out);
-    for chunk in offices.rows.chunks(CHUNK) {
-        desk.submit(Change::PutOffices(chunk.to_vec())).await?;
+    let progress = Progress::new(entries.len() as u64, &label, out);
+    let mut written = 0;
+    for chunk in entries.chunks(CHUNK) {
+        let numbers: Vec<OfficeNumber> = chunk.iter().map(|entry| entry.number).collect();
+        let known = desk.store().offices_of(&numbers).await?;
+        let known: HashMap<OfficeNumber, OfficeRow> =
+            known.into_iter().map(|row| (row.number, row)).collect();
+        let mut changed = Vec::new();
+        for entry in chunk {
+            let known = known.get(&entry.number);
+            let row = entry.over(known);
+            if !known.is_some_and(|known| known.says_the_same(&row)) {
+                changed.push(row);
+            }
+        }
+        if !changed.is_empty() {
+            written += changed.len();
+            desk.submit(Change::PutOffices(changed)).await?;
+        }
         progress.advance(chunk.len() as u64);
     }
-    Ok(())
+    Ok(written)
 }
 
-fn read_file(file: &Path) -> Result<Vec<u8>, Failure> {
+fn read_mapping(file: &Path) -> Result<Mapping, Failure> {
+    let bytes = read_file(file, MAX_MAPPING_BYTES)?;
+    toml::from_slice(&bytes).map_err(|error| {
+        let place = file.display();
+        Failure::usage(
+            "COLUMNS",
+            format!("列の対応表を読めません: {place}: {error}"),
+            format!("the mapping of columns can't be used: {place}: {error}"),
+        )
+    })
+}
+
+fn read_file(file: &Path, most: u64) -> Result<Vec<u8>, Failure> {
     let size = std::fs::metadata(file).map_err(Failure::file(file))?.len();
-    if size > MAX_FILE_BYTES {
+    if size > most {
+        let kib = most / 1024;
         return Err(Failure::usage(
             "FILE_TOO_LARGE",
-            "256 MiBを超えるファイルは取り込めません",
-            "files larger than 256 MiB are not imported",
+            format!("{kib} KiBを超えるファイルは取り込めません"),
+            format!("files larger than {kib} KiB are not imported"),
         ));
     }
     std::fs::read(file).map_err(Failure::file(file))
 }
 
-/// Tells every bad row. Nothing is imported.
-fn reject(bad: &[BadRow], out: &mut Output) -> Result<Exit, Failure> {
+/// Tells every bad row. Returns what to fail with where nothing is imported for it.
+fn reject(bad: &[BadRow], out: &mut Output) -> Result<Failure, Failure> {
     for BadRow { line, fault } in bad {
         let Text { ja, en } = fault.text();
         let object = BadRowObject { line: *line, reason: fault.code(), message_ja: &ja, message_en: &en };
@@ -163,7 +226,7 @@ fn reject(bad: &[BadRow], out: &mut Output) -> Result<Exit, Failure> {
         );
         out.result(&object, &text)?;
     }
-    Err(Failure::rejected(
+    Ok(Failure::rejected(
         "ROWS_REJECTED",
         format!("{}行に誤りがあるため、何も取り込みませんでした", bad.len()),
         format!("{} bad rows; nothing was imported", bad.len()),
@@ -203,13 +266,18 @@ fn show(office: &OfficeRow, out: &mut Output) -> Result<(), Failure> {
         kana: &office.kana,
         services: &office.services,
         standard_ready: office.standard_ready,
+        municipality: &office.municipality,
+        accepts: &office.accepts,
         state: office.state.as_str(),
+        since: if office.since_us == 0 { String::new() } else { format_us(office.since_us) },
     };
     let (state_ja, state_en) = match office.state {
         OfficeState::Active => ("利用中", "active   "),
         OfficeState::Suspended => ("停止中", "suspended"),
     };
-    let rest = format!("{}  {}  [{}]", office.name, office.kana, office.services.join(" "));
+    let OfficeRow { name, kana, municipality, .. } = office;
+    let rest = format!("{name}  {kana}  [{}]  {municipality}", office.services.join(" "));
+    let rest = rest.trim_end();
     let number = office.number;
     let text = Text::new(format!("{number}  {state_ja}  {rest}"), format!("{number}  {state_en}  {rest}"));
     Ok(out.result(&object, &text)?)

@@ -162,6 +162,8 @@ pub(super) fn delivery(n: u8) -> Box<Delivery> {
         }],
         signer: signer.fingerprint,
         transmitter: format!("office:{SENDER}"),
+        mandates: Vec::new(),
+        proxy: None,
         crls: vec![crl.fingerprint],
         archive: Arc::new(vec![signer, anchor, crl]),
         directory: 0,

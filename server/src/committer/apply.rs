@@ -1,5 +1,7 @@
 //! What each change does to rows and log, inside the batch's transaction.
 
+use std::collections::HashMap;
+
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::digest_text;
 use tasuki_proto::event::{kind, sha256};
@@ -139,19 +141,18 @@ impl Draft<'_> {
     }
 
     async fn put_offices(&mut self, tx: &mut Tx, offices: &[OfficeRow]) -> Answer {
-        let mut changed = Vec::new();
-        for office in offices {
-            let known = self.store.office_in(tx, office.number).await?;
-            let same = known.is_some_and(|known| OfficeRow { state: office.state, ..known } == *office);
-            if !same {
-                changed.push(office.clone());
-            }
-        }
+        let numbers: Vec<OfficeNumber> = offices.iter().map(|office| office.number).collect();
+        let known = self.store.offices_of_in(tx, &numbers).await?;
+        let known: HashMap<OfficeNumber, OfficeRow> =
+            known.into_iter().map(|row| (row.number, row)).collect();
+        let same =
+            |office: &OfficeRow| known.get(&office.number).is_some_and(|known| known.says_the_same(office));
+        let changed: Vec<OfficeRow> = offices.iter().filter(|office| !same(office)).cloned().collect();
         if changed.is_empty() {
             return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
         }
-        self.store.put_offices(tx, &changed, self.scribe.time_us).await?;
         self.head.directory += 1;
+        self.store.put_offices(tx, &changed, self.scribe.time_us, self.head.directory).await?;
         let mut last = None;
         for office in &changed {
             let written =
@@ -177,10 +178,11 @@ impl Draft<'_> {
         if self.store.office_in(tx, office).await?.is_none() {
             return Ok(Err(Refused::Office));
         }
-        if !self.store.set_office_state(tx, office, state, self.scribe.time_us).await? {
+        let generation = self.head.directory + 1;
+        if !self.store.set_office_state(tx, office, state, self.scribe.time_us, generation).await? {
             return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
         }
-        self.head.directory += 1;
+        self.head.directory = generation;
         let kind = match state {
             OfficeState::Active => kind::OFFICE_RESUMED,
             OfficeState::Suspended => kind::OFFICE_SUSPENDED,
@@ -209,6 +211,7 @@ impl Draft<'_> {
             }
         }
         self.head.directory += 1;
+        self.store.touch_office(tx, key.office, self.head.directory).await?;
         let written = self.scribe.write(kind::KEY_REGISTERED, 0, &[key.office], self.ends, |event| {
             event.lines.add("office", key.office.as_str());
             event.lines.add("key", &digest_text(&key.fingerprint));

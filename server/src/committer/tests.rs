@@ -84,7 +84,10 @@ fn office_row(number: &str) -> OfficeRow {
         kana: "ジギョウショ".to_owned(),
         services: vec!["11".to_owned()],
         standard_ready: true,
+        municipality: "東京都千代田区".to_owned(),
+        accepts: vec!["pdf".to_owned()],
         state: OfficeState::Active,
+        since_us: 0,
     }
 }
 
@@ -108,6 +111,8 @@ fn delivery(n: u8) -> Box<Delivery> {
         }],
         signer: [1; 32],
         transmitter: format!("office:{SENDER}"),
+        mandates: Vec::new(),
+        proxy: None,
         crls: vec![[2; 32]],
         archive: Arc::default(),
         directory: 0,

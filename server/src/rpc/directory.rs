@@ -17,9 +17,9 @@ use tonic::{Request, Response, Status};
 use super::crls::{self, Along};
 use super::declare::{Verified, verify};
 use super::mandates::paper;
-use super::notices;
 use super::page::{page_size, read_token, token};
 use super::{Call, Context, Failure};
+use super::{notices, office_changes};
 use crate::access::Caller;
 use crate::committer::change::Change;
 use crate::mandates::MandateKey;
@@ -68,6 +68,14 @@ impl Directory for Service {
             offices: offices.iter().map(office).collect(),
             next_page_token: next.map(|number| token('o', number.as_str())).unwrap_or_default(),
         }))
+    }
+
+    async fn list_changes(
+        &self,
+        request: Request<pb::ListChangesRequest>,
+    ) -> Result<Response<pb::ListChangesResponse>, Status> {
+        let _entered = self.0.enter_member(Call::of(&request)).await?;
+        Ok(Response::new(office_changes::list(&self.0, &request.into_inner()).await?))
     }
 
     async fn get_relay(&self, request: Request<pb::GetRelayRequest>) -> Result<Response<pb::Relay>, Status> {
@@ -165,7 +173,8 @@ async fn approve(
     Ok(pb::ApproveSealingKeyResponse { fingerprint: fingerprint.to_vec().into(), repeated: done.repeated })
 }
 
-fn office(row: &OfficeRow) -> pb::Office {
+/// An office as it goes to clients, without its keys.
+pub(super) fn office(row: &OfficeRow) -> pb::Office {
     let state = match row.state {
         OfficeState::Active => pb::OfficeState::Active,
         OfficeState::Suspended => pb::OfficeState::Suspended,
@@ -178,6 +187,9 @@ fn office(row: &OfficeRow) -> pb::Office {
         standard_ready: row.standard_ready,
         state: state.into(),
         keys: Vec::new(),
+        municipality: row.municipality.clone(),
+        accepts: row.accepts.clone(),
+        since: if row.since_us == 0 { String::new() } else { time::format_us(row.since_us) },
     }
 }
 

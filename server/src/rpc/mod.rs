@@ -13,6 +13,7 @@ mod log;
 mod mail;
 mod mandates;
 mod notices;
+mod office_changes;
 mod page;
 mod refused;
 mod status;

@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 11] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -54,6 +54,16 @@ const MIGRATIONS: [Migration; 9] = [
         name: "0011_mail",
         sqlite: include_str!("../../../migrations/sqlite/0011_mail.sql"),
         postgres: include_str!("../../../migrations/postgres/0011_mail.sql"),
+    },
+    Migration {
+        name: "0012_mandates",
+        sqlite: include_str!("../../../migrations/sqlite/0012_mandates.sql"),
+        postgres: include_str!("../../../migrations/postgres/0012_mandates.sql"),
+    },
+    Migration {
+        name: "0013_directory",
+        sqlite: include_str!("../../../migrations/sqlite/0013_directory.sql"),
+        postgres: include_str!("../../../migrations/postgres/0013_directory.sql"),
     },
     Migration {
         name: "0014_use_and_turns",

@@ -28,6 +28,7 @@ pub mod parcels;
 pub mod refusals;
 pub mod retention;
 pub mod rows;
+pub mod search_key;
 pub mod settings;
 pub mod statements;
 #[cfg(test)]
@@ -150,7 +151,9 @@ impl Store {
         dialect.check_durable(&writer).await?;
         dialect.migrate(&writer).await?;
         let readers = pool(READERS).connect(&url).await?;
-        Ok(Self { readers, writer, dialect, blobs: None })
+        let store = Self { readers, writer, dialect, blobs: None };
+        store.renew_search_keys().await?;
+        Ok(store)
     }
 
     /// Connections for reading.

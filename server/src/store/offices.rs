@@ -6,7 +6,9 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
 
-use super::rows::{digest, insert_sql, parsed, pieces};
+use super::dialect::Dialect;
+use super::rows::{digest, insert_sql, parameters, parsed, pieces};
+use super::search_key;
 use super::{Store, StoreError, Tx};
 
 /// An office's standing.
@@ -49,8 +51,59 @@ pub struct OfficeRow {
     pub services: Vec<String>,
     /// Its software reads the standard's files.
     pub standard_ready: bool,
+    /// Prefecture and municipality, or as much of its address as is known; empty: not known.
+    pub municipality: String,
+    /// What it takes, a word each; see [`accepted`]. None: not known.
+    pub accepts: Vec<String>,
     /// Its standing.
     pub state: OfficeState,
+    /// When it came into the directory, Unix microseconds; 0: not known. A change leaves it as it is.
+    pub since_us: i64,
+}
+
+impl OfficeRow {
+    /// The same entry but for what a change of it leaves alone: its standing, and since when it is there.
+    pub fn says_the_same(&self, other: &Self) -> bool {
+        let Self {
+            number,
+            name,
+            kana,
+            services,
+            standard_ready,
+            municipality,
+            accepts,
+            state: _,
+            since_us: _,
+        } = self;
+        *number == other.number
+            && *name == other.name
+            && *kana == other.kana
+            && *services == other.services
+            && *standard_ready == other.standard_ready
+            && *municipality == other.municipality
+            && *accepts == other.accepts
+    }
+
+    /// What searches compare words with.
+    fn search_key(&self) -> String {
+        search_key::fold(&format!("{} {} {} {}", self.number, self.name, self.kana, self.municipality))
+    }
+}
+
+/// Words that say what one office takes, at most.
+const MAX_ACCEPTED: usize = 32;
+
+/// Reads what an office takes: words of at most 24 small letters, digits, dots and hyphens, separated by commas or spaces, such as
+/// `csv-4.1` (an edition of the standard) and `pdf` (a format of attachments). Sorted, each once.
+pub fn accepted(text: &str) -> Option<Vec<String>> {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
+    let mut words: Vec<String> =
+        text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+    words.sort_unstable();
+    words.dedup();
+    let fine =
+        words.len() <= MAX_ACCEPTED && words.iter().all(|word| word.len() <= 24 && word.bytes().all(fits));
+    fine.then_some(words)
 }
 
 /// What kind of key.
@@ -114,19 +167,26 @@ pub const MAX_KEYS_READ: u32 = MAX_SEALING_KEYS + 64;
 /// Offices on one page, with a token for the next.
 pub type OfficePage = (Vec<OfficeRow>, Option<OfficeNumber>);
 
-const OFFICE: &str = "number, name, kana, services, standard_ready, state";
+const OFFICE: &str = "number, name, kana, services, standard_ready, municipality, accepts, state, since_us";
+
+fn words(row: &AnyRow, column: &'static str) -> Result<Vec<String>, StoreError> {
+    let words: String = row.try_get(column)?;
+    Ok(words.split(' ').filter(|word| !word.is_empty()).map(str::to_owned).collect())
+}
 
 fn office(row: &AnyRow) -> Result<OfficeRow, StoreError> {
     let number: OfficeNumber = parsed(row, "offices", "number", &"")?;
-    let services: String = row.try_get("services")?;
     let ready: i64 = row.try_get("standard_ready")?;
     Ok(OfficeRow {
         number,
         name: row.try_get("name")?,
         kana: row.try_get("kana")?,
-        services: services.split(' ').filter(|s| !s.is_empty()).map(str::to_owned).collect(),
+        services: words(row, "services")?,
         standard_ready: ready != 0,
+        municipality: row.try_get("municipality")?,
+        accepts: words(row, "accepts")?,
         state: parsed(row, "offices", "state", &number)?,
+        since_us: row.try_get("since_us")?,
     })
 }
 
@@ -144,22 +204,27 @@ fn key(row: &AnyRow) -> Result<KeyRow, StoreError> {
 }
 
 impl Store {
-    /// Writes offices, over what stood there. Suspension is not lifted by it.
+    /// Writes offices, over what stood there. Suspension is not lifted by it. `generation` is that of the directory with this
+    /// change.
     pub(crate) async fn put_offices(
         &self,
         tx: &mut Tx,
         offices: &[OfficeRow],
         at_us: i64,
+        generation: i64,
     ) -> Result<(), StoreError> {
         for piece in pieces(offices) {
             let sql = insert_sql(
                 self.dialect(),
-                "offices (number, name, kana, services, standard_ready, state, search_key, changed_us)",
-                8,
+                "offices (number, name, kana, services, standard_ready, municipality, accepts, state, search_key, \
+                 changed_us, since_us, generation)",
+                12,
                 piece.len(),
                 " ON CONFLICT (number) DO UPDATE SET name = excluded.name, kana = excluded.kana, \
                  services = excluded.services, standard_ready = excluded.standard_ready, \
-                 search_key = excluded.search_key, changed_us = excluded.changed_us",
+                 municipality = excluded.municipality, accepts = excluded.accepts, \
+                 search_key = excluded.search_key, changed_us = excluded.changed_us, \
+                 generation = excluded.generation",
             );
             let mut query = sqlx::query(sql);
             for o in piece {
@@ -169,9 +234,13 @@ impl Store {
                     .bind(o.kana.clone())
                     .bind(o.services.join(" "))
                     .bind(i64::from(o.standard_ready))
+                    .bind(o.municipality.clone())
+                    .bind(o.accepts.join(" "))
                     .bind(o.state.as_str())
-                    .bind(search_key(&format!("{} {} {}", o.number, o.name, o.kana)))
-                    .bind(at_us);
+                    .bind(o.search_key())
+                    .bind(at_us)
+                    .bind(at_us)
+                    .bind(generation);
             }
             query.execute(&mut **tx).await?;
         }
@@ -185,15 +254,33 @@ impl Store {
         number: OfficeNumber,
         state: OfficeState,
         at_us: i64,
+        generation: i64,
     ) -> Result<bool, StoreError> {
-        let done =
-            sqlx::query("UPDATE offices SET state = $1, changed_us = $2 WHERE number = $3 AND state <> $1")
-                .bind(state.as_str())
-                .bind(at_us)
-                .bind(number.to_string())
-                .execute(&mut **tx)
-                .await?;
+        let done = sqlx::query(
+            "UPDATE offices SET state = $1, changed_us = $2, generation = $4 WHERE number = $3 AND state <> $1",
+        )
+        .bind(state.as_str())
+        .bind(at_us)
+        .bind(number.to_string())
+        .bind(generation)
+        .execute(&mut **tx)
+        .await?;
         Ok(done.rows_affected() == 1)
+    }
+
+    /// An office's keys changed: who follows the directory hears of it.
+    pub(crate) async fn touch_office(
+        &self,
+        tx: &mut Tx,
+        number: OfficeNumber,
+        generation: i64,
+    ) -> Result<(), StoreError> {
+        sqlx::query("UPDATE offices SET generation = $1 WHERE number = $2")
+            .bind(generation)
+            .bind(number.to_string())
+            .execute(&mut **tx)
+            .await?;
+        Ok(())
     }
 
     /// Registers a key. False: it was registered already.
@@ -231,6 +318,56 @@ impl Store {
         query.fetch_optional(&mut **tx).await?.as_ref().map(office).transpose()
     }
 
+    /// Those of these offices that the directory holds, in any order.
+    pub async fn offices_of(&self, numbers: &[OfficeNumber]) -> Result<Vec<OfficeRow>, StoreError> {
+        let mut found = Vec::with_capacity(numbers.len());
+        for piece in pieces(numbers) {
+            let query = bound(self.dialect(), piece);
+            for row in &query.fetch_all(self.read()).await? {
+                found.push(office(row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// [`Store::offices_of`] within a transaction.
+    pub(crate) async fn offices_of_in(
+        &self,
+        tx: &mut Tx,
+        numbers: &[OfficeNumber],
+    ) -> Result<Vec<OfficeRow>, StoreError> {
+        let mut found = Vec::with_capacity(numbers.len());
+        for piece in pieces(numbers) {
+            let query = bound(self.dialect(), piece);
+            for row in &query.fetch_all(&mut **tx).await? {
+                found.push(office(row)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Offices behind a place in the order of their last changes, at most `limit`, each with its place.
+    ///
+    /// Nothing that commits meanwhile is missed: generations are given out under the head's lock, so a change that was not
+    /// visible to this query has a higher generation than all that were.
+    pub async fn offices_changed(
+        &self,
+        after: (i64, &str),
+        limit: u32,
+    ) -> Result<Vec<(OfficeRow, i64)>, StoreError> {
+        let sql = format!(
+            "SELECT {OFFICE}, generation FROM offices WHERE (generation, number) > ($1, $2) \
+             ORDER BY generation, number LIMIT $3"
+        );
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(after.0)
+            .bind(after.1.to_owned())
+            .bind(i64::from(limit))
+            .fetch_all(self.read())
+            .await?;
+        rows.iter().map(|row| Ok((office(row)?, row.try_get("generation")?))).collect()
+    }
+
     /// An office's keys that have not ended at `now_us` (Unix microseconds), newest first, at most
     /// [`MAX_KEYS_READ`].
     pub async fn office_keys(&self, number: OfficeNumber, now_us: i64) -> Result<Vec<KeyRow>, StoreError> {
@@ -263,14 +400,14 @@ impl Store {
         Ok(u32::try_from(row.try_get::<i64, _>("keys")?).unwrap_or(u32::MAX))
     }
 
-    /// Offices whose number, name or reading contains every word, in order of their numbers.
+    /// Offices whose number, name, reading or municipality contains every word, in order of their numbers.
     pub async fn search_offices(
         &self,
         words: &str,
         after: Option<OfficeNumber>,
         limit: u32,
     ) -> Result<OfficePage, StoreError> {
-        let folded = search_key(words);
+        let folded = search_key::fold(words);
         // More words than this can't narrow anything down.
         let words: Vec<&str> = folded.split(' ').filter(|w| !w.is_empty()).take(16).collect();
         let mut sql = format!("SELECT {OFFICE} FROM offices WHERE number > $1");
@@ -295,24 +432,12 @@ impl Store {
     }
 }
 
-/// Folds what people spell in several ways: width, kana form, case, spaces. Both the stored key and the
-/// words asked for go through it.
-pub fn search_key(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            // Full-width ASCII
-            '\u{ff01}'..='\u{ff5e}' => {
-                let narrow = char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c);
-                folded.extend(narrow.to_lowercase());
-            }
-            // Hiragana to katakana
-            '\u{3041}'..='\u{3096}' => folded.push(char::from_u32(u32::from(c) + 0x60).unwrap_or(c)),
-            c if c.is_whitespace() => folded.push(' '),
-            c => folded.extend(c.to_lowercase()),
-        }
-    }
-    folded
+type AnyQuery = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
+
+/// Asks for one piece of offices with one query.
+fn bound(dialect: Dialect, piece: &[OfficeNumber]) -> AnyQuery {
+    let sql = format!("SELECT {OFFICE} FROM offices WHERE number IN ({})", parameters(dialect, piece.len()));
+    piece.iter().fold(sqlx::query(sqlx::AssertSqlSafe(sql)), |query, number| query.bind(number.to_string()))
 }
 
 #[cfg(test)]
@@ -320,9 +445,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spellings_of_one_word_fold_alike() {
-        for (a, b) in [("ＡＢＣ　１２", "abc 12"), ("さくら", "サクラ"), ("Care", "care")] {
-            assert_eq!(search_key(a), search_key(b));
+    fn what_an_office_takes_is_a_set_of_words() {
+        assert_eq!(
+            accepted("pdf,csv-4.1  csv-3.2 pdf"),
+            Some(vec!["csv-3.2".into(), "csv-4.1".into(), "pdf".into()])
+        );
+        assert_eq!(accepted(""), Some(Vec::new()));
+        for wrong in ["PDF", "ＰＤＦ", "csv_4", "a\nb", &"x".repeat(25)] {
+            assert_eq!(accepted(wrong), None, "{wrong:?}");
         }
+        let many: Vec<String> = (0..=MAX_ACCEPTED).map(|n| format!("x{n}")).collect();
+        assert_eq!(accepted(&many.join(",")), None);
     }
 }

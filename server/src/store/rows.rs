@@ -65,6 +65,15 @@ pub(crate) fn insert_sql(
     AssertSqlSafe(sql)
 }
 
+/// `$1,$2,$3` for so many parameters, in the form that suits the database; see [`insert_sql`].
+pub(crate) fn parameters(dialect: Dialect, count: usize) -> String {
+    let one = |n: usize| match dialect {
+        Dialect::Sqlite => "?".to_owned(),
+        Dialect::Postgres => format!("${n}"),
+    };
+    (1..=count).map(one).collect::<Vec<_>>().join(",")
+}
+
 /// An integer column that can't be negative.
 pub(crate) fn unsigned(row: &AnyRow, column: &'static str) -> Result<u64, sqlx::Error> {
     let value: i64 = row.try_get(column)?;

@@ -3,6 +3,7 @@
 
 mod audit;
 mod checks;
+mod directory;
 mod hostile_parcels;
 mod hostile_tls;
 mod large_crl;

@@ -4,11 +4,12 @@ use serde::Serialize;
 use tasuki_careplan::service::ServiceKind;
 use tasuki_sdk::Office;
 
+use crate::args::Offices;
 use crate::exit::{Exit, Failure};
 use crate::output::Output;
 use crate::table::Table;
 
-use super::Session;
+use super::{Session, not_members};
 
 #[derive(Serialize)]
 struct OfficeObject<'a> {
@@ -18,8 +19,12 @@ struct OfficeObject<'a> {
     state: &'static str,
 }
 
-/// `tasuki offices WORDS…`.
-pub(super) fn offices(words: &[String], session: &Session, out: &mut Output) -> Result<Exit, Failure> {
+/// `tasuki offices WORDS…`, `tasuki offices --not-members FILE`.
+pub(super) fn offices(args: &Offices, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
+    if let Some(list) = &args.not_members {
+        return not_members::run(list, args, session, out);
+    }
+    let words = &args.words;
     let offices = session.run(session.client.offices(&words.join(" ")))?;
     print(&offices, out)?;
     Ok(Exit::Done)
@@ -45,6 +50,7 @@ fn table(offices: &[Office], out: &Output) -> Table {
         lang.pick("事業所番号", "NUMBER"),
         lang.pick("名称", "NAME"),
         lang.pick("カナ", "READING"),
+        lang.pick("市区町村", "MUNICIPALITY"),
         lang.pick("サービス", "SERVICES"),
         lang.pick("標準仕様", "STANDARD"),
         lang.pick("状態", "STATE"),
@@ -55,6 +61,7 @@ fn table(offices: &[Office], out: &Output) -> Table {
             office.number.as_str(),
             &office.name,
             &office.kana,
+            &office.municipality,
             &services.join(lang.pick("、", ", ")),
             if office.standard_ready { lang.pick("対応", "ready") } else { "-" },
             if office.active {
@@ -86,6 +93,10 @@ mod tests {
             services: vec!["11".into(), "??".into()],
             standard_ready: true,
             active: false,
+            municipality: "見本県見本市".into(),
+            accepts: vec!["pdf".into()],
+            since: "2026-02-01T00:00:00Z".into(),
+            has_key: None,
         }
     }
 
@@ -96,6 +107,7 @@ mod tests {
         let object = results.objects().remove(0);
         assert_eq!((&object["number"], &object["state"]), (&"9971100012".into(), &"suspended".into()));
         assert_eq!(object["name"], "あおぞら訪問介護");
+        assert_eq!((&object["municipality"], &object["accepts"][0]), (&"見本県見本市".into(), &"pdf".into()));
     }
 
     #[test]
