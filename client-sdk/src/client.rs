@@ -98,6 +98,11 @@ impl Client {
     /// If settings, keys or trust of the HOME can't be used.
     pub fn open(home: Home, clock: Arc<dyn Clock>) -> Result<Self, SdkError> {
         let caller = transport::caller(&home, &clock)?;
+        Self::open_with(home, caller, clock)
+    }
+
+    /// [`Client::open`] over a connection that is there already: a proxy has one for many offices.
+    pub(crate) fn open_with(home: Home, caller: Caller, clock: Arc<dyn Clock>) -> Result<Self, SdkError> {
         let trust = Trust::load(&home)?;
         Ok(Self {
             inner: Arc::new(Inner {

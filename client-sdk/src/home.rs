@@ -39,7 +39,7 @@ use crate::error::{ConfigError, SdkError, words};
 use crate::{files, pem};
 
 pub use init::{IdentityFiles, InitOptions, Initialised};
-pub(crate) use init::{make_folders, read_profile};
+pub(crate) use init::{Opened, copy_identity, make_folders, open_identity, read_profile};
 pub(crate) use lock::Task;
 pub(crate) use papers::OwnPapers;
 
@@ -132,6 +132,15 @@ impl Home {
     pub fn open(folder: &Path) -> Result<Self, SdkError> {
         let config = Config::read(folder)?;
         let identity = read_identity(folder, &config.identity)?;
+        Self::assemble(folder, config, identity)
+    }
+
+    /// [`Home::open`] with an identity that was read already: a proxy has one for many offices.
+    pub(crate) fn open_with(folder: &Path, identity: KeyIdentity) -> Result<Self, SdkError> {
+        Self::assemble(folder, Config::read(folder)?, identity)
+    }
+
+    fn assemble(folder: &Path, config: Config, identity: KeyIdentity) -> Result<Self, SdkError> {
         let path = folder.join(SEALING_KEY);
         let sealing_key = match files::read_if_exists(&path)? {
             None => None,
@@ -200,7 +209,7 @@ impl Home {
 }
 
 /// Reads the key with its certificate; paths are relative to HOME.
-fn read_identity(home: &Path, config: &IdentityConfig) -> Result<KeyIdentity, SdkError> {
+pub(crate) fn read_identity(home: &Path, config: &IdentityConfig) -> Result<KeyIdentity, SdkError> {
     match config {
         IdentityConfig::Pkcs12 { pkcs12, password_file } => {
             init::read_pkcs12(&home.join(pkcs12), &home.join(password_file))

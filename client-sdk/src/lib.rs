@@ -52,6 +52,7 @@ mod parcel;
 mod partners;
 mod pem;
 mod progress;
+pub mod proxy;
 pub mod receive;
 mod refused;
 pub mod send;

@@ -112,6 +112,8 @@ pub(crate) enum Command {
     /// Further terminals of this office, and who else may act for it
     #[command(subcommand)]
     Terminal(mandates::TerminalCommand),
+    /// Send and receive for all offices that let this proxy act
+    Proxy(mandates::Proxy),
     /// Make a HOME for a new terminal from an invitation code
     Enrol(mandates::Enrol),
     /// Have the relay write an e-mail when something arrived

@@ -17,6 +17,7 @@ mod not_members;
 mod notices;
 mod offices;
 mod overdue;
+mod proxy;
 mod receive;
 mod refused;
 mod resend;
@@ -61,6 +62,7 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Join(args) => join::join(&args, out),
         Command::Standard => standard::standard(out),
         Command::Enrol(args) => mandates::enrol(args, out),
+        Command::Proxy(args) => proxy::proxy(&args, &global, out),
         Command::Watch(args) => watch::watch(&args, &Session::open(&global)?, out),
         Command::Witness(args) => witness::witness(&args, &Session::open(&global)?, out),
         command => {
@@ -102,6 +104,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         // end up here and do nothing.
         Command::Init(_)
         | Command::Enrol(_)
+        | Command::Proxy(_)
         | Command::Verify(_)
         | Command::Watch(_)
         | Command::Witness(_)

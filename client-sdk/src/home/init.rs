@@ -115,14 +115,14 @@ pub(super) fn init(folder: &Path, options: &InitOptions, now_us: i64) -> Result<
 }
 
 /// An identity that was verified, and what it was verified with.
-struct Opened {
-    anchors: Vec<Vec<u8>>,
-    profile: Option<(String, CertificateProfile)>,
-    verified: VerifiedCertificate,
+pub(crate) struct Opened {
+    pub(crate) anchors: Vec<Vec<u8>>,
+    pub(crate) profile: Option<(String, CertificateProfile)>,
+    pub(crate) verified: VerifiedCertificate,
 }
 
 /// Reads and verifies what a HOME is to be made of.
-fn open_identity(options: &InitOptions, now_us: i64) -> Result<Opened, SdkError> {
+pub(crate) fn open_identity(options: &InitOptions, now_us: i64) -> Result<Opened, SdkError> {
     let identity = match &options.identity {
         IdentityFiles::Pkcs12 { file, password_file } => read_pkcs12(file, password_file)?,
         IdentityFiles::Pem { certificates, key } => read_pem(certificates, key)?,
@@ -165,7 +165,7 @@ fn verify_own(
 }
 
 /// Copies the identity's files, owner-only, and says where they are now.
-fn copy_identity(home: &Path, identity: &IdentityFiles) -> Result<IdentityConfig, SdkError> {
+pub(crate) fn copy_identity(home: &Path, identity: &IdentityFiles) -> Result<IdentityConfig, SdkError> {
     let copy = |from: &Path, name: &str| -> Result<String, SdkError> {
         files::write_durably(&home.join(name), &read_small(from)?, Access::Owner)?;
         Ok(name.to_owned())

@@ -45,6 +45,11 @@ impl OwnPapers {
         Ok(())
     }
 
+    /// [`OwnPapers::write`], unless the very same are there.
+    pub(crate) fn write_if_changed(&self, home: &Path) -> Result<(), SdkError> {
+        if Self::read(home)? == *self { Ok(()) } else { self.write(home) }
+    }
+
     /// As a parcel carries them.
     pub(crate) fn of_parcel(&self) -> Papers<'_> {
         Papers {

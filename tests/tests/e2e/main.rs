@@ -15,6 +15,7 @@ mod mail;
 mod mail_tls;
 mod mailbox;
 mod malware;
+mod mandates;
 mod month;
 mod new_epoch;
 mod operator;

@@ -76,6 +76,20 @@ pub(crate) struct Enrol {
     pub(crate) https_proxy: Option<String>,
 }
 
+/// Flags of `proxy`.
+#[derive(Debug, Args)]
+pub(crate) struct Proxy {
+    /// Folder with out/ (what is to be sent, of all offices), in/OFFICE/ (what was received) and done/
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Send and receive once, and end; without it, again every five minutes
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Send also to offices that nothing was ever sent to
+    #[arg(long)]
+    pub(crate) new_partner: bool,
+}
+
 /// A code; it is used once, and of no use to who reads it in a list of processes afterwards.
 #[derive(Clone, Debug)]
 pub(crate) struct CodeArg(pub(crate) Code);

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use tasuki_proto::canonical::hex;
-use tasuki_sdk::{Clock as _, Home, IdentityFiles, InitOptions, Initialised, SystemClock};
+use tasuki_sdk::error::ConfigError;
+use tasuki_sdk::proxy::Proxy;
+use tasuki_sdk::{Clock as _, Home, IdentityFiles, InitOptions, Initialised, SdkError, SystemClock};
 
 use crate::args::{Global, Init};
 use crate::exit::{Exit, Failure};
@@ -24,6 +26,12 @@ struct InitObject {
     sealing_key: bool,
 }
 
+#[derive(Serialize)]
+struct ProxyObject<'a> {
+    home: &'a str,
+    proxy: &'a str,
+}
+
 /// `tasuki init HOME …`.
 pub(super) fn init(args: Init, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
     let folder = match &args.folder {
@@ -31,8 +39,29 @@ pub(super) fn init(args: Init, global: &Global, out: &mut Output) -> Result<Exit
         None => super::home_folder(global)?,
     };
     let relay = args.relay.clone();
-    let made = Home::init(&folder, &options(args)?, SystemClock.now_us())?;
+    let options = options(args)?;
+    let now_us = SystemClock.now_us();
+    let made = match Home::init(&folder, &options, now_us) {
+        Err(SdkError::Config(ConfigError::NotAnOffice)) => {
+            let number = Proxy::init(&folder, &options, now_us)?;
+            return proxy_made(&folder.display().to_string(), &number.to_string(), out);
+        }
+        made => made?,
+    };
     print(&folder.display().to_string(), relay, &made, out)?;
+    Ok(Exit::Done)
+}
+
+/// A proxy's HOME, which holds one for each office that lets it act.
+fn proxy_made(home: &str, number: &str, out: &mut Output) -> Result<Exit, Failure> {
+    if out.is_json() {
+        out.object(&ProxyObject { home, proxy: number })?;
+    } else {
+        out.say(
+            &format!("伝送代行業者 {number} のHOMEを {home} に作りました。"),
+            &format!("Made the HOME of proxy {number} in {home}."),
+        )?;
+    }
     Ok(Exit::Done)
 }
 
