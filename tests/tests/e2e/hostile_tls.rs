@@ -75,10 +75,10 @@ async fn only_good_certificates_are_answered() {
     let unknown = identity(&ca.issue_office("9999999999", "?", &options()).unwrap());
     let refused = answered(&stage.relay, &unknown).await.unwrap_err();
     assert!(refused.starts_with(word::CALLER_UNKNOWN), "{refused}");
-    // A proxy: recognised, and nothing that it may do yet.
+    // A proxy that the operator did not add.
     let proxy = identity(&ca.issue_proxy("P00004", "proxy", &options()).unwrap());
     let refused = answered(&stage.relay, &proxy).await.unwrap_err();
-    assert!(refused.starts_with(word::NOT_ALLOWED), "{refused}");
+    assert!(refused.starts_with(word::PROXY_UNKNOWN), "{refused}");
     answered(&stage.relay, &office(&options())).await.unwrap();
 }
 
