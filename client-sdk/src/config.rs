@@ -15,6 +15,7 @@ use tasuki_proto::ids::ProxyNumber;
 use crate::error::{ConfigError, SdkError, words};
 use crate::files;
 use crate::overdue::MAX_WORKING_DAYS;
+use crate::proxy::PROXY_FILE;
 
 pub use malware::MalwareConfig;
 
@@ -202,6 +203,13 @@ impl Config {
     pub(crate) fn read(home: &Path) -> Result<Self, SdkError> {
         let path = home.join(CONFIG_FILE);
         let Some(text) = files::read_if_exists(&path)? else {
+            if home.join(PROXY_FILE).exists() {
+                let message = words(
+                    "伝送代行業者のHOMEです。tasuki proxy を使うか、事業所ごとの offices/事業所番号 を指定してください",
+                    "this is a proxy's HOME: use tasuki proxy, or name offices/NUMBER in it",
+                );
+                return Err(ConfigError::Path { path: home.to_owned(), message }.into());
+            }
             return Err(ConfigError::NotAHome(home.to_owned()).into());
         };
         let malformed = |message| ConfigError::File { path: path.clone(), message };

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! proxy.toml        relay, the proxy's number, where its key is; written last
-//! relay-ca.pem, identity.*, trust/…   as in an office's HOME
+//! relay-ca.pem, identity.*, trust/…, log-key   as in an office's HOME
 //! offices/N/        a HOME for each office: its outbox, records, archive, checkpoints; the office's delegation
 //! ```
 //!
@@ -172,20 +172,28 @@ impl Proxy {
         Err(VerificationError::Incomplete("an end of the list").into())
     }
 
-    /// A client that acts for an office: its HOME is made at the first time, and holds the office's delegation.
+    /// A client that acts for an office: its HOME is made at the first time, and holds the office's delegation. The log's key is
+    /// pinned at the first contact for any office, and is one for all.
     ///
     /// # Errors
-    /// The office's HOME can't be made or read.
-    pub fn client(&self, served: &Served) -> Result<Client, SdkError> {
+    /// The office's HOME can't be made or read; at the first contact, that the relay can't be reached or refuses.
+    pub async fn client(&self, served: &Served) -> Result<Client, SdkError> {
         let home = self.home_of(served)?;
-        Client::open_with(home, self.caller.acting_for(served.office), Arc::clone(&self.clock))
+        let caller = self.caller.acting_for(served.office);
+        let client = Client::open_with(home, caller, Arc::clone(&self.clock))?;
+        let pinned = self.folder.join(LOG_KEY);
+        if !pinned.exists() {
+            client.relay().await?;
+            let key = files::read(&client.home().folder().join(LOG_KEY))?;
+            files::write_durably(&pinned, &key, Access::Owner)?;
+        }
+        Ok(client)
     }
 
     fn home_of(&self, served: &Served) -> Result<Home, SdkError> {
         let folder = self.folder.join("offices").join(served.office.as_str());
         if !folder.join(CONFIG_FILE).exists() {
             make_folders(&folder)?;
-            // The log's key is pinned by the first office's contact, and is one for all.
             for name in [RELAY_CA, ANCHORS, PROFILE, LOG_KEY] {
                 if let Some(bytes) = files::read_if_exists(&self.folder.join(name))? {
                     files::write_durably(&folder.join(name), &bytes, Access::Owner)?;
@@ -218,14 +226,7 @@ impl Proxy {
             };
             files::write_durably(&folder.join(CONFIG_FILE), config.print()?.as_bytes(), Access::Owner)?;
         }
-        let home = Home::open_with(&folder, self.identity.clone())?;
-        if let (None, Some(key)) = (
-            files::read_if_exists(&self.folder.join(LOG_KEY))?,
-            files::read_if_exists(&folder.join(LOG_KEY))?,
-        ) {
-            files::write_durably(&self.folder.join(LOG_KEY), &key, Access::Owner)?;
-        }
-        Ok(home)
+        Home::open_with(&folder, self.identity.clone())
     }
 }
 

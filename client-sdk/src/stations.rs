@@ -113,7 +113,14 @@ impl ParcelHistory {
             }
         };
         let offices = (parcel.sender_name.as_str(), parcel.recipient_name.as_str());
-        way(parcel.key, offices, along, relay, recipient)
+        let via = |number| {
+            let name = format!("{number} {}", parcel.marks.proxy_name).trim_end().to_owned();
+            Via { name, at_us: None }
+        };
+        // That it came through a proxy stands with the parcel; when the proxy had it, nobody else knows.
+        let sender_proxy = along.sender_proxy.clone().or_else(|| parcel.marks.proxy.map(via));
+        let along = Waypoints { sender_proxy, ..along.clone() };
+        way(parcel.key, offices, &along, relay, recipient)
     }
 }
 

@@ -11,6 +11,7 @@
 //!   [`evidence`]: event + proof + checkpoint.
 //! * [`mandate`]: who else may act for an office: its terminals and proxies, and how that is proven.
 //! * [`malware`]: the scanner that both sides hand attachments to.
+//! * [`html`]: text in pages that people read.
 //! * [`reason`]: every stable reason word with its explanation; [`limits`]: every bound with its reason.
 
 pub mod canonical;
@@ -19,6 +20,7 @@ pub mod cosignature;
 pub mod event;
 pub mod evidence;
 pub mod feed;
+pub mod html;
 pub mod ids;
 pub mod lifecycle;
 pub mod limits;

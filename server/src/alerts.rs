@@ -189,17 +189,9 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use super::*;
+    use crate::clock::HandClock;
     use crate::store::dialect::Dialect;
     use crate::store::testing::{TestDatabase, on_both_databases};
-
-    #[derive(Debug)]
-    struct HandClock(AtomicI64);
-
-    impl Clock for HandClock {
-        fn now_us(&self) -> i64 {
-            self.0.load(Ordering::SeqCst)
-        }
-    }
 
     async fn what_is_unusual_is_raised_once_a_day(dialect: Dialect) {
         let database = TestDatabase::new(dialect).await;

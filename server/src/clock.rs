@@ -8,6 +8,18 @@ pub trait Clock: Send + Sync + std::fmt::Debug {
     fn now_us(&self) -> i64;
 }
 
+/// A clock that tests set by hand, in Unix microseconds.
+#[cfg(test)]
+#[derive(Debug, Default)]
+pub(crate) struct HandClock(pub(crate) std::sync::atomic::AtomicI64);
+
+#[cfg(test)]
+impl Clock for HandClock {
+    fn now_us(&self) -> i64 {
+        self.0.load(std::sync::atomic::Ordering::SeqCst)
+    }
+}
+
 /// The machine's clock.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;

@@ -3,9 +3,10 @@
 //! The relay never has the code. It sees the code's public key in the office's invitation, and that key's signature over the
 //! terminal's: so it can check who enrols, and can't enrol anybody by itself.
 
-use std::collections::HashMap;
+mod tries;
+
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::profile::Identity;
@@ -21,14 +22,7 @@ use crate::clock::Clock;
 use crate::store::mandates::{Holder, MandateRow};
 use crate::trial_ca::{CaError, TrialCaFiles};
 use crate::trust::Trust;
-
-/// Tries with a code that is none, from one address in [`WINDOW_US`]: a person mistypes a code of 32 letters a few times.
-const TRIES: u32 = 10;
-
-const WINDOW_US: i64 = 10 * 60 * 1_000_000;
-
-/// Addresses whose failed tries are remembered, 50 bytes each; beyond, those whose window is over go.
-const ADDRESSES: usize = 10_000;
+use tries::Tries;
 
 /// Why nobody is enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -62,13 +56,7 @@ pub struct Enrolments {
     trust: Trust,
     verifier: Arc<SignatureVerifier>,
     clock: Arc<dyn Clock>,
-    tries: Mutex<HashMap<IpAddr, Tries>>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Tries {
-    since_us: i64,
-    failed: u32,
+    tries: Tries,
 }
 
 impl Enrolments {
@@ -79,7 +67,7 @@ impl Enrolments {
         verifier: Arc<SignatureVerifier>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { ca, trust, verifier, clock, tries: Mutex::new(HashMap::new()) }
+        Self { ca, trust, verifier, clock, tries: Tries::default() }
     }
 
     /// Whether this relay issues certificates.
@@ -89,27 +77,12 @@ impl Enrolments {
 
     /// Whether an address may try a code now.
     pub fn may_try(&self, address: IpAddr) -> bool {
-        let now_us = self.clock.now_us();
-        let tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.get(&address).is_none_or(|tries| tries.over(now_us) || tries.failed < TRIES)
+        self.tries.may_try(address, self.clock.now_us())
     }
 
     /// Notes a code that was none; true: this address is locked out from now on.
     pub fn failed(&self, address: IpAddr) -> bool {
-        let now_us = self.clock.now_us();
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        if tries.len() >= ADDRESSES {
-            tries.retain(|_, tries| !tries.over(now_us));
-        }
-        if tries.len() >= ADDRESSES && !tries.contains_key(&address) {
-            return false;
-        }
-        let own = tries.entry(address).or_insert(Tries { since_us: now_us, failed: 0 });
-        if own.over(now_us) {
-            *own = Tries { since_us: now_us, failed: 0 };
-        }
-        own.failed += 1;
-        own.failed == TRIES
+        self.tries.failed(address, self.clock.now_us())
     }
 
     /// Whether an invitation can be taken up now: its time, and the office's signature.
@@ -196,12 +169,6 @@ impl Enrolments {
             ..row
         };
         Ok(Enrolled { row, chain: issued.chain, repeated: false })
-    }
-}
-
-impl Tries {
-    fn over(self, now_us: i64) -> bool {
-        now_us - self.since_us >= WINDOW_US
     }
 }
 

@@ -11,6 +11,7 @@ use tasuki_careplan::month::Month;
 use tasuki_careplan::words;
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::{Event, kind};
+use tasuki_proto::html::escape;
 
 use super::meaning::{MEANINGS, meaning, whose_word};
 use super::month::{MonthIndex, ParcelEntry};
@@ -178,23 +179,6 @@ fn moment(us: i64) -> String {
 
 fn push(page: &mut String, text: &str) {
     page.push_str(text);
-}
-
-/// Names come from the directory: whatever stands in them, they are text.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

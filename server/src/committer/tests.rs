@@ -20,7 +20,7 @@ use super::change::{Actor, Change, Delivery, Doing, Done, Paper, Refused, Signed
 use super::events::Lost;
 use super::start::Found;
 use super::{Committer, Started};
-use crate::clock::Clock;
+use crate::clock::{Clock, HandClock};
 use crate::config::RetentionConfig;
 use crate::retention::Sweeper;
 use crate::store::Store;
@@ -34,15 +34,6 @@ use crate::store::testing::{TestDatabase, on_both_databases};
 const SENDER: &str = "1371215102";
 const RECEIVER: &str = "9971100012";
 const START_US: i64 = 1_795_261_114_000_000;
-
-#[derive(Debug)]
-struct HandClock(AtomicI64);
-
-impl Clock for HandClock {
-    fn now_us(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
-    }
-}
 
 struct Bench {
     database: TestDatabase,

@@ -110,16 +110,8 @@ mod tests {
     use tasuki_certs::trial_ca::TrialCa;
 
     use super::*;
+    use crate::clock::HandClock;
     use crate::config::TrustConfig;
-
-    #[derive(Debug)]
-    struct HandClock(AtomicI64);
-
-    impl Clock for HandClock {
-        fn now_us(&self) -> i64 {
-            self.0.load(Ordering::SeqCst)
-        }
-    }
 
     #[test]
     fn what_was_committed_is_handed_over_again_the_next_day() {

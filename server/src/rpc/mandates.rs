@@ -57,7 +57,11 @@ async fn of_office(
     }
     let limit = page_size(request.page_size, 100)?;
     let before = read_token('m', &request.page_token)?.map(|text: String| place(&text)).transpose()?;
-    let before = before.map(|(made, digest)| (made.parse().unwrap_or(0), digest));
+    let made = |(made, digest): (String, [u8; 32])| {
+        let made = made.parse().map_err(|_| Failure::malformed("page_token is none of this list's"))?;
+        Ok::<_, Failure>((made, digest))
+    };
+    let before = before.map(made).transpose()?;
     let rows = context.store.all_mandates(office, before, limit + 1).await?;
     let next = |last: &MandateRow| token('m', &format!("{}/{}", last.made_us, hex(&last.digest)));
     page(context, rows, limit, next).await

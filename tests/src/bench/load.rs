@@ -15,6 +15,7 @@ use tasuki_proto::pb::exchange_client::ExchangeClient;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::ClientConfig;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::{Channel, Endpoint};
@@ -29,6 +30,20 @@ use crate::raw::now_us;
 pub async fn connect(address: &str, relay_ca: &Path, identity: &KeyIdentity) -> Result<Channel, String> {
     let relay_ca = certificates_in(relay_ca).map_err(|e| e.to_string())?;
     let config = tls::client_config(&relay_ca, identity, Arc::new(now_us)).map_err(|e| e.to_string())?;
+    over(address, config).await
+}
+
+/// Connects without a certificate.
+///
+/// # Errors
+/// If the relay does not take the connection.
+pub async fn anonymous(address: &str, relay_ca: &Path) -> Result<Channel, String> {
+    let relay_ca = certificates_in(relay_ca).map_err(|e| e.to_string())?;
+    let config = tls::anonymous_client_config(&relay_ca, Arc::new(now_us)).map_err(|e| e.to_string())?;
+    over(address, config).await
+}
+
+async fn over(address: &str, config: ClientConfig) -> Result<Channel, String> {
     let connector = TlsConnector::from(Arc::new(config));
     let address = address.to_owned();
     let endpoint = Endpoint::from_static("http://relay.bench");

@@ -3,7 +3,17 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
+use tasuki_certs::request::NewKey;
+use tasuki_proto::event::sha256;
+use tasuki_proto::mandate::{Code, Enrolment};
+use tasuki_proto::pb::directory_client::DirectoryClient;
+use tasuki_proto::pb::enrolment_client::EnrolmentClient;
+use tasuki_proto::pb::mandates_client::MandatesClient;
+use tasuki_proto::pb::tracking_client::TrackingClient;
+use tasuki_proto::{pb, reason as word};
+use tasuki_tests::bench::load::anonymous;
 use tasuki_tests::office::{Office, write_sample};
+use tasuki_tests::raw::status_reason;
 use tasuki_tests::run::{Ran, text};
 
 use crate::stage::{Database, MANAGER, Stage, VISIT};
@@ -208,4 +218,100 @@ fn through_two_proxies_sqlite() {
 #[test]
 fn through_two_proxies_postgres() {
     through_two_proxies(Database::Postgres);
+}
+
+/// A connection that shows no certificate, and everything that it could ask for.
+#[test]
+fn without_a_certificate_there_is_nothing_but_enrolment() {
+    let stage = Stage::new(Database::Sqlite);
+    let address = stage.relay.url.trim_start_matches("https://").to_owned();
+    let ca = stage.relay.dir.join("relay-ca.pem");
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let channel = anonymous(&address, &ca).await.unwrap();
+        let unknown = |status: tonic::Status| assert_eq!(status.code(), tonic::Code::Unimplemented);
+        unknown(DirectoryClient::new(channel.clone()).get_relay(pb::GetRelayRequest {}).await.unwrap_err());
+        unknown(
+            TrackingClient::new(channel.clone()).list_sent(pb::ListRequest::default()).await.unwrap_err(),
+        );
+        unknown(
+            MandatesClient::new(channel.clone()).list(pb::ListMandatesRequest::default()).await.unwrap_err(),
+        );
+        // Codes that are none, until the address is locked out; that stands in the log.
+        let mut enrolment = EnrolmentClient::new(channel);
+        let mut ask = async |key: Vec<u8>| {
+            let request = pb::GetInvitationRequest { code_key: key.into() };
+            status_reason(&enrolment.get_invitation(request).await.unwrap_err())
+        };
+        assert_eq!(ask(vec![1; 31]).await, word::REQUEST_MALFORMED);
+        for n in 0..10 {
+            assert_eq!(ask(vec![n; 32]).await, word::CODE_UNKNOWN);
+        }
+        assert_eq!(ask(vec![99; 32]).await, word::TOO_MANY_TRIES);
+    });
+    stage.relay.run(&["log", "verify"]).expect(0);
+}
+
+/// Who has a code brings a key that is not its own, another name, wishes, a weak key: no terminal comes of it, and the code stays good.
+#[test]
+fn an_enrolment_that_does_not_hold_leaves_the_code_good() {
+    let stage = Stage::new(Database::Sqlite);
+    let visit = stage.office(VISIT);
+    let text_of = invite(&visit, "受付", "receive");
+    let code: Code = text_of.parse().unwrap();
+    let address = stage.relay.url.trim_start_matches("https://").to_owned();
+    let ca = stage.relay.dir.join("relay-ca.pem");
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let mut client = EnrolmentClient::new(anonymous(&address, &ca).await.unwrap());
+        let request = pb::GetInvitationRequest { code_key: code.public_key().to_vec().into() };
+        let invitation = client.get_invitation(request).await.unwrap().into_inner().statement;
+        let (key, other) = (NewKey::generate().unwrap(), NewKey::generate().unwrap());
+        let office = VISIT.parse().unwrap();
+        let enrolment = Enrolment {
+            office,
+            name: "受付".to_owned(),
+            invitation: sha256(&invitation),
+            key: sha256(&key.spki_der().unwrap()),
+        };
+        let stranger = Code::new(&ring::rand::SystemRandom::new()).unwrap();
+        let renamed = Enrolment { name: "裏口".to_owned(), ..enrolment.clone() };
+        let good = key.request(VISIT, "受付").unwrap();
+        let invalid = word::CERTIFICATE_REQUEST_INVALID;
+        for (what, text, request, reason) in [
+            ("another's code", enrolment.sign(&stranger), good.clone(), word::CODE_UNKNOWN),
+            ("another name", renamed.sign(&code), good.clone(), word::CODE_UNKNOWN),
+            ("another key", enrolment.sign(&code), other.request(VISIT, "受付").unwrap(), invalid),
+            ("another office", enrolment.sign(&code), key.request(MANAGER, "受付").unwrap(), invalid),
+            ("no request", enrolment.sign(&code), b"0".to_vec(), invalid),
+            ("no text", "x".to_owned(), good.clone(), word::REQUEST_MALFORMED),
+        ] {
+            let request = pb::EnrolRequest { enrolment: text.into(), request: request.into() };
+            let refused = client.enrol(request).await.unwrap_err();
+            assert_eq!(status_reason(&refused), reason, "{what}: {refused:?}");
+        }
+        // Twice with the same key is once; with another key the code is used.
+        let mut enrol = async |key: &NewKey| {
+            let enrolment = Enrolment { key: sha256(&key.spki_der().unwrap()), ..enrolment.clone() };
+            let request = pb::EnrolRequest {
+                enrolment: enrolment.sign(&code).into(),
+                request: key.request(VISIT, "受付").unwrap().into(),
+            };
+            client.enrol(request).await.map(|answer| answer.into_inner().certificates)
+        };
+        let first = enrol(&key).await.unwrap();
+        assert_eq!(enrol(&key).await.unwrap(), first);
+        assert_eq!(status_reason(&enrol(&other).await.unwrap_err()), word::CODE_USED);
+        // Two terminals with one key are one: the second is refused.
+        let second: Code = invite(&visit, "2号機", "receive").parse().unwrap();
+        let request = pb::GetInvitationRequest { code_key: second.public_key().to_vec().into() };
+        let invitation = client.get_invitation(request).await.unwrap().into_inner().statement;
+        let name = "2号機".to_owned();
+        let again = Enrolment { name, invitation: sha256(&invitation), ..enrolment.clone() };
+        let request = pb::EnrolRequest {
+            enrolment: again.sign(&second).into(),
+            request: key.request(VISIT, "2号機").unwrap().into(),
+        };
+        assert_eq!(status_reason(&client.enrol(request).await.unwrap_err()), invalid);
+    });
+    let states: Vec<String> = mandates(&visit).iter().map(|m| text(m, "state").to_owned()).collect();
+    assert_eq!(states, ["active", "invited"]);
 }

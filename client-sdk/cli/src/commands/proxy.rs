@@ -21,6 +21,7 @@ use tasuki_sdk::{Client, SdkError, Silent, SystemClock};
 use crate::args::Global;
 use crate::args::mandates::Proxy as Arguments;
 use crate::exit::{Exit, Failure};
+use crate::explain;
 use crate::output::Output;
 use crate::table::shown;
 
@@ -43,6 +44,20 @@ struct OfficeObject<'a> {
     reasons: Vec<String>,
 }
 
+impl<'s> OfficeObject<'s> {
+    fn of(served: &'s Served) -> Self {
+        Self {
+            office: served.office.to_string(),
+            name: &served.name,
+            accepted: 0,
+            rejected: 0,
+            pending: 0,
+            received: 0,
+            reasons: Vec::new(),
+        }
+    }
+}
+
 /// A file that is none of the proxy's business.
 #[derive(Serialize)]
 struct LeftObject<'a> {
@@ -59,9 +74,11 @@ pub(super) fn proxy(args: &Arguments, global: &Global, out: &mut Output) -> Resu
         Proxy::open(&home, Arc::new(SystemClock))?
     };
     loop {
-        let exit = runtime.block_on(round(&proxy, args, out))?;
-        if args.once {
-            return Ok(exit);
+        match runtime.block_on(round(&proxy, args, out)) {
+            ended if args.once => return ended,
+            // What passes does not end a proxy that works on and on; the next round tries again.
+            Err(Failure::Sdk(error @ SdkError::Unreachable(_))) => out.notice(&explain::error(&error)),
+            ended => drop(ended?),
         }
         std::thread::sleep(EVERY);
     }
@@ -85,24 +102,14 @@ async fn round(proxy: &Proxy, args: &Arguments, out: &mut Output) -> Result<Exit
     let mut worst = Exit::Done;
     for served in &offices {
         let files = heaps.remove(&served.office).unwrap_or_default();
-        let done = one(proxy, served, &files, args).await;
-        let object = match done {
-            Ok(object) => object,
-            Err(error) => OfficeObject {
-                office: served.office.to_string(),
-                name: &served.name,
-                accepted: 0,
-                rejected: 0,
-                pending: usize::from(!files.is_empty()),
-                received: 0,
-                reasons: vec![error.reason().to_owned()],
-            },
-        };
-        let exit = match (object.pending, object.rejected, object.reasons.is_empty()) {
-            (0, 0, true) => Exit::Done,
-            (0, _, _) => Exit::Rejected,
-            _ => Exit::Unreachable,
-        };
+        let mut object = OfficeObject::of(served);
+        // What became of the others is told all the same.
+        let exit = one(proxy, served, &files, args, &mut object).await.unwrap_or_else(|error| {
+            object.reasons.push(error.reason().to_owned());
+            error.kind().into()
+        });
+        object.reasons.sort();
+        object.reasons.dedup();
         worst = worst.max(exit);
         tell(&object, out)?;
     }
@@ -141,24 +148,19 @@ fn heaps(folder: &Path, offices: &[Served]) -> Result<Heaps, Failure> {
     Ok((heaps, left))
 }
 
-async fn one<'s>(
+/// Sends and receives for one office.
+async fn one(
     proxy: &Proxy,
-    served: &'s Served,
+    served: &Served,
     files: &[PathBuf],
     args: &Arguments,
-) -> Result<OfficeObject<'s>, SdkError> {
-    let client = proxy.client(served)?;
-    let mut object = OfficeObject {
-        office: served.office.to_string(),
-        name: &served.name,
-        accepted: 0,
-        rejected: 0,
-        pending: 0,
-        received: 0,
-        reasons: Vec::new(),
-    };
+    object: &mut OfficeObject<'_>,
+) -> Result<Exit, SdkError> {
+    let mut worst = Exit::Done;
+    let client = proxy.client(served).await?;
     if !files.is_empty() {
         let report = send(&client, files, args).await?;
+        worst = worst.max(report.worst().into());
         object.rejected += report.unsendable.len();
         for parcel in &report.parcels {
             match &parcel.outcome {
@@ -175,6 +177,7 @@ async fn one<'s>(
     if served.may(Scope::Receive) && served.may(Scope::Acknowledge) {
         let into = args.folder.join("in").join(served.office.as_str());
         let report = client.receive(&into, &ReceiveOptions::default(), &Silent).await?;
+        worst = worst.max(report.worst().into());
         for parcel in &report.parcels {
             match parcel.outcome.error() {
                 None => object.received += 1,
@@ -182,9 +185,7 @@ async fn one<'s>(
             }
         }
     }
-    object.reasons.sort();
-    object.reasons.dedup();
-    Ok(object)
+    Ok(worst)
 }
 
 async fn send(client: &Client, files: &[PathBuf], args: &Arguments) -> Result<SendReport, SdkError> {

@@ -1,6 +1,7 @@
 //! The report of an audit for people, on A4: Japanese first, English beside it. It loads nothing and runs nothing.
 
 use std::fmt::Write as _;
+use tasuki_proto::html::escape;
 
 use tasuki_careplan::kind::FileKind;
 use tasuki_careplan::month::Month;
@@ -250,23 +251,6 @@ fn tail(page: &mut String, shown: usize, all: u64, file: &str) {
 /// A time in UTC, as objects have it, for people in Japan.
 fn local(utc: &str) -> String {
     tasuki_proto::time::parse_us(utc).map_or_else(|| escape(utc), |us| japan_time(us).replace('T', " "))
-}
-
-/// Names come from the directory, reasons from the operator: whatever stands in them, they are text.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c if c.is_control() => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 fn escape_lines(text: &str) -> String {
