@@ -93,6 +93,10 @@ fn a_program_is_told_of_each_event_until_it_has_taken_it() {
     run(Command::new("kill").arg(watching.id().to_string())).expect(0);
     assert!(watching.wait().unwrap().success());
 
+    // Ended just when the program was done, it may tell the last event once more: at least once, and nothing else.
+    let left = visit.run(&["--json", "watch", "--once"]).expect(0).json();
+    assert!(left.len() <= 1 && left.iter().all(|event| text(event, "parcel") == third), "{left:?}");
+
     // What can't be run at all is a mistake of the command line.
     let missing = visit.run(&["--json", "watch", "--once", "--exec", "/no/such/program", "--json"]);
     missing.expect(0);
