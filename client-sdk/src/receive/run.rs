@@ -13,6 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::acknowledge::{BATCH, acknowledge};
 use super::fetch::{Fetched, Fetching, fetch_all, sweep};
 use super::infected;
+use super::left;
 use super::store::store;
 use super::unpack::{Delivered, unpack};
 use super::{ReceiveOptions, ReceiveOutcome, ReceiveReport, ReceivedParcel, Stored};
@@ -81,8 +82,13 @@ impl Client {
             })
             .await;
         };
-        let ((), (), mut parcels) = tokio::join!(fetch, open, self.acknowledge_all(verified, progress));
+        let leave = options.leave_acknowledging;
+        let ((), (), mut parcels) =
+            tokio::join!(fetch, open, self.acknowledge_all(verified, leave, progress));
         parcels.sort_by_key(|p| order.get(&p.parcel.key).copied());
+        if leave {
+            left::add(self.home(), &parcels)?;
+        }
         Ok(ReceiveReport { parcels })
     }
 
@@ -91,6 +97,9 @@ impl Client {
         let all = self.list_received(&everything).await?;
         sweep(self.home(), &all)?;
         let mut waiting = all;
+        if options.leave_acknowledging {
+            left::skip(self.home(), &mut waiting)?;
+        }
         waiting.retain(|parcel| {
             let named = options.only.iter().any(|name| name.names(&parcel.key));
             let current = options.superseded || named || parcel.marks.superseded_by.is_none();
@@ -204,6 +213,7 @@ impl Client {
     async fn acknowledge_all(
         &self,
         mut verified: mpsc::Receiver<Verified>,
+        leave: bool,
         progress: &dyn Progress,
     ) -> Vec<ReceivedParcel> {
         let mut reports = Vec::new();
@@ -213,6 +223,9 @@ impl Client {
             let mut stored = Vec::with_capacity(batch.len());
             for (parcel, result) in batch.drain(..) {
                 match result {
+                    Ok((_, stored)) if leave => {
+                        report(&mut reports, progress, parcel, ReceiveOutcome::Left(stored));
+                    }
                     Ok(result) => {
                         parcels.push(parcel);
                         stored.push(result);

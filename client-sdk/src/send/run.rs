@@ -146,7 +146,7 @@ impl Client {
         let mut reports: Vec<Option<ParcelReport>> = work.iter().map(|_| None).collect();
         let (parcels_in, parcels) = mpsc::channel(MAX_PARCELS);
         let (told, mut tellings) = mpsc::unbounded_channel();
-        let prepare = prepare_all(Arc::new(workshop), work, parcels_in, told.clone());
+        let prepare = prepare_all(Arc::new(workshop), &self.inner.budget, work, parcels_in, told.clone());
         let submission =
             Submission { caller: &self.inner.caller, settler: &settler, progress, told, unreachable };
         let submit = async move { submission.run(parcels).await };
@@ -198,15 +198,15 @@ impl Work {
     }
 }
 
-/// Shares of what may be in flight.
-#[derive(Debug)]
-struct Budget {
+/// Shares of what may be in flight, of all sendings over one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
     parcels: Arc<Semaphore>,
     kib: Arc<Semaphore>,
 }
 
 impl Budget {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let kib = usize::try_from(MAX_KIB).expect("some thousands fit");
         Self { parcels: Arc::new(Semaphore::new(MAX_PARCELS)), kib: Arc::new(Semaphore::new(kib)) }
     }
@@ -221,11 +221,11 @@ impl Budget {
 /// Prepares everything, some side by side, and passes on what is to be sent, in the plan's order.
 async fn prepare_all(
     workshop: Arc<Workshop>,
+    budget: &Budget,
     work: Vec<Work>,
     parcels: mpsc::Sender<Parcel>,
     told: mpsc::UnboundedSender<(usize, ParcelReport)>,
 ) {
-    let budget = &Budget::new();
     let workshop = &workshop;
     let prepared = stream::iter(work.into_iter().enumerate())
         .then(|(place, work)| async move { (place, budget.share(work.kib()).await, work) })

@@ -79,9 +79,10 @@ const ARGUMENTS: &[(&str, &str, &str)] = &[
     (
         "proxy",
         "folder",
-        "out/（全事業所の送信ファイル）、in/事業所番号/（受信したもの）、done/ のあるフォルダー",
+        "out/ または out/事業所番号/（送信ファイル）、in/事業所番号/（受信したもの）、done/、error/ のあるフォルダー",
     ),
-    ("proxy", "once", "1回だけ送受信して終わる（省略時は5分ごとに繰り返す）"),
+    ("proxy", "once", "1回だけ送受信して終わる"),
+    ("proxy", "every", "--onceを付けない場合に繰り返す間隔（分）"),
     ("proxy", "new_partner", "初めての宛先にも送る"),
     ("enrol", "folder", "作成するフォルダー"),
     ("enrol", "relay", "中継サーバーのアドレス https://ホスト:ポート"),
