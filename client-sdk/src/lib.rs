@@ -78,7 +78,7 @@ pub use error::{ErrorKind, SdkError};
 pub use finding::Finding;
 pub use home::{Home, IdentityFiles, InitOptions, Initialised};
 pub use mail::MailSettings;
-pub use mandates::{Mandate, MandateHolder, MandateState, TerminalInvitation};
+pub use mandates::{DelegationTerms, Mandate, MandateHolder, MandateState, TerminalInvitation};
 pub use overdue::{MAX_WORKING_DAYS, Overdue};
 pub use parcel::{FileSummary, Marks, Parcel, ParcelHistory, ParcelName, State};
 pub use partners::{FaxReason, NotReached, Partners, PartnersError};

@@ -35,12 +35,14 @@ use crate::blocking;
 use crate::client::{Client, Common};
 use crate::clock::Clock;
 use crate::config::{CONFIG_FILE, Config, IdentityConfig};
+use crate::declare::Declared;
 use crate::error::{ConfigError, SdkError, VerificationError, words};
 use crate::files::{self, Access};
 use crate::home::{
     ANCHORS, CHECKPOINTS, CRLS, Home, InitOptions, LOCKS, Lock, Opened, OwnPapers, PROFILE, RELAY_CA,
     copy_identity, make_folders, open_identity, read_identity,
 };
+use crate::parcel::ParcelName;
 use crate::pem;
 use crate::progress::Progress;
 use crate::receive::{ReceiveOptions, ReceiveReport};
@@ -299,6 +301,14 @@ impl Proxy {
         Ok(Client::open_with(home, caller, Arc::clone(&self.clock), common))
     }
 
+    /// Signs that a parcel which was received for an office was handed to it.
+    ///
+    /// # Errors
+    /// As [`Client::handed_over`].
+    pub async fn hand_over(&self, served: &Served, parcel: &ParcelName) -> Result<Declared, SdkError> {
+        self.client(served).await?.handed_over(parcel).await
+    }
+
     fn home_of(&self, served: &Served) -> Result<Home, SdkError> {
         let folder = self.folder.join("offices").join(served.office.as_str());
         if !folder.join(CONFIG_FILE).exists() {
@@ -324,13 +334,15 @@ impl Proxy {
             let config = Config {
                 proxy: self.config.proxy.clone(),
                 transmission_proxy: Some(self.config.number),
-                // Where the office has a key of its own, nothing is lost that the proxy can't open.
                 answer_key_lost: false,
                 ..Config::new(self.config.relay.clone(), served.office, identity)
             };
             files::write_durably(&folder.join(CONFIG_FILE), config.print()?.as_bytes(), Access::Owner)?;
         }
-        Home::open_with(&folder, self.identity.clone())
+        // Where the office has a key of its own nothing is lost that the proxy can't open. Where the operator registered the proxy
+        // there is none: what was sealed to the proxy before is lost, and its sender is to send it again.
+        let alone = served.delegation.is_empty() && served.may(Scope::Acknowledge);
+        Ok(Home::open_with(&folder, self.identity.clone())?.answering_key_lost(alone))
     }
 }
 

@@ -20,6 +20,7 @@ use super::{Proxy, RoundLock, Served};
 use crate::blocking;
 use crate::client::Client;
 use crate::error::{ErrorKind, Refusal, SdkError, Unreachable};
+use crate::parcel::ParcelName;
 use crate::progress::{Progress, Step};
 use crate::receive::ReceiveOptions;
 use crate::send::{NewPartners, SendOptions, SendOutcome, SendReport};
@@ -36,6 +37,8 @@ pub struct RoundOptions {
     pub new_partners: NewPartners,
     /// Leave for the next round what changed within this time: somebody may still be copying it into the folder.
     pub quiet: Option<Duration>,
+    /// `in/N/` is the office's own place (a shared folder, its software): sign for each parcel that is stored there that it was handed over.
+    pub hand_over: bool,
     /// Ends the round early when it is asked to.
     pub stop: Stop,
 }
@@ -396,10 +399,18 @@ impl Round<'_> {
         let options = ReceiveOptions { leave_acknowledging, ..ReceiveOptions::default() };
         let received = client.receive(&into, &options, self.progress).await?;
         report.worse(received.worst());
-        for parcel in &received.parcels {
-            match parcel.outcome.error() {
+        for received in &received.parcels {
+            match received.outcome.error() {
                 None => report.received += 1,
                 Some(error) => report.reasons.push(error.reason().to_owned()),
+            }
+            // Only now are its files durable.
+            if self.options.hand_over && received.outcome.stored().is_some() {
+                let key = received.parcel.key;
+                let name = ParcelName { sender: Some(key.sender), id: key.id };
+                if let Err(error) = client.handed_over(&name).await {
+                    report.failed(&error);
+                }
             }
         }
         Ok(received.worst().is_none())

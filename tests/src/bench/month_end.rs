@@ -60,10 +60,10 @@ pub fn parcels(senders: &[Party], recipients: &[Party], each: usize) -> Vec<Unse
     let (slip, plan): (Vec<_>, Vec<_>) =
         (of_folder("03_slip_202602_to_visit").collect(), of_folder("01_plan_documents_to_visit").collect());
     let mut parcels = Vec::with_capacity(senders.len() * each);
-    for sender in 0..senders.len() {
+    for (sender, party) in senders.iter().enumerate() {
         for n in 0..each {
             let recipient = (sender + n) % recipients.len();
-            let offices = (senders[sender].number.as_str(), recipients[recipient].number.as_str());
+            let offices = (party.number.as_str(), recipients[recipient].number.as_str());
             let samples = if n % 3 == 2 { &plan } else { &slip };
             let files = samples.iter().map(|sample| of_sample(sample, offices, n)).collect();
             parcels.push(Unsent { sender, recipient, files });
@@ -214,6 +214,7 @@ impl Proxied {
                 from_us: now_us,
                 until_us: now_us + 30 * 86_400 * 1_000_000,
                 time_us: now_us,
+                confirm: false,
             });
             let cms = cms_sign::sign(&party.identity, said.print().as_bytes(), Content::Attached, now_us);
             let statement = cms.map_err(|e| e.to_string())?.into();

@@ -18,6 +18,9 @@ pub(crate) struct Delegate {
     /// For how many days from now on
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=1830))]
     pub(crate) days: Option<u32>,
+    /// Hold what the proxy sends until this office releases or discards it
+    #[arg(long, requires = "scopes", conflicts_with = "revoke")]
+    pub(crate) confirm: bool,
     /// End the delegation now
     #[arg(long)]
     pub(crate) revoke: bool,
@@ -92,6 +95,9 @@ pub(crate) struct Proxy {
     /// Send also to offices that nothing was ever sent to
     #[arg(long)]
     pub(crate) new_partner: bool,
+    /// in/OFFICE/ is the office's own place: sign that what is stored there was handed over to it
+    #[arg(long)]
+    pub(crate) hand_over: bool,
 }
 
 /// A code; it is used once, and of no use to who reads it in a list of processes afterwards.

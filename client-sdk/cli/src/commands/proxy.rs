@@ -163,7 +163,7 @@ async fn round(
 ) -> Result<Exit, Failure> {
     let new_partners = if args.new_partner { NewPartners::Meant } else { NewPartners::AsConfigured };
     let quiet = (!args.once).then_some(QUIET);
-    let options = RoundOptions { new_partners, quiet, stop: stop.clone() };
+    let options = RoundOptions { new_partners, quiet, hand_over: args.hand_over, stop: stop.clone() };
     let bar = RoundBar::new(out.lang());
     let report = proxy.round(lock, &args.folder, &options, &bar).await;
     bar.clear();
@@ -225,10 +225,7 @@ fn told(counts: (usize, usize, usize, usize), to_error: usize) -> (String, Strin
     if to_error == 0 {
         return (ja, en);
     }
-    (
-        format!("{ja}、error/ に移したファイル {to_error}件"),
-        format!("{en}, {to_error} files moved to error/"),
-    )
+    (format!("{ja}、error/ に移したファイル {to_error}件"), format!("{en}, {to_error} files moved to error/"))
 }
 
 fn tell(office: &OfficeReport, out: &mut Output) -> Result<(), Failure> {
