@@ -20,6 +20,7 @@ use super::{Proxy, RoundLock, Served};
 use crate::blocking;
 use crate::client::Client;
 use crate::error::{ErrorKind, Refusal, SdkError, Unreachable};
+use crate::home::LOG_KEY;
 use crate::parcel::ParcelName;
 use crate::progress::{Progress, Step};
 use crate::receive::ReceiveOptions;
@@ -196,6 +197,8 @@ struct Round<'r> {
     progress: &'r dyn Progress,
     /// Why the relay can't be reached: the offices after that are not tried.
     away: Mutex<Option<SdkError>>,
+    /// A client of any office: what they have in common is kept through it.
+    any: Mutex<Option<Client>>,
 }
 
 impl Proxy {
@@ -245,7 +248,8 @@ impl Proxy {
         let files = turns.iter().map(|turn| turn.files.len()).sum();
         progress.step(Step::Round { offices: turns.len(), files });
 
-        let round = &Round { proxy: self, folder, options, progress, away: Mutex::new(None) };
+        let round =
+            &Round { proxy: self, folder, options, progress, away: Mutex::default(), any: Mutex::default() };
         let mut done = stream::iter(turns)
             .map(|turn| async move {
                 let (place, end) = (turn.place, turn.served.feed_end);
@@ -268,18 +272,11 @@ impl Proxy {
         drop(done);
         let home = self.folder.clone();
         blocking::run(move || feeds.save(&home)).await?;
-        self.flush(&offices).await?;
-        Ok(report)
-    }
-
-    /// Keeps what of the log was seen.
-    async fn flush(&self, offices: &[Served]) -> Result<(), SdkError> {
-        match offices.first() {
-            Some(any) if self.common.get().is_some() && self.folder.join(crate::home::LOG_KEY).exists() => {
-                self.client(any).await?.flush_checkpoints().await
-            }
-            _ => Ok(()),
+        let any = round.any.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(client) = any.filter(|client| client.home().path(LOG_KEY).exists()) {
+            client.flush_checkpoints().await?;
         }
+        Ok(report)
     }
 }
 
@@ -299,6 +296,7 @@ impl Round<'_> {
         match client {
             Err(error) => report.failed(&error),
             Ok(client) => {
+                self.any.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| client.clone());
                 if !turn.files.is_empty() {
                     match self.send(&client, &turn.files, &mut report).await {
                         Ok(more) => left = more,

@@ -64,6 +64,7 @@ impl Client {
         progress: &dyn Progress,
     ) -> Result<ReceiveReport, SdkError> {
         let _lock = self.home().lock(Task::Receive).await?;
+        let _place = self.inner.budget.receive().await;
         self.log_key().await?;
         let waiting = self.waiting(options).await?;
         let bytes = waiting.iter().map(|p| p.sealed_size).sum();
@@ -126,6 +127,7 @@ impl Client {
         match fetching {
             Err((parcel, error)) => (parcel, Err(error)),
             Ok(Fetched { parcel, delivered, sealed }) => {
+                let _share = self.inner.budget.open(parcel.sealed_size).await;
                 let delivered = self.prove_delivery(&parcel, &delivered).await;
                 let stored = match delivered {
                     Ok(delivered) => self.open_and_store(out, keep_sealed, delivered, sealed).await,
