@@ -300,7 +300,7 @@ async fn bench_proxy(options: &Options) -> Result<(), String> {
         let proxied = Proxied::set_up(&relay, dir, &senders, &recipients, PROXY_SCOPES).await?;
         proxied.put(&unsent, None);
         let began = Instant::now();
-        let told = proxied.rounds_killed(&relay, unsent.len(), kills);
+        let told = proxied.rounds_killed(unsent.len(), kills);
         let (accepted, done) = (month_end::accepted(&relay), proxied.count("done"));
         let once = told.code == 0 && accepted == unsent.len() && done == files && proxied.count("out") == 0;
         let line = json!({
