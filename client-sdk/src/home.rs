@@ -223,5 +223,9 @@ pub(crate) fn read_identity(home: &Path, config: &IdentityConfig) -> Result<KeyI
         IdentityConfig::Pem { certificates, key } => {
             init::read_pem(&home.join(certificates), &home.join(key))
         }
+        IdentityConfig::Token { pkcs11, pin_file, certificates } => {
+            let certificates = certificates.as_ref().map(|name| home.join(name));
+            init::read_token(pkcs11, &home.join(pin_file), certificates.as_deref())
+        }
     }
 }

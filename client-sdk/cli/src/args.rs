@@ -220,10 +220,13 @@ pub(crate) struct Init {
     /// CA of the relay's TLS certificate (PEM)
     #[arg(long, value_name = "FILE")]
     pub(crate) relay_ca: PathBuf,
-    /// Certificate with its key (PKCS#12), or with --key the certificate alone (PEM)
-    #[arg(long, value_name = "FILE")]
+    /// Certificate with its key (PKCS#12), with --key the certificate alone (PEM), or a key on a token (pkcs11:token=…;object=…?module-path=…)
+    #[arg(long, value_name = "FILE|URI")]
     pub(crate) identity: PathBuf,
-    /// File whose first line is the PKCS#12 file's password
+    /// With a token: the certificates (PEM), where they are not on the token
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    pub(crate) certificates: Option<PathBuf>,
+    /// File whose first line is the PKCS#12 file's password, or the token's PIN
     #[arg(long, value_name = "FILE", required_unless_present = "key", conflicts_with = "key")]
     pub(crate) password_file: Option<PathBuf>,
     /// Private key (PEM) where the certificate is PEM

@@ -103,6 +103,18 @@ fn identity(code: &str) -> &'static str {
         "KEY_DOES_NOT_MATCH" => "秘密鍵が証明書のものと一致しません。",
         "ENCRYPTED_KEY" => "秘密鍵が暗号化されています。PKCS#12形式を使うか、暗号化を解いてください。",
         "UNSUPPORTED_KEY" => "この種類の鍵は使えません（RSA 2048以上、P-256、P-384）。",
+        "TOKEN_URI" => {
+            "トークンの鍵の指定が正しくありません（pkcs11:token=…;object=…?module-path=…、PINは書きません）。"
+        }
+        "TOKEN_MODULE" => "トークンのドライバー（module-path）を読み込めません。",
+        "TOKEN_NOT_THERE" => "トークンが見つかりません。差し込まれているか確認してください。",
+        "TOKEN_PIN" => "トークンのPINが違います。誤りを繰り返すとロックされます。",
+        "TOKEN_PIN_LOCKED" => "トークンのPINがロックされているか、期限切れです。",
+        "TOKEN_KEY_NOT_FOUND" => "指定の鍵がトークンにありません。",
+        "TOKEN_KEY_AMBIGUOUS" => {
+            "トークンの複数の鍵が当てはまります。object= か id= で1つを指定してください。"
+        }
+        "TOKEN_FAILED" => "トークンが署名できませんでした。",
         _ => "証明書と鍵を読み込めません。",
     }
 }

@@ -26,6 +26,7 @@ mod proxied;
 mod refusals;
 mod set_back;
 mod stage;
+mod token;
 mod trial;
 mod watch;
 mod webhook;
