@@ -46,6 +46,9 @@ fn config(error: &ConfigError) -> Text {
         ConfigError::AlreadyAHome(path) => {
             format!("{} はすでにTasukiのHOMEです。別のフォルダーを指定してください。", path.display())
         }
+        ConfigError::Readable(path) => {
+            format!("{} を所有者以外も読めます。chmod 600 で所有者だけにしてください。", path.display())
+        }
         ConfigError::Locked(path) => {
             format!("{} を別のtasukiが使用中です。終わるのを待ってからやり直してください。", path.display())
         }
@@ -317,7 +320,7 @@ mod tests {
     fn every_message_has_both_languages() {
         let words = |ja: &str, en: &str| Words { ja: ja.to_owned(), en: en.to_owned() };
         let wrong = || words("大きすぎます", "too large");
-        let errors: [SdkError; 12] = [
+        let errors: [SdkError; 13] = [
             VerificationError::Witnesses { have: 1, need: 2 }.into(),
             ConfigError::NoSuchPath("month".into()).into(),
             ConfigError::Path { path: "month".into(), message: wrong() }.into(),
@@ -325,6 +328,7 @@ mod tests {
             ConfigError::Argument(wrong()).into(),
             VerificationError::Malformed { path: "month".into(), message: wrong() }.into(),
             ConfigError::Locked("h".into()).into(),
+            ConfigError::Readable("h/identity.key".into()).into(),
             ConfigError::CertificateRefused("x".into()).into(),
             VerificationError::LogKeyChanged.into(),
             VerificationError::FeedGap { epoch: 1, after: 7 }.into(),

@@ -308,6 +308,23 @@ mod tests {
         assert!(!elsewhere.exists());
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_that_others_may_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = testing::folder("readable");
+        let home = testing::home(&folder, &world().sender);
+        for name in ["identity.p12", "identity.pass", SEALING_KEY] {
+            let path = home.folder().join(name);
+            for (mode, good) in [(0o640, false), (0o604, false), (0o400, true), (0o600, true)] {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                let opened = Home::open(home.folder());
+                let refused = Err(ConfigError::Readable(path.clone()).into());
+                assert_eq!(opened.map(|_| ()), if good { Ok(()) } else { refused }, "{name} {mode:o}");
+            }
+        }
+    }
+
     #[test]
     fn one_lock_at_a_time() {
         use super::super::Task;
