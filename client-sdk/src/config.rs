@@ -157,6 +157,33 @@ pub enum IdentityConfig {
         /// The unencrypted private key.
         key: String,
     },
+    /// A key on a token.
+    Token {
+        /// Which key on which token: a PKCS #11 URI; see `tasuki_certs::token::TokenUri`.
+        pkcs11: String,
+        /// A file whose first line is the token's PIN.
+        pin_file: String,
+        /// The certificate and those above it (PEM); absent: those on the token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificates: Option<String>,
+    },
+}
+
+impl IdentityConfig {
+    /// The same as seen from another folder.
+    pub(crate) fn seen_through(&self, up: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Pkcs12 { pkcs12, password_file } => {
+                Self::Pkcs12 { pkcs12: up(pkcs12), password_file: up(password_file) }
+            }
+            Self::Pem { certificates, key } => Self::Pem { certificates: up(certificates), key: up(key) },
+            Self::Token { pkcs11, pin_file, certificates } => Self::Token {
+                pkcs11: pkcs11.clone(),
+                pin_file: up(pin_file),
+                certificates: certificates.as_deref().map(up),
+            },
+        }
+    }
 }
 
 fn default_archive_days() -> u32 {

@@ -39,8 +39,8 @@ use crate::declare::Declared;
 use crate::error::{ConfigError, SdkError, VerificationError, words};
 use crate::files::{self, Access};
 use crate::home::{
-    ANCHORS, CHECKPOINTS, CRLS, Home, InitOptions, LOCKS, Lock, Opened, OwnPapers, PROFILE, RELAY_CA,
-    copy_identity, make_folders, open_identity, read_identity,
+    ANCHORS, CHECKPOINTS, CRLS, Home, IdentityFiles, InitOptions, LOCKS, Lock, Opened, OwnPapers, PROFILE,
+    RELAY_CA, copy_identity, make_folders, open_identity, read_identity,
 };
 use crate::parcel::ParcelName;
 use crate::pem;
@@ -136,6 +136,14 @@ impl Proxy {
             return Err(ConfigError::NotAnOffice.into());
         };
         let number = number.parse().map_err(|_| ConfigError::NotAnOffice)?;
+        if matches!(options.identity, IdentityFiles::Token { .. }) {
+            // What is sealed to a proxy is sealed to its certificate, and a key on a token opens nothing.
+            return Err(ConfigError::Argument(words(
+                "伝送代行業者の鍵はファイル（PKCS#12またはPEM）で指定してください",
+                "a proxy's key must be in a file (PKCS #12 or PEM)",
+            ))
+            .into());
+        }
         files::create_private_folder(folder)?;
         files::create_private_folder(&folder.join("trust"))?;
         let write =
@@ -323,14 +331,7 @@ impl Proxy {
             let up = |name: &str| {
                 if Path::new(name).is_absolute() { name.to_owned() } else { format!("../../{name}") }
             };
-            let identity = match &self.config.identity {
-                IdentityConfig::Pkcs12 { pkcs12, password_file } => {
-                    IdentityConfig::Pkcs12 { pkcs12: up(pkcs12), password_file: up(password_file) }
-                }
-                IdentityConfig::Pem { certificates, key } => {
-                    IdentityConfig::Pem { certificates: up(certificates), key: up(key) }
-                }
-            };
+            let identity = self.config.identity.seen_through(up);
             let config = Config {
                 proxy: self.config.proxy.clone(),
                 transmission_proxy: Some(self.config.number),

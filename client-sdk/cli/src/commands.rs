@@ -4,6 +4,7 @@ mod acts;
 mod check;
 mod completions;
 mod evidence;
+mod export;
 mod init;
 mod join;
 mod left;
@@ -94,6 +95,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Progress(args) => month::progress(&args, session, out),
         Command::Resend(args) => resend::resend(&args, session, out),
         Command::Show(args) => show::show(&args.parcel, session, out),
+        Command::Export(args) => export::export(&args, session, out),
         Command::Evidence(args) => evidence::evidence(&args, session, out),
         Command::Mail(command) => mail::mail(&command, session, out),
         Command::Webhook(command) => webhook::webhook(&command, session, out),

@@ -27,6 +27,7 @@ mod proxy;
 mod refusals;
 mod set_back;
 mod stage;
+mod token;
 mod trial;
 mod watch;
 mod webhook;
