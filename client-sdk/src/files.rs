@@ -133,6 +133,14 @@ pub(crate) fn remove(path: &Path) -> Result<(), SdkError> {
     }
 }
 
+/// Removes a file; after a power cut it may be there again. It is no error if there is none.
+pub(crate) fn discard(path: &Path) -> Result<(), SdkError> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(SdkError::io(path, &e)),
+        _ => Ok(()),
+    }
+}
+
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, SdkError> {
     fs::read(path).map_err(|e| SdkError::io(path, &e))

@@ -40,7 +40,7 @@ use crate::{files, pem};
 
 pub use init::{IdentityFiles, InitOptions, Initialised};
 pub(crate) use init::{Opened, copy_identity, make_folders, open_identity, read_profile};
-pub(crate) use lock::Task;
+pub(crate) use lock::{Lock, Task};
 pub(crate) use papers::OwnPapers;
 
 /// The CA of the relay's TLS certificate.
@@ -67,6 +67,8 @@ pub(crate) const EPOCHS: &str = "state/epochs.json";
 pub(crate) const PROGRESS_MARKS: &str = "state/progress-marks.json";
 /// Offices that something was sent to.
 pub(crate) const PARTNERS: &str = "state/partners";
+/// Parcels that were stored and left to the office to acknowledge.
+pub(crate) const LEFT: &str = "state/left-to-office";
 /// Up to where notices to all were told beside the feed.
 pub(crate) const NOTICES: &str = "state/notices.json";
 /// How far the feed was read.
@@ -85,6 +87,9 @@ pub(crate) const SENT: &str = "sent";
 pub(crate) const ARCHIVE: &str = "archive";
 /// Lock files.
 pub(crate) const LOCKS: &str = "locks";
+
+/// What the offices' HOMEs of a proxy have in common: it lies in the proxy's own HOME, two folders up.
+const COMMON: [&str; 6] = [RELAY_CA, ANCHORS, CRLS, PROFILE, LOG_KEY, CHECKPOINTS];
 
 /// An office's folder, opened: configuration and keys are read, nothing is locked, nothing is connected.
 #[derive(Clone, Debug)]
@@ -192,7 +197,14 @@ impl Home {
     }
 
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
-        self.folder.join(inside)
+        if COMMON.contains(&inside) { self.common(inside) } else { self.folder.join(inside) }
+    }
+
+    /// A path in the proxy's HOME where this is the HOME of one of its offices.
+    fn common(&self, inside: &str) -> PathBuf {
+        let proxied = self.config.transmission_proxy.is_some();
+        let base = if proxied { self.folder.join("../..") } else { self.folder.clone() };
+        base.join(inside)
     }
 
     /// The CA certificates (DER) that the relay's TLS certificate may come from.

@@ -14,6 +14,7 @@
 //! | plan and result of a month | [`month_progress`] |
 //! | proof for the files | [`evidence`], and checking it offline: [`verify`] |
 //! | vouching for the log | [`Witness`] |
+//! | one certificate for many offices | [`proxy`] |
 //! | what can go wrong, exit codes | [`error`] |
 //!
 //! *Architecture invariants:* everything received is verified here, the relay is not believed; the clock is a

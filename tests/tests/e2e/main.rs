@@ -23,6 +23,7 @@ mod policy;
 mod profile;
 mod proof;
 mod proxied;
+mod proxy;
 mod refusals;
 mod set_back;
 mod stage;

@@ -82,10 +82,16 @@ const ARGUMENTS: &[(&str, &str, &str)] = &[
     (
         "proxy",
         "folder",
-        "out/（全事業所の送信ファイル）、in/事業所番号/（受信したもの）、done/ のあるフォルダー",
+        "out/ または out/事業所番号/（送信ファイル）、in/事業所番号/（受信したもの）、done/、error/ のあるフォルダー",
     ),
-    ("proxy", "once", "1回だけ送受信して終わる（省略時は5分ごとに繰り返す）"),
+    ("proxy", "once", "1回だけ送受信して終わる"),
+    ("proxy", "every", "--onceを付けない場合に繰り返す間隔（分）"),
     ("proxy", "new_partner", "初めての宛先にも送る"),
+    (
+        "proxy",
+        "hand_over",
+        "in/事業所番号/ が事業所自身の置き場所である場合: 保存したものを引き渡し済みとして署名する",
+    ),
     ("enrol", "folder", "作成するフォルダー"),
     ("enrol", "relay", "中継サーバーのアドレス https://ホスト:ポート"),
     ("enrol", "relay_ca", "中継サーバーのTLS証明書のCA（PEM）"),

@@ -75,9 +75,10 @@ impl<'a> ReceivedObject<'a> {
             accepted_at: parcel.accepted_us.map(utc),
             acknowledged_at: match received.outcome {
                 ReceiveOutcome::Acknowledged { acknowledged_us, .. } => Some(utc(acknowledged_us)),
-                ReceiveOutcome::Stored { .. } | ReceiveOutcome::Failed(_) | ReceiveOutcome::KeyLost(_) => {
-                    None
-                }
+                ReceiveOutcome::Stored { .. }
+                | ReceiveOutcome::Left(_)
+                | ReceiveOutcome::Failed(_)
+                | ReceiveOutcome::KeyLost(_) => None,
             },
         }
     }
@@ -87,7 +88,7 @@ impl<'a> ReceivedObject<'a> {
 fn state(received: &ReceivedParcel) -> &'static str {
     match &received.outcome {
         ReceiveOutcome::Acknowledged { state, .. } => state.as_str(),
-        ReceiveOutcome::Stored { .. } => tasuki_sdk::State::Fetched.as_str(),
+        ReceiveOutcome::Stored { .. } | ReceiveOutcome::Left(_) => tasuki_sdk::State::Fetched.as_str(),
         ReceiveOutcome::Failed(_) => received.parcel.state.as_str(),
         ReceiveOutcome::KeyLost(_) => tasuki_sdk::State::Refused.as_str(),
     }
@@ -96,8 +97,14 @@ fn state(received: &ReceivedParcel) -> &'static str {
 /// `tasuki receive --out DIR`.
 pub(super) fn receive(args: Receive, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
     let Choice { from, month, all, zip } = args.choice;
-    let options =
-        ReceiveOptions { keep_sealed: args.keep_sealed, only: args.parcels, superseded: all, from, month };
+    let options = ReceiveOptions {
+        keep_sealed: args.keep_sealed,
+        only: args.parcels,
+        superseded: all,
+        from,
+        month,
+        leave_acknowledging: false,
+    };
     let bar = Bar::new(out.lang());
     let report = session.run(session.client.receive(&args.out, &options, &bar));
     bar.clear();
