@@ -35,6 +35,7 @@ pub mod committer;
 pub mod config;
 pub mod counts;
 pub mod directory;
+mod endings;
 pub mod enrolments;
 pub mod evidence;
 pub mod files;

@@ -19,11 +19,6 @@ use crate::store::mandates::{Holder, MAX_PROXY_KEYS, MandateRow, ProxyKeyRow, Pr
 /// A use is written down at most this often for each mandate.
 const NOTE_EVERY_US: i64 = 3_600 * 1_000_000;
 
-const DAY_US: i64 = 86_400 * 1_000_000;
-
-/// Days after which a terminal that nobody used lapses: half a year without one monthly round is a computer that is gone.
-pub const TERMINAL_IDLE_DAYS: i64 = 180;
-
 /// A mandate that can be used.
 #[derive(Debug)]
 pub struct Mandate {
@@ -149,11 +144,6 @@ impl Loaded {
         }
         match &row.holder {
             Holder::Terminal(name) => {
-                let lapses_us = row.last_used_us.max(row.enrolled_us) + TERMINAL_IDLE_DAYS * DAY_US;
-                if now_us >= lapses_us {
-                    return Err("IDLE");
-                }
-                usable.until_us = usable.until_us.min(lapses_us - 1);
                 let identity = Identity::Terminal { office: row.office.to_string(), name: name.clone() };
                 let key = key(row, &row.certificate, row.enrolled_us, &identity, trust, now_us)?;
                 usable.until_us = usable.until_us.min(key.1);

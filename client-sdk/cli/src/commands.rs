@@ -3,6 +3,7 @@
 mod acts;
 mod check;
 mod completions;
+mod endings;
 mod evidence;
 mod init;
 mod join;
@@ -69,6 +70,7 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
             let session = Session::open(&global)?;
             let ended = at_the_relay(command, &session, out);
             losses::tell(&session.client, out);
+            endings::tell(&session.client, out);
             ended
         }
     }

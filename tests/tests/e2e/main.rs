@@ -4,6 +4,7 @@
 mod audit;
 mod checks;
 mod directory;
+mod endings;
 mod hostile_parcels;
 mod hostile_tls;
 mod large_crl;
