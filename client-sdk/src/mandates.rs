@@ -100,6 +100,8 @@ pub struct Mandate {
     pub fingerprint: Option<[u8; 32]>,
     /// When it was last used, Unix microseconds, to the hour.
     pub last_used_us: Option<i64>,
+    /// The office's statement (CMS); empty: the operator registered it.
+    pub statement: Vec<u8>,
 }
 
 /// An invitation of a terminal.
@@ -124,13 +126,23 @@ impl Client {
         scopes: Scopes,
         days: u32,
     ) -> Result<[u8; 32], SdkError> {
+        self.delegate_until(proxy, scopes, self.now_us().saturating_add(i64::from(days) * DAY_US)).await
+    }
+
+    /// [`Client::delegate`] until a time, Unix microseconds.
+    pub(crate) async fn delegate_until(
+        &self,
+        proxy: ProxyNumber,
+        scopes: Scopes,
+        until_us: i64,
+    ) -> Result<[u8; 32], SdkError> {
         let now_us = self.now_us();
         let said = Statement::Delegate(Delegate {
             office: self.office(),
             proxy,
             scopes,
             from_us: now_us,
-            until_us: now_us.saturating_add(i64::from(days) * DAY_US),
+            until_us,
             time_us: now_us,
         });
         self.say_of_mandates(&said, kind::MANDATE_DELEGATED).await
@@ -229,5 +241,6 @@ fn from_wire(mandate: pb::Mandate) -> Result<Mandate, SdkError> {
         until_us: time::parse_us(&mandate.until),
         fingerprint: digest_from_wire(&mandate.fingerprint),
         last_used_us: time::parse_us(&mandate.last_used_at),
+        statement: mandate.paper.map(|paper| paper.statement.into()).unwrap_or_default(),
     })
 }

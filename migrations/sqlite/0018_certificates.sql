@@ -12,7 +12,8 @@ CREATE TABLE certificates (
     due_us BIGINT NOT NULL,
     -- when the relay noticed that it is revoked; 0: it is not, as far as is known
     revoked_us BIGINT NOT NULL,
-    -- the signed word of the key before, where it came by a renewal
+    -- where it came by a renewal: fingerprint of the certificate that it takes the place of, and that key's signed word
+    renews BLOB NOT NULL DEFAULT x'',
     renewal BLOB NOT NULL DEFAULT x'',
     PRIMARY KEY (holder, fingerprint)
 ) WITHOUT ROWID;

@@ -336,6 +336,14 @@ impl Access {
         Ok(Member { who: caller.who, office: Some(caller.office) })
     }
 
+    /// The certificate behind a connection, as of now.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn certificate(&self, peer: &Peer) -> Result<Arc<VerifiedCertificate>, Denied> {
+        peer.certificate(&self.trust.current(), self.clock.now_us())
+    }
+
     /// Asks again, for calls that last: certificate, standing, mandate. Returns the caller as it is now.
     ///
     /// # Errors
@@ -447,10 +455,8 @@ fn own(number: &str, named: Option<OfficeNumber>) -> Result<OfficeNumber, Denied
 fn holds<'m>(member: &'m directory::Member, role: &Role, fingerprint: &[u8; 32]) -> Option<&'m Arc<Mandate>> {
     member.mandates.iter().find(|mandate| match (&mandate.row.holder, role) {
         (Holder::Proxy(one), Role::Proxy { number }) => one == number,
-        // A terminal's name is not enough: the certificate must be the one that its invitation led to.
-        (Holder::Terminal(one), Role::Terminal { name }) => {
-            one == name && mandate.row.fingerprint == *fingerprint
-        }
+        // A terminal's name is not enough: the certificate must be the one that its invitation led to, or a renewal of it.
+        (Holder::Terminal(one), Role::Terminal { name }) => one == name && mandate.is_held_with(fingerprint),
         _ => false,
     })
 }

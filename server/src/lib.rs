@@ -47,6 +47,7 @@ pub mod metrics;
 mod month;
 pub mod operation;
 pub mod refusals;
+pub mod renewals;
 pub mod retention;
 pub mod rpc;
 pub mod serve;

@@ -31,6 +31,7 @@ use crate::mail::Mails;
 use crate::metrics;
 use crate::operation::Operating;
 use crate::refusals::Refusals;
+use crate::renewals::Renewals;
 use crate::retention::Sweeper;
 use crate::rpc::{self, Context, Places};
 use crate::server_certificate::{Follower, ServerCertificateError};
@@ -174,6 +175,8 @@ impl Relay {
         let trial_ca = trial_ca.map(Arc::new);
         let enrolments =
             Enrolments::new(trial_ca.clone(), trust.clone(), Arc::clone(&verifier), Arc::clone(&clock));
+        let renewals =
+            Renewals::new(trial_ca.clone(), trust.clone(), Arc::clone(&verifier), Arc::clone(&clock));
         let (shutdown, stopping) = Shutdown::new();
         let keeper = Keeper {
             trust: trust.clone(),
@@ -220,6 +223,7 @@ impl Relay {
             limits: config.limits.clone(),
             places: Places::new(&config.limits),
             enrolments,
+            renewals,
             stopping,
         });
         Ok(Self { context, keeper, certificate, tls, shutdown, running })

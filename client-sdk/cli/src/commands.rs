@@ -21,6 +21,7 @@ mod overdue;
 mod proxy;
 mod receive;
 mod refused;
+mod renew;
 mod resend;
 mod send;
 mod show;
@@ -64,6 +65,7 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Standard => standard::standard(out),
         Command::Enrol(args) => mandates::enrol(args, out),
         Command::Proxy(args) => proxy::proxy(&args, &global, out),
+        Command::Renew(args) => renew::renew(&args, &global, out),
         Command::Watch(args) => watch::watch(&args, &Session::open(&global)?, out),
         Command::Witness(args) => witness::witness(&args, &Session::open(&global)?, out),
         command => {
@@ -107,6 +109,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Init(_)
         | Command::Enrol(_)
         | Command::Proxy(_)
+        | Command::Renew(_)
         | Command::Verify(_)
         | Command::Watch(_)
         | Command::Witness(_)

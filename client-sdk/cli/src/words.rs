@@ -55,6 +55,7 @@ pub(crate) fn event(event: &str) -> Text {
         kind::OFFICE_SUSPENDED => ("事業所が利用停止になりました", "the office was suspended"),
         kind::OFFICE_RESUMED => ("事業所の利用が再開されました", "the office was let in again"),
         kind::KEY_REGISTERED => ("暗号鍵が登録されました", "a key was registered"),
+        kind::KEY_RENEWED => ("証明書が更新されました", "a certificate was renewed"),
         kind::CERTIFICATE_ENDING => ("証明書の期限が近づいています", "a certificate ends soon"),
         kind::KEY_REVOKED => {
             ("証明書が失効し、使えなくなりました", "a certificate is revoked and can't be used any more")

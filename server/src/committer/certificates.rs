@@ -2,16 +2,18 @@
 
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::digest_text;
-use tasuki_proto::event::{Event, kind};
-use tasuki_proto::time;
+use tasuki_proto::event::{Event, kind, sha256};
+use tasuki_proto::{reason, time};
 
 use super::apply::{Answer, Applied, Draft};
 use super::batch::GiveUp;
-use super::change::{Certifying, Refused};
+use super::change::{Certifying, Refused, Renewing};
 use super::events::Entry;
 use crate::store::Tx;
 use crate::store::alerts::{Alert, NEW_KEY};
 use crate::store::certificates::{Bearer, CertificateKey, CertificateRow};
+use crate::store::mandates::ProxyKeyRow;
+use crate::store::offices::{KeyKind, KeyRow, OfficeState};
 
 const DAY_US: i64 = 86_400 * 1_000_000;
 
@@ -34,6 +36,8 @@ impl CertificateRow {
             not_after_us,
             due_us: not_after_us.saturating_sub(TOLD_AT[0] * DAY_US).max(1),
             revoked_us: 0,
+            renews: None,
+            renewal: Vec::new(),
         }
     }
 
@@ -51,6 +55,7 @@ impl Draft<'_> {
     pub(super) async fn certify(&mut self, tx: &mut Tx, certifying: &Certifying) -> Answer {
         match certifying {
             Certifying::Seen(row) => self.seen(tx, row).await,
+            Certifying::Renewed(renewing) => self.renewed(tx, renewing).await,
             Certifying::Ending(key) => self.ending(tx, key).await,
             Certifying::Revoked(key) => self.revoked(tx, key).await,
         }
@@ -83,6 +88,74 @@ impl Draft<'_> {
             event.lines.add("key", &digest_text(&row.fingerprint));
             event.lines.add("key-kind", "signing");
         })?;
+        Ok(Ok(Applied::event(written)))
+    }
+
+    /// Puts a certificate in the place of another; both are good until the older one ends.
+    async fn renewed(&mut self, tx: &mut Tx, renewing: &Renewing) -> Answer {
+        let Renewing { row, not_after_us, may_encrypt, mandate } = renewing;
+        let Some(renews) = &row.renews else { return Ok(Err(Refused::Because(reason::RENEWAL_INVALID))) };
+        let at_us = self.scribe.time_us;
+        if let Some(office) = row.bearer.office() {
+            let live = self.store.office_in(tx, office).await?;
+            if live.is_none_or(|office| office.state != OfficeState::Active) {
+                return Ok(Err(Refused::Because(reason::CALLER_SUSPENDED)));
+            }
+        }
+        // Two computers with one key: the first one has the next key, the other one is told so.
+        if self.store.is_renewed(tx, &row.bearer, renews).await? {
+            return Ok(Err(Refused::Because(reason::RENEWED_ALREADY)));
+        }
+        if let Some(mandate) = mandate
+            && !self.store.renew_terminal(tx, mandate).await?
+        {
+            return Ok(Err(Refused::Because(reason::RENEWED_ALREADY)));
+        }
+        self.store.insert_certificate(tx, row, at_us).await?;
+        self.head.directory += 1;
+        let parties = match &row.bearer {
+            Bearer::Office(office) => {
+                if *may_encrypt {
+                    let key = KeyRow {
+                        office: *office,
+                        kind: KeyKind::Certificate,
+                        key: row.certificate.clone(),
+                        fingerprint: row.fingerprint,
+                        approval: Vec::new(),
+                        not_after_us: *not_after_us,
+                        registered_us: at_us,
+                    };
+                    self.store.insert_key(tx, &key, at_us).await?;
+                    self.store.touch_office(tx, *office, self.head.directory).await?;
+                }
+                vec![*office]
+            }
+            Bearer::Terminal(office, _) => vec![*office],
+            Bearer::Proxy(number) => {
+                if *may_encrypt {
+                    let key = ProxyKeyRow {
+                        proxy: *number,
+                        key: row.certificate.clone(),
+                        fingerprint: row.fingerprint,
+                        not_after_us: *not_after_us,
+                        registered_us: at_us,
+                    };
+                    self.store.insert_proxy_key(tx, &key, at_us).await?;
+                }
+                self.store.offices_of_proxy(tx, *number, at_us).await?
+            }
+        };
+        if let Some(office) = row.bearer.office() {
+            self.alert(tx, NEW_KEY, office).await?;
+        }
+        let written = self
+            .tell_parties(tx, kind::KEY_RENEWED, &parties, |event| {
+                lines_of(event, row);
+                event.lines.add("previous", &digest_text(renews));
+                event.lines.add("not-after", &time::format_us(row.not_after_us));
+                event.lines.add("renewal", &digest_text(&sha256(&row.renewal)));
+            })
+            .await?;
         Ok(Ok(Applied::event(written)))
     }
 

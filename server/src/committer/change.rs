@@ -62,10 +62,25 @@ pub enum Change {
 pub enum Certifying {
     /// It came for the first time, and parcels can't be sealed to it.
     Seen(CertificateRow),
+    /// It takes the place of another.
+    Renewed(Box<Renewing>),
     /// It is time to say that it ends.
     Ending(CertificateKey),
     /// It is revoked.
     Revoked(CertificateKey),
+}
+
+/// A certificate that was renewed.
+#[derive(Debug)]
+pub struct Renewing {
+    /// The new one.
+    pub row: CertificateRow,
+    /// Its own end, Unix microseconds.
+    pub not_after_us: i64,
+    /// Parcels can be sealed to it.
+    pub may_encrypt: bool,
+    /// A terminal's mandate as it stands with it.
+    pub mandate: Option<MandateRow>,
 }
 
 impl Certifying {
@@ -73,6 +88,7 @@ impl Certifying {
     pub fn office(&self) -> Option<OfficeNumber> {
         match self {
             Self::Seen(row) => row.bearer.office(),
+            Self::Renewed(renewing) => renewing.row.bearer.office(),
             Self::Ending((bearer, _)) | Self::Revoked((bearer, _)) => bearer.office(),
         }
     }

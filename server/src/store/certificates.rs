@@ -83,6 +83,10 @@ pub struct CertificateRow {
     pub due_us: i64,
     /// When the relay noticed that it is revoked, Unix microseconds; 0: it is not, as far as is known.
     pub revoked_us: i64,
+    /// SHA-256 of the certificate whose place it took by a renewal.
+    pub renews: Option<[u8; 32]>,
+    /// What the key of that certificate signed for it; empty: it came by no renewal.
+    pub renewal: Vec<u8>,
 }
 
 impl fmt::Debug for CertificateRow {
@@ -98,9 +102,14 @@ impl fmt::Debug for CertificateRow {
 /// A certificate by whose it is and its SHA-256.
 pub type CertificateKey = (Bearer, [u8; 32]);
 
-const CERTIFICATE: &str = "holder, fingerprint, certificate, not_after_us, due_us, revoked_us";
+const CERTIFICATE: &str =
+    "holder, fingerprint, certificate, not_after_us, due_us, revoked_us, renews, renewal";
 
 fn certificate(row: &AnyRow) -> Result<CertificateRow, StoreError> {
+    // Empty bytes come back as NULL from SQLite.
+    let bytes = |column| -> Result<Vec<u8>, StoreError> {
+        Ok(row.try_get::<Option<_>, _>(column)?.unwrap_or_default())
+    };
     Ok(CertificateRow {
         bearer: parsed(row, "certificates", "holder", &"")?,
         fingerprint: digest(row, "fingerprint")?,
@@ -108,6 +117,8 @@ fn certificate(row: &AnyRow) -> Result<CertificateRow, StoreError> {
         not_after_us: row.try_get("not_after_us")?,
         due_us: row.try_get("due_us")?,
         revoked_us: row.try_get("revoked_us")?,
+        renews: bytes("renews")?.try_into().ok(),
+        renewal: bytes("renewal")?,
     })
 }
 
@@ -120,8 +131,8 @@ impl Store {
         at_us: i64,
     ) -> Result<bool, StoreError> {
         let done = sqlx::query(
-            "INSERT INTO certificates (holder, fingerprint, certificate, not_after_us, seen_us, due_us, revoked_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, 0) ON CONFLICT (holder, fingerprint) DO NOTHING",
+            "INSERT INTO certificates (holder, fingerprint, certificate, not_after_us, seen_us, due_us, revoked_us, \
+             renews, renewal) VALUES ($1, $2, $3, $4, $5, $6, 0, $7, $8) ON CONFLICT (holder, fingerprint) DO NOTHING",
         )
         .bind(row.bearer.to_string())
         .bind(row.fingerprint.to_vec())
@@ -129,6 +140,8 @@ impl Store {
         .bind(row.not_after_us)
         .bind(at_us)
         .bind(row.due_us)
+        .bind(row.renews.map(|renews| renews.to_vec()).unwrap_or_default())
+        .bind(row.renewal.clone())
         .execute(&mut **tx)
         .await?;
         Ok(done.rows_affected() == 1)
@@ -150,6 +163,33 @@ impl Store {
     pub(crate) async fn certificates_of(&self, tx: &mut Tx, bearer: &Bearer) -> Result<i64, StoreError> {
         let query = sqlx::query("SELECT COUNT(*) AS count FROM certificates WHERE holder = $1");
         Ok(query.bind(bearer.to_string()).fetch_one(&mut **tx).await?.try_get("count")?)
+    }
+
+    /// Certificates of somebody that have not ended at `now_us` and are not known to be revoked, the newest first, at most 100.
+    pub async fn certificates_held(
+        &self,
+        bearer: &Bearer,
+        now_us: i64,
+    ) -> Result<Vec<CertificateRow>, StoreError> {
+        let sql = format!(
+            "SELECT {CERTIFICATE} FROM certificates WHERE holder = $1 AND not_after_us >= $2 AND revoked_us = 0 \
+             ORDER BY seen_us DESC, fingerprint LIMIT 100"
+        );
+        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(bearer.to_string()).bind(now_us);
+        query.fetch_all(self.read()).await?.iter().map(certificate).collect()
+    }
+
+    /// Whether a certificate was renewed already, under the head's lock.
+    pub(crate) async fn is_renewed(
+        &self,
+        tx: &mut Tx,
+        bearer: &Bearer,
+        fingerprint: &[u8; 32],
+    ) -> Result<bool, StoreError> {
+        let query = sqlx::query("SELECT due_us FROM certificates WHERE holder = $1 AND renews = $2 LIMIT 1")
+            .bind(bearer.to_string())
+            .bind(fingerprint.to_vec());
+        Ok(query.fetch_optional(&mut **tx).await?.is_some())
     }
 
     /// A certificate, under the head's lock.

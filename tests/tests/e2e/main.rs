@@ -25,6 +25,7 @@ mod profile;
 mod proof;
 mod proxied;
 mod refusals;
+mod renewal;
 mod set_back;
 mod stage;
 mod trial;

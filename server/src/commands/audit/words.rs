@@ -25,6 +25,7 @@ pub(super) fn event(event: &str) -> Text {
         kind::OFFICE_SUSPENDED => ("利用停止", "suspended"),
         kind::OFFICE_RESUMED => ("利用再開", "resumed"),
         kind::KEY_REGISTERED => ("鍵の登録", "key registered"),
+        kind::KEY_RENEWED => ("証明書の更新", "certificate renewed"),
         kind::CERTIFICATE_ENDING => ("証明書の期限の知らせ", "certificate ends soon"),
         kind::KEY_REVOKED => ("証明書の失効を確認", "certificate found revoked"),
         kind::CERTIFICATE_ISSUED => ("証明書の発行", "certificate issued"),
