@@ -80,7 +80,7 @@ pub use finding::Finding;
 pub use home::{Home, IdentityFiles, InitOptions, Initialised};
 pub use kept::KeptKey;
 pub use mail::MailSettings;
-pub use mandates::{Mandate, MandateHolder, MandateState, TerminalInvitation};
+pub use mandates::{DelegationTerms, Mandate, MandateHolder, MandateState, TerminalInvitation};
 pub use overdue::{MAX_WORKING_DAYS, Overdue};
 pub use parcel::{FileSummary, Marks, Parcel, ParcelHistory, ParcelName, State};
 pub use partners::{FaxReason, NotReached, Partners, PartnersError};

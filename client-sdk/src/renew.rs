@@ -10,7 +10,8 @@ use tasuki_certs::trust::VerifiedCertificate;
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::identity_text;
-use tasuki_proto::mandate::{Renewal, RenewalError, Scopes};
+use tasuki_proto::mandate::{Delegate, Renewal, RenewalError};
+use tasuki_proto::statement::Statement;
 use tasuki_proto::{pb, time};
 
 use crate::client::Client;
@@ -100,8 +101,8 @@ impl Client {
                     papers.terminals.extend(mandate.until_us.map(|until_us| (name.clone(), until_us)));
                 }
                 MandateHolder::Proxy { number, .. } => {
-                    let Some((scopes, until_us)) = self.said_in(&mandate) else { continue };
-                    self.delegate_until(*number, scopes, until_us).await?;
+                    let Some(said) = self.said_in(&mandate) else { continue };
+                    self.delegate_until(*number, (said.scopes, said.confirm), said.until_us).await?;
                     papers.delegated.push(number.to_string());
                 }
             }
@@ -109,13 +110,12 @@ impl Client {
         Ok(papers)
     }
 
-    /// How far and how long a delegation goes that another certificate of the office signed; `None`: the operator registered it, or
-    /// this certificate signed it.
-    fn said_in(&self, mandate: &Mandate) -> Option<(Scopes, i64)> {
+    /// A delegation that another certificate of the office signed; `None`: the operator registered it, or this certificate signed it.
+    fn said_in(&self, mandate: &Mandate) -> Option<Delegate> {
         let verified = self.inner.trust.verifier().verify(&mandate.statement, None, self.now_us()).ok()?;
         let own = verified.signer.fingerprint == self.home().identity().fingerprint();
-        match tasuki_proto::statement::Statement::parse(verified.content?).ok()? {
-            tasuki_proto::statement::Statement::Delegate(said) if !own => Some((said.scopes, said.until_us)),
+        match Statement::parse(verified.content?).ok()? {
+            Statement::Delegate(said) if !own => Some(said),
             _ => None,
         }
     }

@@ -92,6 +92,8 @@ pub(crate) enum Command {
     Refuse(acts::Refuse),
     /// Say that the care software has taken a parcel in
     Imported(acts::Parcels),
+    /// Say that received parcels were handed to the office (proxies)
+    HandedOver(acts::Parcels),
     /// Say something about a parcel to the other office
     Remark(acts::Remark),
     /// Ask another office for a document

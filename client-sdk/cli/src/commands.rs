@@ -91,6 +91,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Discard(args) => acts::discard(&args.parcels, session, out),
         Command::Recall(args) => acts::recall(args, session, out),
         Command::Refuse(args) => acts::refuse(args, session, out),
+        Command::HandedOver(args) => acts::handed_over(&args.parcels, session, out),
         Command::Imported(args) => acts::imported(&args.parcels, session, out),
         Command::Remark(args) => acts::remark(args, session, out),
         Command::Request(args) => acts::request(&args, session, out),

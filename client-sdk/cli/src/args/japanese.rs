@@ -21,6 +21,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("discard", "保留中の電文を破棄する"),
     ("recall", "宛先が受信する前に電文を取り消す（電文取消）"),
     ("refuse", "電文の受け取りを断り、理由を送信元に伝える"),
+    ("handed-over", "受信した電文を事業所に引き渡したことを伝える（伝送代行業者）"),
     ("imported", "介護ソフトへの取込が済んだことを伝える"),
     ("remark", "電文について相手の事業所に連絡する"),
     ("request", "ほかの事業所に書類を依頼する"),
@@ -69,6 +70,7 @@ const ARGUMENTS: &[(&str, &str, &str)] = &[
         "範囲: send（送信）, receive（受信）, acknowledge（受領）, read-status（状態の閲覧）をカンマで区切る",
     ),
     ("delegate", "days", "今から何日間か"),
+    ("delegate", "confirm", "伝送代行業者が送るものを、この事業所が送出または破棄するまで保留する"),
     ("delegate", "revoke", "委任をただちに取り消す"),
     ("invite", "name", "事業所内での端末の名前"),
     (
@@ -171,6 +173,7 @@ const ARGUMENTS: &[(&str, &str, &str)] = &[
     ("discard", "parcels", "電文ID。同じIDが複数あれば 送信元番号/ID（繰り返し可）"),
     ("recall", "parcels", "電文ID。同じIDが複数あれば 送信元番号/ID（繰り返し可）"),
     ("imported", "parcels", "電文ID。同じIDが複数あれば 送信元番号/ID（繰り返し可）"),
+    ("handed-over", "parcels", "電文ID。同じIDが複数あれば 送信元番号/ID（繰り返し可）"),
     ("recall", "ask", "受信された後なら、使用中止を依頼する"),
     ("recall", "text", "その理由（--askとともに）"),
     ("refuse", "parcel", "電文ID。同じIDが複数あれば 送信元番号/ID"),
