@@ -92,7 +92,7 @@ pub fn sign(identity: &KeyIdentity, content: &[u8], mode: Content, at_us: i64) -
     Ok(write::element(Tag::Sequence, &[&write::oid(&oids::ID_SIGNED_DATA)?, &explicit, &signed_data])?)
 }
 
-fn hash_of(kind: KeyKind) -> Hash {
+pub(crate) fn hash_of(kind: KeyKind) -> Hash {
     match kind {
         KeyKind::Rsa | KeyKind::P256 => Hash::Sha256,
         KeyKind::P384 => Hash::Sha384,
@@ -107,7 +107,11 @@ fn signature_algorithm(kind: KeyKind) -> Result<Vec<u8>, TooLong> {
     }
 }
 
-fn raw_signature(identity: &KeyIdentity, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
+pub(crate) fn raw_signature(
+    identity: &KeyIdentity,
+    hash: Hash,
+    message: &[u8],
+) -> Result<Vec<u8>, SignError> {
     let key = match identity.key() {
         PrivateKey::Memory(key) => key,
         PrivateKey::Token(key) => return Ok(key.sign(token::scheme_of(identity.kind()), message)?),

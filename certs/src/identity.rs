@@ -198,6 +198,15 @@ impl KeyIdentity {
         &self.chain
     }
 
+    /// The public key: `SubjectPublicKeyInfo`, DER.
+    ///
+    /// # Errors
+    /// [`IdentityError::NoCertificate`].
+    pub fn spki_der(&self) -> Result<Vec<u8>, IdentityError> {
+        let certificate = Certificate::parse(self.certificate_der());
+        Ok(certificate.map_err(|_| IdentityError::NoCertificate)?.spki)
+    }
+
     /// The private key as unencrypted PKCS#8, DER (what rustls takes); wiped when dropped. One on a token does not come out.
     pub fn private_key_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
         match &self.key {

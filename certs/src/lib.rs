@@ -12,6 +12,7 @@
 //! | a P-256 key for receiving where the certificate may not encrypt | [`sealing_key`] |
 //! | a request for a certificate (PKCS #10), made and read | [`request`] |
 //! | signing (CAdES baseline B-B) | [`cms_sign`] |
+//! | what a key says of its successor | [`key_signature`] |
 //! | verifying a signature, known signers, why one was refused | [`cms_verify`], [`signature_error`] |
 //! | whom a parcel is sealed to; sealing; opening | [`recipient`], [`seal`], [`open`] |
 //! | the cryptographic operations all of this is made of | [`primitives`] |
@@ -34,6 +35,7 @@ mod der_write;
 pub mod error;
 pub mod identity;
 mod key_policy;
+pub mod key_signature;
 mod name_syntax;
 mod oids;
 pub mod open;

@@ -1,6 +1,7 @@
 //! `config.toml` of a HOME.
 
 mod malware;
+mod switch;
 
 use std::path::Path;
 
@@ -18,6 +19,8 @@ use crate::overdue::MAX_WORKING_DAYS;
 use crate::proxy::PROXY_FILE;
 
 pub use malware::MalwareConfig;
+pub use switch::KeptIdentity;
+pub(crate) use switch::kept_with;
 
 /// Name of the file inside HOME. It is written last: a folder that holds one is a HOME.
 pub const CONFIG_FILE: &str = "config.toml";
@@ -60,6 +63,9 @@ pub struct Config {
     pub attempts: u32,
     /// Where the key with its certificate is.
     pub identity: IdentityConfig,
+    /// Keys that the HOME had before, for what is still sealed to them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kept: Vec<KeptIdentity>,
     /// The malware scanner.
     #[serde(default, skip_serializing_if = "MalwareConfig::is_default")]
     pub malware: MalwareConfig,
@@ -226,6 +232,7 @@ impl Config {
             request_timeout_s: default_request_timeout_s(),
             attempts: default_attempts(),
             identity,
+            kept: Vec::new(),
             malware: MalwareConfig::default(),
             revocation: RevocationPolicy::default(),
             checks: ChecksConfig::default(),

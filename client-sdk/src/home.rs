@@ -5,6 +5,8 @@
 //! relay-ca.pem       the CA that the relay's TLS certificate must come from
 //! identity.p12       the office's key with its certificate (or identity.pem and identity.key)
 //! identity.pass      password of identity.p12
+//! identity-*         what took its place by `tasuki renew`; the settings name the one in use, and those that are kept
+//! renewal.key        a key that waits for its certificate
 //! trust/anchors.pem  the offices' trust anchors
 //! trust/crl/*.crl    revocation lists (DER), as the relay handed them on; each is signed by its issuer
 //! trust/profile.toml optional: where certificates name the office, if not as the trial CA's do
@@ -36,10 +38,13 @@ use tasuki_certs::sealing_key::SealingKey;
 
 use crate::config::{Config, IdentityConfig};
 use crate::error::{ConfigError, SdkError, words};
+use crate::kept::Kept;
 use crate::{files, pem};
 
 pub use init::{IdentityFiles, InitOptions, Initialised};
-pub(crate) use init::{Opened, copy_identity, make_folders, open_identity, read_profile};
+pub(crate) use init::{
+    Opened, copy_identity, copy_identity_as, make_folders, open_identity, read_profile, verify_own,
+};
 pub(crate) use lock::{Lock, Task};
 pub(crate) use papers::OwnPapers;
 
@@ -99,6 +104,7 @@ pub struct Home {
     identity: KeyIdentity,
     sealing_key: Option<SealingKey>,
     papers: OwnPapers,
+    kept: Vec<Kept>,
 }
 
 impl Home {
@@ -158,7 +164,14 @@ impl Home {
             })?),
         };
         let papers = OwnPapers::read(folder)?;
-        Ok(Self { folder: folder.to_owned(), config, identity, sealing_key, papers })
+        let mut kept = Vec::new();
+        for one in &config.kept {
+            // Whoever took a key away has decided that nothing needs it.
+            if one.identity.files().iter().all(|name| folder.join(name).exists()) {
+                kept.push(Kept { config: one.clone(), identity: read_identity(folder, &one.identity)? });
+            }
+        }
+        Ok(Self { folder: folder.to_owned(), config, identity, sealing_key, papers, kept })
     }
 
     /// The same, which answers a lost key, or does not.
@@ -192,6 +205,11 @@ impl Home {
         &self.papers
     }
 
+    /// Keys that it had before.
+    pub(crate) fn kept(&self) -> &[Kept] {
+        &self.kept
+    }
+
     pub(crate) fn sealing_key(&self) -> Option<&SealingKey> {
         self.sealing_key.as_ref()
     }
@@ -215,8 +233,9 @@ impl Home {
     /// Every key that a parcel for this office may be sealed to.
     pub(crate) fn opening_keys(&self) -> Vec<OpeningKey> {
         // A certificate whose key can't open anything is why there is a sealing key.
-        let own = OpeningKey::from_identity(&self.identity).ok();
-        own.into_iter().chain(self.sealing_key.as_ref().map(OpeningKey::from_sealing_key)).collect()
+        let identities = std::iter::once(&self.identity).chain(self.kept.iter().map(|kept| &kept.identity));
+        let own = identities.filter_map(|identity| OpeningKey::from_identity(identity).ok());
+        own.chain(self.sealing_key.as_ref().map(OpeningKey::from_sealing_key)).collect()
     }
 
     /// The key that the archive is sealed to: the sealing key where there is one, else the certificate's.

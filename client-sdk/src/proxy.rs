@@ -34,7 +34,7 @@ use tasuki_proto::pb;
 use crate::blocking;
 use crate::client::{Client, Common};
 use crate::clock::Clock;
-use crate::config::{CONFIG_FILE, Config, IdentityConfig};
+use crate::config::{CONFIG_FILE, Config, IdentityConfig, KeptIdentity, kept_with};
 use crate::declare::Declared;
 use crate::error::{ConfigError, SdkError, VerificationError, words};
 use crate::files::{self, Access};
@@ -46,6 +46,7 @@ use crate::parcel::ParcelName;
 use crate::pem;
 use crate::progress::Progress;
 use crate::receive::{ReceiveOptions, ReceiveReport};
+use crate::renew::{self, Renewed, Renewing};
 use crate::send::{SendOptions, SendReport};
 use crate::transport::{Caller, RelayAddress, Settings};
 
@@ -69,6 +70,8 @@ struct ProxyConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proxy: Option<String>,
     identity: IdentityConfig,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<KeptIdentity>,
 }
 
 /// An office that lets the proxy act now.
@@ -154,10 +157,14 @@ impl Proxy {
             write(PROFILE, text.as_bytes())?;
         }
         let identity = copy_identity(folder, &options.identity)?;
-        let config = ProxyConfig { relay: relay.to_string(), number, proxy: options.proxy.clone(), identity };
-        let text = toml::to_string(&config)
-            .map_err(|e| ConfigError::Argument(words(format!("設定を書けません（{e}）"), e.to_string())))?;
-        write(PROXY_FILE, text.as_bytes())?;
+        let config = ProxyConfig {
+            relay: relay.to_string(),
+            number,
+            proxy: options.proxy.clone(),
+            identity,
+            kept: Vec::new(),
+        };
+        config.write(folder)?;
         Ok(number)
     }
 
@@ -248,6 +255,37 @@ impl Proxy {
         client.receive(out, &options, progress).await
     }
 
+    /// Has the relay's CA renew the proxy's certificate, as [`Client::renew`] does for an office. The HOMEs of its offices go over to the
+    /// new key when they are used next. This goes on with the key before; open the HOME anew.
+    ///
+    /// # Errors
+    /// As [`Client::renew`].
+    pub async fn renew(&self) -> Result<Renewed, SdkError> {
+        let now_us = self.clock.now_us();
+        let renewing =
+            Renewing { folder: &self.folder, identity: &self.identity, caller: &self.caller, now_us };
+        let (renewed, identity, _) = renewing.run().await?;
+        self.switch(identity, now_us)?;
+        renewing.finish()?;
+        Ok(renewed)
+    }
+
+    /// Puts another certificate of the same proxy into the HOME, with its key, as [`Home::replace_identity`] does for an office.
+    ///
+    /// # Errors
+    /// As [`Home::replace_identity`].
+    pub fn replace_identity(&self, files: &IdentityFiles) -> Result<Renewed, SdkError> {
+        let now_us = self.clock.now_us();
+        let (identity, renewed) = renew::replace(&self.folder, &self.identity, files, now_us)?;
+        self.switch(identity, now_us)?;
+        Ok(renewed)
+    }
+
+    fn switch(&self, identity: IdentityConfig, now_us: i64) -> Result<(), SdkError> {
+        let kept = kept_with(&self.config.identity, &self.config.kept, &identity, now_us);
+        ProxyConfig { identity, kept, ..self.config.clone() }.write(&self.folder)
+    }
+
     /// The proxy's number.
     pub fn number(&self) -> ProxyNumber {
         self.config.number
@@ -327,11 +365,14 @@ impl Proxy {
             ..OwnPapers::default()
         };
         papers.write_if_changed(&folder)?;
-        if !folder.join(CONFIG_FILE).exists() {
-            let up = |name: &str| {
-                if Path::new(name).is_absolute() { name.to_owned() } else { format!("../../{name}") }
-            };
-            let identity = self.config.identity.seen_through(up);
+        let identity = up(&self.config.identity);
+        if folder.join(CONFIG_FILE).exists() {
+            let config = Config::read(&folder)?;
+            // The proxy's key was renewed since.
+            if config.identity != identity {
+                config.switch(&folder, identity, self.clock.now_us())?;
+            }
+        } else {
             let config = Config {
                 proxy: self.config.proxy.clone(),
                 transmission_proxy: Some(self.config.number),
@@ -345,6 +386,21 @@ impl Proxy {
         let alone = served.delegation.is_empty() && served.may(Scope::Acknowledge);
         Ok(Home::open_with(&folder, self.identity.clone())?.answering_key_lost(alone))
     }
+}
+
+impl ProxyConfig {
+    fn write(&self, folder: &Path) -> Result<(), SdkError> {
+        let text = toml::to_string(self)
+            .map_err(|e| ConfigError::Argument(words(format!("設定を書けません（{e}）"), e.to_string())))?;
+        files::write_durably(&folder.join(PROXY_FILE), text.as_bytes(), Access::Owner)
+    }
+}
+
+/// An identity's files as the HOME of an office names them.
+fn up(identity: &IdentityConfig) -> IdentityConfig {
+    identity.seen_through(|name| {
+        if Path::new(name).is_absolute() { name.to_owned() } else { format!("../../{name}") }
+    })
 }
 
 impl Served {

@@ -68,8 +68,14 @@ pub mod kind {
     pub const OFFICE_SUSPENDED: &str = "office.suspended";
     /// A suspended office was let in again.
     pub const OFFICE_RESUMED: &str = "office.resumed";
-    /// A key that parcels for this office are sealed to was registered.
+    /// A key that parcels for this office are sealed to, or that it signs with, was registered.
     pub const KEY_REGISTERED: &str = "key.registered";
+    /// A certificate of this office, of a terminal of it or of a proxy was renewed: the key before signed the new one.
+    pub const KEY_RENEWED: &str = "key.renewed";
+    /// A certificate of this office, of a terminal of it or of its proxy ends in some days, or (0 days) has ended.
+    pub const CERTIFICATE_ENDING: &str = "certificate.ending";
+    /// The relay noticed that a certificate is revoked; also in the feeds of those whose parcels wait for an office that has no other.
+    pub const KEY_REVOKED: &str = "key.revoked";
     /// The trial CA issued a certificate.
     pub const CERTIFICATE_ISSUED: &str = "certificate.issued";
     /// The trial CA revoked a certificate.

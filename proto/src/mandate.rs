@@ -3,12 +3,14 @@
 //! * A **delegation** (委任) lets a transmission proxy act: one statement, signed with the office's certificate.
 //! * A **terminal** (端末) is a further PC of the office with a key of its own. The office signs the invitation, which
 //!   names the public key of the invitation code; whoever has the code signs the terminal's own key with it
-//!   ([`Enrolment`]). So nobody, the relay included, can slip in a key: the relay never has the code.
+//!   ([`Enrolment`]). So nobody, the relay included, can slip in a key: the relay never has the code. A terminal that renews its key
+//!   signs the new one with the one before ([`Renewal`]).
 //!
 //! What a terminal or a proxy signs carries these papers inside the container ([`Papers`]), under the signed manifest.
 
 mod enrolment;
 mod papers;
+mod renewal;
 mod scopes;
 mod vouched;
 
@@ -16,6 +18,7 @@ use tasuki_careplan::office::OfficeNumber;
 
 pub use enrolment::{Code, CodeError, Enrolment, EnrolmentError};
 pub use papers::{Mandated, Papers, PapersError, Role, check};
+pub use renewal::{KeyChain, MAX_RENEWALS, Renewal, RenewalError};
 pub use scopes::{Scope, Scopes};
 pub use vouched::{BY_OPERATOR, STATEMENT_VOUCHED, Signed, VOUCHED, vouched};
 

@@ -5,6 +5,7 @@ mod japanese;
 pub(crate) mod mandates;
 pub(crate) mod month;
 mod offline;
+pub(crate) mod renew;
 pub(crate) mod sender;
 #[cfg(test)]
 mod tests;
@@ -120,6 +121,8 @@ pub(crate) enum Command {
     Proxy(mandates::Proxy),
     /// Make a HOME for a new terminal from an invitation code
     Enrol(mandates::Enrol),
+    /// Renew this HOME's certificate, or put in one that was renewed elsewhere
+    Renew(renew::Renew),
     /// Have the relay write an e-mail when something arrived
     #[command(subcommand)]
     Mail(MailCommand),

@@ -3,6 +3,7 @@
 mod acts;
 mod check;
 mod completions;
+mod endings;
 mod evidence;
 mod export;
 mod init;
@@ -21,6 +22,7 @@ mod overdue;
 mod proxy;
 mod receive;
 mod refused;
+mod renew;
 mod resend;
 mod send;
 mod show;
@@ -64,12 +66,14 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Standard => standard::standard(out),
         Command::Enrol(args) => mandates::enrol(args, out),
         Command::Proxy(args) => proxy::proxy(&args, &global, out),
+        Command::Renew(args) => renew::renew(&args, &global, out),
         Command::Watch(args) => watch::watch(&args, &Session::open(&global)?, out),
         Command::Witness(args) => witness::witness(&args, &Session::open(&global)?, out),
         command => {
             let session = Session::open(&global)?;
             let ended = at_the_relay(command, &session, out);
             losses::tell(&session.client, out);
+            endings::tell(&session.client, out);
             ended
         }
     }
@@ -108,6 +112,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Init(_)
         | Command::Enrol(_)
         | Command::Proxy(_)
+        | Command::Renew(_)
         | Command::Verify(_)
         | Command::Watch(_)
         | Command::Witness(_)

@@ -59,6 +59,15 @@ pub(crate) fn event(event: &str) -> Text {
         kind::OFFICE_SUSPENDED => ("事業所が利用停止になりました", "the office was suspended"),
         kind::OFFICE_RESUMED => ("事業所の利用が再開されました", "the office was let in again"),
         kind::KEY_REGISTERED => ("暗号鍵が登録されました", "a key was registered"),
+        kind::KEY_RENEWED => ("証明書が更新されました", "a certificate was renewed"),
+        kind::CERTIFICATE_ENDING => ("証明書の期限が近づいています", "a certificate ends soon"),
+        kind::KEY_REVOKED => {
+            ("証明書が失効し、使えなくなりました", "a certificate is revoked and can't be used any more")
+        }
+        kind::MANDATE_DELEGATED => ("伝送代行業者に委任しました", "a proxy may act for the office"),
+        kind::MANDATE_INVITED => ("端末を招待しました", "a terminal was invited"),
+        kind::MANDATE_ENROLLED => ("新しい端末が登録されました", "a new terminal was enrolled"),
+        kind::MANDATE_ENDED => ("委任または端末の承認が終わりました", "a delegation or terminal ended"),
         kind::CERTIFICATE_ISSUED => ("証明書が発行されました", "a certificate was issued"),
         kind::CERTIFICATE_REVOKED => ("証明書が失効しました", "a certificate was revoked"),
         kind::REVOCATION_OVERRIDE => {

@@ -75,6 +75,15 @@ impl IdentityFiles {
     pub fn is_token_uri(text: &str) -> bool {
         TokenUri::is_one(text)
     }
+
+    /// Reads them.
+    pub(crate) fn read(&self) -> Result<KeyIdentity, SdkError> {
+        match self {
+            Self::Pkcs12 { file, password_file } => read_pkcs12(file, password_file),
+            Self::Pem { certificates, key } => read_pem(certificates, key),
+            Self::Token { uri, pin_file, certificates } => read_token(uri, pin_file, certificates.as_deref()),
+        }
+    }
 }
 
 /// A HOME that was made.
@@ -142,13 +151,7 @@ pub(crate) struct Opened {
 
 /// Reads and verifies what a HOME is to be made of.
 pub(crate) fn open_identity(options: &InitOptions, now_us: i64) -> Result<Opened, SdkError> {
-    let identity = match &options.identity {
-        IdentityFiles::Pkcs12 { file, password_file } => read_pkcs12(file, password_file)?,
-        IdentityFiles::Pem { certificates, key } => read_pem(certificates, key)?,
-        IdentityFiles::Token { uri, pin_file, certificates } => {
-            read_token(uri, pin_file, certificates.as_deref())?
-        }
-    };
+    let identity = options.identity.read()?;
     let anchors = match &options.ca {
         Some(path) => pem::read_certificates(path)?,
         // The chain begins with the own certificate, which is no anchor.
@@ -172,7 +175,7 @@ pub(crate) fn make_folders(folder: &Path) -> Result<(), SdkError> {
 }
 
 /// Verifies the own certificate as far as that goes offline: without revocation lists.
-fn verify_own(
+pub(crate) fn verify_own(
     identity: &KeyIdentity,
     anchors: &[Vec<u8>],
     profile: CertificateProfile,
@@ -188,23 +191,31 @@ fn verify_own(
 
 /// Copies the identity's files, owner-only, and says where they are now.
 pub(crate) fn copy_identity(home: &Path, identity: &IdentityFiles) -> Result<IdentityConfig, SdkError> {
-    let copy = |from: &Path, name: &str| -> Result<String, SdkError> {
-        files::write_durably(&home.join(name), &read_small(from)?, Access::Owner)?;
-        Ok(name.to_owned())
+    copy_identity_as(home, identity, "identity")
+}
+
+/// [`copy_identity`] under another name.
+pub(crate) fn copy_identity_as(
+    home: &Path,
+    identity: &IdentityFiles,
+    name: &str,
+) -> Result<IdentityConfig, SdkError> {
+    let copy = |from: &Path, ending: &str| -> Result<String, SdkError> {
+        let name = format!("{name}.{ending}");
+        files::write_durably(&home.join(&name), &read_small(from)?, Access::Owner)?;
+        Ok(name)
     };
     Ok(match identity {
-        IdentityFiles::Pkcs12 { file, password_file } => IdentityConfig::Pkcs12 {
-            pkcs12: copy(file, "identity.p12")?,
-            password_file: copy(password_file, "identity.pass")?,
-        },
-        IdentityFiles::Pem { certificates, key } => IdentityConfig::Pem {
-            certificates: copy(certificates, "identity.pem")?,
-            key: copy(key, "identity.key")?,
-        },
+        IdentityFiles::Pkcs12 { file, password_file } => {
+            IdentityConfig::Pkcs12 { pkcs12: copy(file, "p12")?, password_file: copy(password_file, "pass")? }
+        }
+        IdentityFiles::Pem { certificates, key } => {
+            IdentityConfig::Pem { certificates: copy(certificates, "pem")?, key: copy(key, "key")? }
+        }
         IdentityFiles::Token { uri, pin_file, certificates } => IdentityConfig::Token {
             pkcs11: uri.clone(),
-            pin_file: copy(pin_file, "identity.pin")?,
-            certificates: certificates.as_ref().map(|from| copy(from, "identity.pem")).transpose()?,
+            pin_file: copy(pin_file, "pin")?,
+            certificates: certificates.as_ref().map(|from| copy(from, "pem")).transpose()?,
         },
     })
 }

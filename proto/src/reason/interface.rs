@@ -11,12 +11,13 @@ use super::{
     OVERLOADED, PARCEL_AMBIGUOUS, PARCEL_DISCARDED, PARCEL_EMPTY, PARCEL_EXPIRED, PARCEL_ID_REUSED,
     PARCEL_NOT_FOUND, PARCEL_RECALLED, PARCEL_REFUSED, PARCEL_TOO_LARGE, PLANNED_STOP, PROXY_SUSPENDED,
     PROXY_UNKNOWN, RECEIVE_ONLY, RECIPIENT_IS_SENDER, RECIPIENT_MISMATCH, RECIPIENT_NO_KEY,
-    RECIPIENT_NOT_READY, RECIPIENT_SUSPENDED, RECIPIENT_UNKNOWN, REQUEST_MALFORMED, SCAN_TOO_LARGE,
-    SCANNER_UNAVAILABLE, SENDER_MISMATCH, SENDER_SUSPENDED, SENDER_UNKNOWN, SHUTTING_DOWN,
-    SIGNER_NOT_ALLOWED, STATE_CONFLICT, STATEMENT_MALFORMED, STATEMENT_SIGNER, STILL_HELD, STORE_UNAVAILABLE,
-    STREAM_CUT, STREAM_TOO_SLOW, SUPERSEDES_UNKNOWN, TERMINAL_NAME_USED, TEXT_MISMATCH, TEXT_TOO_LONG,
-    TOO_MANY_MANDATES, TOO_MANY_STATEMENTS, TOO_MANY_STREAMS, TOO_MANY_TRIES, TRANSMITTER_NOT_ALLOWED,
-    WEBHOOK_NONE, WEBHOOK_URL, WEBHOOKS_NOT_OFFERED, row,
+    RECIPIENT_NOT_READY, RECIPIENT_SUSPENDED, RECIPIENT_UNKNOWN, RENEWAL_ELSEWHERE, RENEWAL_INVALID,
+    RENEWED_ALREADY, RENEWED_TOO_OFTEN, REQUEST_MALFORMED, SCAN_TOO_LARGE, SCANNER_UNAVAILABLE,
+    SENDER_MISMATCH, SENDER_SUSPENDED, SENDER_UNKNOWN, SHUTTING_DOWN, SIGNER_NOT_ALLOWED, STATE_CONFLICT,
+    STATEMENT_MALFORMED, STATEMENT_SIGNER, STILL_HELD, STORE_UNAVAILABLE, STREAM_CUT, STREAM_TOO_SLOW,
+    SUPERSEDES_UNKNOWN, TERMINAL_NAME_USED, TEXT_MISMATCH, TEXT_TOO_LONG, TOO_MANY_MANDATES,
+    TOO_MANY_STATEMENTS, TOO_MANY_STREAMS, TOO_MANY_TRIES, TRANSMITTER_NOT_ALLOWED, WEBHOOK_NONE,
+    WEBHOOK_URL, WEBHOOKS_NOT_OFFERED, row,
 };
 
 /// Words of the interface itself, sorted by what they concern.
@@ -382,6 +383,26 @@ pub(super) const TABLE: &[Explanation] = &[
         NO_ISSUING_CA,
         "この中継サーバーは証明書を発行していません。運用主体に問い合わせてください。",
         "This relay issues no certificates; ask the operator.",
+    ),
+    row(
+        RENEWAL_ELSEWHERE,
+        "この証明書はほかの認証局が発行したものです。発行元で更新し、tasuki renew --identity で入れ替えてください。",
+        "Another CA issued this certificate: renew it there, and put the new one in with tasuki renew --identity.",
+    ),
+    row(
+        RENEWED_ALREADY,
+        "この証明書は別の鍵ですでに更新されています。同じ鍵を持つパソコンがほかにないか確かめ、事業所または運用主体に問い合わせてください。",
+        "This certificate was renewed already, with another key: look for another computer that has a copy of this key, and ask the office or the operator.",
+    ),
+    row(
+        RENEWED_TOO_OFTEN,
+        "証明書の数、または端末の更新の回数が上限に達しています。端末は招待し直し、事業所は運用主体に問い合わせてください。",
+        "There are as many certificates or renewals as there may be: invite the terminal anew, or ask the operator.",
+    ),
+    row(
+        RENEWAL_INVALID,
+        "更新の書面が正しくありません。接続に使っている証明書の鍵で署名し直してください。",
+        "The renewal does not hold: sign it with the key of the certificate that connects.",
     ),
     row(
         MAIL_NOT_OFFERED,

@@ -10,6 +10,7 @@ use tasuki_proto::reason;
 use tasuki_proto::statement::{Request, Word};
 
 use crate::store::archive::Archived;
+use crate::store::certificates::{CertificateKey, CertificateRow};
 use crate::store::leaves::Position;
 use crate::store::mandates::{MandateRow, ProxyKeyRow, ProxyRow};
 use crate::store::offices::{KeyRow, OfficeRow, OfficeState};
@@ -39,6 +40,8 @@ pub enum Change {
     RegisterKey(Box<KeyRow>),
     /// Who else may act for an office, and the proxies.
     Mandate(Box<Mandating>),
+    /// Certificates as they come, end and are revoked.
+    Certificate(Box<Certifying>),
     /// A notice of the operator (お知らせ).
     Notice(Box<Notice>),
     /// An event of the operator's own, for auditors: kind and lines. It may concern one office.
@@ -52,6 +55,43 @@ pub enum Change {
         /// A setting that changes with it: name and value.
         setting: Option<(&'static str, String)>,
     },
+}
+
+/// What happens to a certificate.
+#[derive(Debug)]
+pub enum Certifying {
+    /// It came for the first time, and parcels can't be sealed to it.
+    Seen(CertificateRow),
+    /// It takes the place of another.
+    Renewed(Box<Renewing>),
+    /// It is time to say that it ends.
+    Ending(CertificateKey),
+    /// It is revoked.
+    Revoked(CertificateKey),
+}
+
+/// A certificate that was renewed.
+#[derive(Debug)]
+pub struct Renewing {
+    /// The new one.
+    pub row: CertificateRow,
+    /// Its own end, Unix microseconds.
+    pub not_after_us: i64,
+    /// Parcels can be sealed to it.
+    pub may_encrypt: bool,
+    /// A terminal's mandate as it stands with it.
+    pub mandate: Option<MandateRow>,
+}
+
+impl Certifying {
+    /// The office whose certificate it is, or whose terminal's.
+    pub fn office(&self) -> Option<OfficeNumber> {
+        match self {
+            Self::Seen(row) => row.bearer.office(),
+            Self::Renewed(renewing) => renewing.row.bearer.office(),
+            Self::Ending((bearer, _)) | Self::Revoked((bearer, _)) => bearer.office(),
+        }
+    }
 }
 
 /// What is done to mandates and proxies.
@@ -77,6 +117,15 @@ pub enum Mandating {
         /// The office's signed word; absent where the operator ends it.
         paper: Option<Paper>,
     },
+    /// A terminal lapses, unless somebody used it after a time.
+    Lapse {
+        /// Whose.
+        office: OfficeNumber,
+        /// Which: SHA-256 of its invitation.
+        digest: [u8; 32],
+        /// The time, Unix microseconds.
+        unused_since_us: i64,
+    },
     /// A terminal takes its invitation up: the row with certificate, enrolment and end.
     Enrol(MandateRow),
     /// A proxy, new or changed.
@@ -90,7 +139,7 @@ impl Mandating {
     pub fn office(&self) -> Option<OfficeNumber> {
         match self {
             Self::Give { row, .. } | Self::Enrol(row) => Some(row.office),
-            Self::End { office, .. } => Some(*office),
+            Self::End { office, .. } | Self::Lapse { office, .. } => Some(*office),
             Self::PutProxy(_) | Self::RegisterProxyKey(_) => None,
         }
     }

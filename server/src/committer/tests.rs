@@ -2,6 +2,7 @@
 
 mod archive;
 mod aside;
+mod certificates;
 mod lifecycle;
 
 use std::sync::Arc;

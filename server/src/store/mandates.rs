@@ -88,8 +88,10 @@ pub struct MandateRow {
     pub certificate: Vec<u8>,
     /// SHA-256 of it.
     pub fingerprint: Vec<u8>,
-    /// The terminal's key, signed with the invitation's.
+    /// The terminal's key, signed with the invitation's, and its renewals behind it.
     pub enrolment: Vec<u8>,
+    /// The terminal's certificate before its last renewal (DER), good as well until it ends; empty: there is none.
+    pub previous: Vec<u8>,
     /// When it was given, Unix microseconds.
     pub made_us: i64,
     /// When the terminal took it up, Unix microseconds; 0: not yet.
@@ -127,6 +129,7 @@ impl MandateRow {
             certificate: Vec::new(),
             fingerprint: Vec::new(),
             enrolment: Vec::new(),
+            previous: Vec::new(),
             made_us: 0,
             enrolled_us: 0,
             ended_us: 0,
@@ -199,7 +202,7 @@ pub struct ProxyKeyRow {
 }
 
 const MANDATE: &str = "digest, office, kind, holder, scopes, from_us, until_us, cms, signer, code_key, certificate, \
-                       fingerprint, enrolment, made_us, enrolled_us, ended_us, last_used_us, confirm";
+                       fingerprint, enrolment, previous, made_us, enrolled_us, ended_us, last_used_us, confirm";
 
 fn mandate(row: &AnyRow) -> Result<MandateRow, StoreError> {
     let office: OfficeNumber = parsed(row, "mandates", "office", &"")?;
@@ -227,6 +230,7 @@ fn mandate(row: &AnyRow) -> Result<MandateRow, StoreError> {
         certificate: bytes("certificate")?,
         fingerprint: bytes("fingerprint")?,
         enrolment: bytes("enrolment")?,
+        previous: bytes("previous")?,
         made_us: row.try_get("made_us")?,
         enrolled_us: row.try_get("enrolled_us")?,
         ended_us: row.try_get("ended_us")?,
@@ -296,6 +300,23 @@ impl Store {
         .bind(row.fingerprint.clone())
         .bind(row.enrolment.clone())
         .bind(row.enrolled_us)
+        .bind(row.until_us)
+        .bind(row.digest.to_vec())
+        .execute(&mut **tx)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Writes what a terminal's renewal brings. False: it was renewed meanwhile, or it was ended.
+    pub(crate) async fn renew_terminal(&self, tx: &mut Tx, row: &MandateRow) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE mandates SET certificate = $1, fingerprint = $2, enrolment = $3, previous = $4, until_us = $5 \
+             WHERE digest = $6 AND certificate = $4 AND ended_us = 0",
+        )
+        .bind(row.certificate.clone())
+        .bind(row.fingerprint.clone())
+        .bind(row.enrolment.clone())
+        .bind(row.previous.clone())
         .bind(row.until_us)
         .bind(row.digest.to_vec())
         .execute(&mut **tx)

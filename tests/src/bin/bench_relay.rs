@@ -63,7 +63,11 @@ fn main() -> ExitCode {
         mode,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    match runtime.block_on(bench(&options)) {
+    let outcome = match options.mode {
+        Mode::Proxy => runtime.block_on(bench_proxy(&options)),
+        Mode::Rate | Mode::Soak | Mode::Feed => runtime.block_on(bench(&options)),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench-relay: {error}");
@@ -94,9 +98,6 @@ enum Mode {
 }
 
 async fn bench(options: &Options) -> Result<(), String> {
-    if options.mode == Mode::Proxy {
-        return bench_proxy(options).await;
-    }
     let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
     let programs = Programs::new(std::env::current_exe().map_err(|e| e.to_string())?);
     let mut relay = Relay::init(programs, &folder.path().join("relay"));
@@ -316,14 +317,15 @@ async fn bench_proxy(options: &Options) -> Result<(), String> {
     let pid = relay.pid().ok_or("the relay does not run")?;
     let before = (cpu::of_process(pid), cpu::of_this_process());
     let plain = month_end::plain(&relay, &senders, &recipients, Arc::clone(&unsent)).await?;
-    let plain_cpu = (cpu::of_process(pid) - before.0, cpu::of_this_process() - before.1);
+    let since = |now: Duration, before: Duration| now.saturating_sub(before);
+    let plain_cpu = (since(cpu::of_process(pid), before.0), since(cpu::of_this_process(), before.1));
 
     let proxied = Proxied::set_up(&relay, dir, &senders, &recipients, PROXY_SCOPES).await?;
     proxied.put(&unsent, None);
     let accepted_before = month_end::accepted(&relay);
     let before = cpu::of_process(pid);
     let (told, took, proxy_cpu) = proxied.round();
-    let relay_cpu = cpu::of_process(pid) - before;
+    let relay_cpu = since(cpu::of_process(pid), before);
     let accepted = month_end::accepted(&relay) - accepted_before;
     if told.code != 0 || accepted != unsent.len() || proxied.count("done") != files {
         let last = told.out.lines().last().unwrap_or_default();

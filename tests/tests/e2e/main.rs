@@ -4,6 +4,7 @@
 mod audit;
 mod checks;
 mod directory;
+mod endings;
 mod hostile_parcels;
 mod hostile_tls;
 mod large_crl;
@@ -25,6 +26,7 @@ mod proof;
 mod proxied;
 mod proxy;
 mod refusals;
+mod renewal;
 mod set_back;
 mod stage;
 mod token;
