@@ -64,6 +64,14 @@ pub(crate) fn event(event: &str) -> Text {
         kind::RELAY_STOP_PLANNED => ("停止が予定されました", "a stop was planned"),
         kind::RELAY_STOP_CANCELLED => ("停止の予定が取り消されました", "a planned stop was called off"),
         kind::RELAY_MODE_CHANGED => ("受付の運用が変わりました", "the relay works in another mode"),
+        kind::MANDATE_DELEGATED => ("伝送代行業者に委任しました", "a proxy was let act"),
+        kind::MANDATE_INVITED => ("端末を招待しました", "a terminal was invited"),
+        kind::MANDATE_ENROLLED => ("端末が登録されました", "a terminal was enrolled"),
+        kind::MANDATE_ENDED => ("委任または端末の承認が終わりました", "a mandate ended"),
+        kind::APPROVAL_ASKED => {
+            ("運用操作の承認が申請されました", "an operator asked for another's approval")
+        }
+        kind::APPROVAL_REJECTED => ("運用操作の承認が却下されました", "an operator's act was not approved"),
         kind::LOG_STARTED => ("記録が始まりました", "the log began"),
         other => (other, other),
     };
