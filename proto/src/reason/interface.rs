@@ -1,22 +1,24 @@
 //! Explanations of the words of the interface itself.
 
 use super::{
-    ALREADY_FETCHED, ALREADY_IMPORTED, ATTACHMENT_NAME, CALLER_SUSPENDED, CALLER_UNKNOWN,
-    CERTIFICATE_REQUEST_INVALID, CODE_UNKNOWN, CODE_USED, CONTENT_GONE, COSIGNATURE_INVALID,
-    CREATED_IN_FUTURE, CRL_NOT_FOUND, CURSOR_IN_FUTURE, DIGEST_MISMATCH, Explanation, FILES_REJECTED,
-    HEADER_MALFORMED, HOLD_TOO_LONG, INTERNAL, KEY_MALFORMED, LOG_RANGE, MAIL_ADDRESS, MAIL_NOT_OFFERED,
-    MALWARE, MANDATE_ENDED, MANDATE_INVALID, MANDATE_MISSING, MANDATE_NOT_FOUND, MANDATE_SCOPE, NEW_PARTNER,
-    NO_ISSUING_CA, NOT_ACKNOWLEDGED, NOT_ALLOWED, NOT_ARCHIVED, NOT_FETCHED, NOT_HELD, NOTE_TOO_LONG,
-    NOTHING_TO_PROVE, OFFICE_NOT_FOUND, OFFICE_NOT_NAMED, OFFSET_OUT_OF_RANGE, OVERLOADED, PARCEL_AMBIGUOUS,
-    PARCEL_DISCARDED, PARCEL_EMPTY, PARCEL_EXPIRED, PARCEL_ID_REUSED, PARCEL_NOT_FOUND, PARCEL_RECALLED,
-    PARCEL_REFUSED, PARCEL_TOO_LARGE, PLANNED_STOP, PROXY_SUSPENDED, PROXY_UNKNOWN, RECEIVE_ONLY,
-    RECIPIENT_IS_SENDER, RECIPIENT_MISMATCH, RECIPIENT_NO_KEY, RECIPIENT_NOT_READY, RECIPIENT_SUSPENDED,
-    RECIPIENT_UNKNOWN, REQUEST_MALFORMED, SCAN_TOO_LARGE, SCANNER_UNAVAILABLE, SENDER_MISMATCH,
-    SENDER_SUSPENDED, SENDER_UNKNOWN, SHUTTING_DOWN, SIGNER_NOT_ALLOWED, STATE_CONFLICT, STATEMENT_MALFORMED,
-    STATEMENT_SIGNER, STILL_HELD, STORE_UNAVAILABLE, STREAM_CUT, STREAM_TOO_SLOW, SUPERSEDES_UNKNOWN,
-    TERMINAL_NAME_USED, TEXT_MISMATCH, TEXT_TOO_LONG, TOO_MANY_MANDATES, TOO_MANY_STATEMENTS,
-    TOO_MANY_STREAMS, TOO_MANY_TRIES, TRANSMITTER_NOT_ALLOWED, WEBHOOK_NONE, WEBHOOK_URL,
-    WEBHOOKS_NOT_OFFERED, row,
+    ALREADY_FETCHED, ALREADY_IMPORTED, APPROVAL_LAPSED, APPROVAL_NOT_FOUND, APPROVAL_SAME_PERSON,
+    APPROVAL_VOID, ATTACHMENT_NAME, CALLER_SUSPENDED, CALLER_UNKNOWN, CERTIFICATE_REQUEST_INVALID,
+    CODE_UNKNOWN, CODE_USED, CONTENT_GONE, COSIGNATURE_INVALID, CREATED_IN_FUTURE, CRL_NOT_FOUND,
+    CURSOR_IN_FUTURE, DIGEST_MISMATCH, Explanation, FILES_REJECTED, HEADER_MALFORMED, HOLD_TOO_LONG,
+    INTERNAL, KEY_MALFORMED, LOG_RANGE, MAIL_ADDRESS, MAIL_NOT_OFFERED, MALWARE, MANDATE_ENDED,
+    MANDATE_INVALID, MANDATE_MISSING, MANDATE_NOT_FOUND, MANDATE_SCOPE, NEW_PARTNER, NO_ISSUING_CA,
+    NOT_ACKNOWLEDGED, NOT_ALLOWED, NOT_ARCHIVED, NOT_FETCHED, NOT_HELD, NOTE_TOO_LONG, NOTHING_TO_PROVE,
+    OFFICE_NOT_FOUND, OFFICE_NOT_NAMED, OFFSET_OUT_OF_RANGE, OPERATOR_ACT_INVALID, OPERATOR_ACT_REPLAYED,
+    OPERATOR_CERTIFICATE, OPERATOR_LAST, OPERATOR_NEEDED, OPERATOR_NOT_FOUND, OPERATOR_ROLE,
+    OPERATOR_UNKNOWN, OVERLOADED, PARCEL_AMBIGUOUS, PARCEL_DISCARDED, PARCEL_EMPTY, PARCEL_EXPIRED,
+    PARCEL_ID_REUSED, PARCEL_NOT_FOUND, PARCEL_RECALLED, PARCEL_REFUSED, PARCEL_TOO_LARGE, PLANNED_STOP,
+    PROXY_SUSPENDED, PROXY_UNKNOWN, RECEIVE_ONLY, RECIPIENT_IS_SENDER, RECIPIENT_MISMATCH, RECIPIENT_NO_KEY,
+    RECIPIENT_NOT_READY, RECIPIENT_SUSPENDED, RECIPIENT_UNKNOWN, REQUEST_MALFORMED, SCAN_TOO_LARGE,
+    SCANNER_UNAVAILABLE, SENDER_MISMATCH, SENDER_SUSPENDED, SENDER_UNKNOWN, SHUTTING_DOWN,
+    SIGNER_NOT_ALLOWED, STATE_CONFLICT, STATEMENT_MALFORMED, STATEMENT_SIGNER, STILL_HELD, STORE_UNAVAILABLE,
+    STREAM_CUT, STREAM_TOO_SLOW, SUPERSEDES_UNKNOWN, TERMINAL_NAME_USED, TEXT_MISMATCH, TEXT_TOO_LONG,
+    TOO_MANY_MANDATES, TOO_MANY_STATEMENTS, TOO_MANY_STREAMS, TOO_MANY_TRIES, TRANSMITTER_NOT_ALLOWED,
+    WEBHOOK_NONE, WEBHOOK_URL, WEBHOOKS_NOT_OFFERED, row,
 };
 
 /// Words of the interface itself, sorted by what they concern.
@@ -377,6 +379,66 @@ pub(super) const TABLE: &[Explanation] = &[
         NO_ISSUING_CA,
         "この中継サーバーは証明書を発行していません。運用主体に問い合わせてください。",
         "This relay issues no certificates; ask the operator.",
+    ),
+    row(
+        OPERATOR_NEEDED,
+        "この中継サーバーには運用担当者が登録されています。--operator で運用担当者の証明書を指定してください。",
+        "This relay has operators; give an operator's certificate by --operator.",
+    ),
+    row(
+        OPERATOR_UNKNOWN,
+        "この証明書は、登録された運用担当者のものではありません。`operator list` で確認してください。",
+        "The certificate is none of this relay's operators; see `operator list`.",
+    ),
+    row(
+        OPERATOR_ROLE,
+        "この運用担当者には、この操作の権限がありません。権限のある担当者に依頼してください。",
+        "This operator does not have the role that the act needs; ask one who has.",
+    ),
+    row(
+        OPERATOR_ACT_INVALID,
+        "署名された内容が、行おうとした操作と一致しないか、別の記録のもの、または古いものです。時計を確認してやり直してください。",
+        "What was signed is not what was about to be done, is for another log, or is too old; check the clock and try again.",
+    ),
+    row(
+        OPERATOR_ACT_REPLAYED,
+        "この署名は、すでに行われた操作のものです。コマンドをやり直してください。",
+        "What was signed was done already; run the command again.",
+    ),
+    row(
+        OPERATOR_LAST,
+        "運用担当者を登録できる担当者(certificates権限)がいなくなるため、変更できません。先に別の担当者を登録してください。",
+        "Nobody with the role certificates would be left; add another operator first.",
+    ),
+    row(
+        OPERATOR_NOT_FOUND,
+        "その名前の運用担当者は登録されていません。",
+        "There is no operator of this name.",
+    ),
+    row(
+        OPERATOR_CERTIFICATE,
+        "証明書が、この名前の運用担当者の有効なものではありません。`cert issue operator:名前` で発行してください。",
+        "The certificate is not a valid one of this operator; issue one by `cert issue operator:NAME`.",
+    ),
+    row(
+        APPROVAL_NOT_FOUND,
+        "承認を待っている、その番号の操作はありません。`approvals list` で確認してください。",
+        "No act of this number waits for approval; see `approvals list`.",
+    ),
+    row(
+        APPROVAL_LAPSED,
+        "承認の期限を過ぎています。もう一度申請してください。",
+        "The time for approving is over; ask again.",
+    ),
+    row(
+        APPROVAL_SAME_PERSON,
+        "申請した本人は承認できません。別の運用担当者が承認してください。",
+        "Who asked can't approve; another operator must.",
+    ),
+    row(
+        APPROVAL_VOID,
+        "申請した運用担当者は、もうその権限を持っていません。もう一度申請してください。",
+        "Who asked is no operator with that role any more; ask again.",
     ),
     row(
         MAIL_NOT_OFFERED,

@@ -6,6 +6,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::digest_text;
 use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::lifecycle::State;
+use tasuki_proto::reason;
 
 use super::batch::GiveUp;
 use super::change::{Change, Notice, Refused};
@@ -24,6 +25,8 @@ pub(super) struct Draft<'w> {
     pub(super) scribe: Scribe<'w>,
     pub(super) ends: &'w mut FeedEnds,
     pub(super) head: &'w mut Head,
+    /// Name of the log, without its epoch.
+    pub(super) log: &'w str,
     /// Parcels to insert.
     pub(super) parcels: Vec<ParcelRow>,
     /// Their sealed contents: place of the job, parcel, bytes.
@@ -76,7 +79,8 @@ impl Draft<'_> {
         changes: impl Iterator<Item = &Change>,
     ) -> Result<(), GiveUp> {
         let mut offices: Vec<OfficeNumber> = Vec::new();
-        for change in changes {
+        let mut changes: Vec<&Change> = changes.collect();
+        while let Some(change) = changes.pop() {
             match change {
                 Change::Deliver(d) => offices.extend([d.key.sender, d.recipient]),
                 // Its receiver's, when its row tells who that is.
@@ -88,6 +92,9 @@ impl Draft<'_> {
                 Change::Mandate(mandating) => offices.extend(mandating.office()),
                 Change::Notice(notice) => offices.extend(&notice.to),
                 Change::Audit { office, .. } => offices.extend(*office),
+                Change::Administer(administering) => changes.push(&administering.change),
+                // Whom an act that waited concerns, its row tells.
+                Change::Operators(_) => {}
             }
         }
         self.ends.trim();
@@ -107,6 +114,10 @@ impl Draft<'_> {
             Change::RegisterKey(key) => self.register_key(tx, key).await,
             Change::Mandate(mandating) => self.mandate(tx, mandating).await,
             Change::Notice(notice) => self.notice(tx, notice).await,
+            // It holds another change: the future would hold itself.
+            Change::Administer(administering) => Box::pin(self.administer(tx, place, administering)).await,
+            // Nobody asks for it but by an administrative act.
+            Change::Operators(_) => Ok(Err(Refused::Because(reason::OPERATOR_NEEDED))),
             Change::Audit { kind, lines, office, setting } => {
                 if let Some((name, value)) = setting {
                     self.store.put_setting(tx, name, value).await?;

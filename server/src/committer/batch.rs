@@ -112,6 +112,7 @@ impl Writer {
             scribe: Scribe::new(next.epoch, next.size, time_us, &self.rng),
             ends: &mut self.ends,
             head: &mut next,
+            log: self.signer.name(),
             parcels: Vec::new(),
             contents: Vec::new(),
         };

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::event::{Event, kind};
 use tasuki_proto::ids::{ParcelId, ParcelKey, ProxyNumber};
 use tasuki_proto::lifecycle::Act;
 use tasuki_proto::log::Checkpoint;
 use tasuki_proto::reason;
 use tasuki_proto::statement::{Request, Word};
 
+pub use super::administering::{Administering, By, Operating, SignedAct};
 use crate::store::archive::Archived;
 use crate::store::leaves::Position;
 use crate::store::mandates::{MandateRow, ProxyKeyRow, ProxyRow};
@@ -41,6 +43,10 @@ pub enum Change {
     Mandate(Box<Mandating>),
     /// A notice of the operator (お知らせ).
     Notice(Box<Notice>),
+    /// An administrative act: done if whoever asks for it may.
+    Administer(Box<Administering>),
+    /// What is done to operators themselves; only inside of [`Change::Administer`].
+    Operators(Box<Operating>),
     /// An event of the operator's own, for auditors: kind and lines. It may concern one office.
     Audit {
         /// Kind of the event.
@@ -284,6 +290,14 @@ pub enum Refused {
     /// The relay is going down. Trying again is safe.
     #[error("the relay is going down")]
     ShuttingDown,
+}
+
+impl Done {
+    /// The id under which the change waits for a second operator; `None`: it was made.
+    pub fn waits(&self) -> Option<String> {
+        let event = Event::parse(self.text.as_deref()?).ok()?;
+        (event.kind == kind::APPROVAL_ASKED).then(|| event.lines.get("approval").map(str::to_owned))?
+    }
 }
 
 impl Refused {

@@ -5,11 +5,13 @@
 //! answers. An answer therefore means: durable, in the log, and covered by a checkpoint that the relay
 //! would recognise after any crash.
 
+pub mod administering;
 mod apply;
 mod batch;
 pub mod change;
 mod events;
 mod mandates;
+mod operators;
 mod parcels;
 mod recover;
 pub mod start;

@@ -3,6 +3,7 @@
 mod archive;
 mod aside;
 mod lifecycle;
+mod operators;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -24,6 +24,7 @@ mod profile;
 mod proof;
 mod proxied;
 mod refusals;
+mod roles;
 mod set_back;
 mod stage;
 mod trial;
