@@ -108,6 +108,8 @@ pub mod kind {
     pub const APPROVAL_REJECTED: &str = "approval.rejected";
     /// The operator looked up everything about an office, a key, a terminal or a proxy; in nobody's feed.
     pub const AUDIT_MADE: &str = "audit.made";
+    /// The log's key handed over to another; what both signed stands beside the relay's verifier key. Told to all offices.
+    pub const LOG_KEY_ROLLED: &str = "log.key-rolled";
     /// A log of this epoch began; if it is not the first, the event names the range that was lost.
     pub const LOG_STARTED: &str = "log.started";
 }

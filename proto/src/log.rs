@@ -38,6 +38,7 @@ pub enum LogError {
 }
 
 /// The relay's key for its log. Its text is a secret; `Debug` does not show it.
+#[derive(Clone)]
 pub struct LogSigner {
     name: String,
     seed: [u8; 32],

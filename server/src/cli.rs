@@ -12,6 +12,7 @@ use crate::commands::alerts::Alerts;
 use crate::commands::approvals::Approvals;
 use crate::commands::audit::Audit;
 use crate::commands::lang::Lang;
+use crate::commands::log_key::LogKey;
 use crate::commands::operate::{Mode, Notice, Stop};
 use crate::commands::operator::Operator;
 use crate::commands::overdue::Overdue;
@@ -95,6 +96,9 @@ pub(crate) enum Command {
     /// The log of events
     #[command(subcommand)]
     Log(Log),
+    /// The key that signs the log's checkpoints
+    #[command(subcommand)]
+    LogKey(LogKey),
     /// Look for what is not as it should be
     Doctor,
     /// Revocation lists that are too old

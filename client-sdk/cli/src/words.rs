@@ -72,6 +72,7 @@ pub(crate) fn event(event: &str) -> Text {
             ("運用操作の承認が申請されました", "an operator asked for another's approval")
         }
         kind::APPROVAL_REJECTED => ("運用操作の承認が却下されました", "an operator's act was not approved"),
+        kind::LOG_KEY_ROLLED => ("記録の鍵が取り替えられました", "the log goes on under a new key"),
         kind::LOG_STARTED => ("記録が始まりました", "the log began"),
         other => (other, other),
     };

@@ -26,12 +26,13 @@ use super::exit::{Exit, Failure};
 use super::lang::Text;
 use super::output::Output;
 use super::progress::Progress;
-use crate::boot::log_signer;
+use crate::boot;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 #[cfg(test)]
 use crate::config::RetentionConfig;
 use crate::evidence::witness::Witness;
+use crate::log_key;
 use crate::store::head::Head;
 use crate::store::leaves::Position;
 use crate::store::{Store, StoreError, settings};
@@ -68,7 +69,11 @@ struct Summary {
 }
 
 pub(super) async fn run(config: &Config, out: &mut Output) -> Result<Exit, Failure> {
-    let key = log_signer(&config.evidence.log_key)?.verifier();
+    // The roll that a command committed a moment ago may stand in the database alone.
+    let store = desk::open_to_read(config).await?;
+    let rolls = boot::rolls(&store).await;
+    store.close().await;
+    let key = log_key::load(&config.evidence.log_key, &rolls?)?.verifier();
     let path = &config.evidence.witness;
     // Before the head: what it holds must then be in the database.
     let witness = Witness::read(path, &key).map_err(Failure::file(path))?;

@@ -7,7 +7,7 @@
 //! | the directory of offices, its CSV file | [`office`], [`office_csv`] |
 //! | proxies, and for whom they act | [`proxy`] |
 //! | the trial CA's certificates | [`cert`] |
-//! | `log verify` | [`log_verify`] |
+//! | `log verify`; the log's key | [`log_verify`], [`log_key`] |
 //! | `doctor` | [`doctor`] |
 //! | override for stale revocation lists | [`revocation`] |
 //! | who has vouched for the log | [`witness`] |
@@ -33,6 +33,7 @@ mod doctor;
 pub(crate) mod exit;
 mod init;
 pub(crate) mod lang;
+pub(crate) mod log_key;
 pub(crate) mod log_verify;
 mod office;
 mod office_columns;
@@ -124,6 +125,7 @@ async fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Mode(arguments) => operate::mode(arguments, &config, out).await,
         Command::Alerts(arguments) => alerts::run(arguments, &config, out).await,
         Command::Stats(arguments) => stats::run(arguments, &config, out).await,
+        Command::LogKey(command) => log_key::run(command, &config, out).await,
         Command::Operator(command) => operator::run(command, &config, out).await,
         Command::Approvals(command) => approvals::run(command, &config, out).await,
         Command::Audit(arguments) => audit::run(arguments, &config, out).await,

@@ -133,6 +133,14 @@ pub fn describe(change: &Change) -> Option<Described> {
             (*kind, role, lines.iter().cloned().chain(concerned).chain(setting(set.as_ref())).collect())
         }
         Change::Operators(operating) => of_operators(operating),
+        Change::RollLogKey(rolling) => {
+            let pairs = vec![
+                ("new-key", rolling.new.public_hex()),
+                ("emergency", if rolling.emergency { "yes" } else { "no" }.to_owned()),
+                ("reason", rolling.reason.clone()),
+            ];
+            (kind::LOG_KEY_ROLLED, Role::Certificates, pairs)
+        }
     };
     Some(Described { kind, role, details: details(pairs) })
 }

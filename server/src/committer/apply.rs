@@ -6,6 +6,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::digest_text;
 use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::lifecycle::State;
+use tasuki_proto::log::LogSigner;
 use tasuki_proto::reason;
 
 use super::batch::GiveUp;
@@ -25,8 +26,10 @@ pub(super) struct Draft<'w> {
     pub(super) scribe: Scribe<'w>,
     pub(super) ends: &'w mut FeedEnds,
     pub(super) head: &'w mut Head,
-    /// Name of the log, without its epoch.
-    pub(super) log: &'w str,
+    /// The key that signs until now.
+    pub(super) signer: &'w LogSigner,
+    /// The key that signs from this batch on.
+    pub(super) rolled: Option<LogSigner>,
     /// Parcels to insert.
     pub(super) parcels: Vec<ParcelRow>,
     /// Their sealed contents: place of the job, parcel, bytes.
@@ -94,7 +97,7 @@ impl Draft<'_> {
                 Change::Audit { office, .. } => offices.extend(*office),
                 Change::Administer(administering) => changes.push(&administering.change),
                 // Whom an act that waited concerns, its row tells.
-                Change::Operators(_) => {}
+                Change::Operators(_) | Change::RollLogKey(_) => {}
             }
         }
         self.ends.trim();
@@ -118,6 +121,7 @@ impl Draft<'_> {
             Change::Administer(administering) => Box::pin(self.administer(tx, place, administering)).await,
             // Nobody asks for it but by an administrative act.
             Change::Operators(_) => Ok(Err(Refused::Because(reason::OPERATOR_NEEDED))),
+            Change::RollLogKey(rolling) => self.roll_log_key(tx, rolling).await,
             Change::Audit { kind, lines, office, setting } => {
                 if let Some((name, value)) = setting {
                     self.store.put_setting(tx, name, value).await?;

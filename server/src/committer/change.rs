@@ -6,7 +6,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::{Event, kind};
 use tasuki_proto::ids::{ParcelId, ParcelKey, ProxyNumber};
 use tasuki_proto::lifecycle::Act;
-use tasuki_proto::log::Checkpoint;
+use tasuki_proto::log::{Checkpoint, LogSigner};
 use tasuki_proto::reason;
 use tasuki_proto::statement::{Request, Word};
 
@@ -47,6 +47,8 @@ pub enum Change {
     Administer(Box<Administering>),
     /// What is done to operators themselves; only inside of [`Change::Administer`].
     Operators(Box<Operating>),
+    /// The log's key hands over to another.
+    RollLogKey(Box<Rolling>),
     /// An event of the operator's own, for auditors: kind and lines. It may concern one office.
     Audit {
         /// Kind of the event.
@@ -58,6 +60,17 @@ pub enum Change {
         /// A setting that changes with it: name and value.
         setting: Option<(&'static str, String)>,
     },
+}
+
+/// A new key for the log.
+#[derive(Debug)]
+pub struct Rolling {
+    /// The new key, of the same name; it is kept on disk already.
+    pub new: LogSigner,
+    /// The old key may be in other hands.
+    pub emergency: bool,
+    /// Why, in the operator's words.
+    pub reason: String,
 }
 
 /// What is done to mandates and proxies.

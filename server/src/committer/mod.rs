@@ -14,6 +14,7 @@ mod mandates;
 mod operators;
 mod parcels;
 mod recover;
+mod roll;
 pub mod start;
 #[cfg(test)]
 mod tests;

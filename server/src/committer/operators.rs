@@ -89,7 +89,7 @@ impl Draft<'_> {
         let says_this = (act.kind.as_str(), act.role, &act.details)
             == (described.kind, described.role, &described.details);
         let age_us = self.scribe.time_us.abs_diff(act.time_us);
-        if !says_this || act.log != self.log || age_us > MAX_ACT_AGE_US.unsigned_abs() {
+        if !says_this || act.log != self.signer.name() || age_us > MAX_ACT_AGE_US.unsigned_abs() {
             return Ok(Err(reason::OPERATOR_ACT_INVALID));
         }
         if !row.roles.has(described.role) {

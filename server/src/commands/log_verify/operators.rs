@@ -15,7 +15,8 @@ use crate::store::operators::OperatorRow;
 use crate::store::{Store, StoreError};
 
 /// Kinds that nobody but the operator writes; others may be an office's own doing, or the relay's.
-const ADMINISTRATIVE: [&str; 9] = [
+const ADMINISTRATIVE: [&str; 10] = [
+    kind::LOG_KEY_ROLLED,
     kind::OFFICE_SUSPENDED,
     kind::OFFICE_RESUMED,
     kind::PROXY_CHANGED,
