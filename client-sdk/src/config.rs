@@ -46,6 +46,9 @@ pub struct Config {
     /// Switch it off where another computer of the office holds another key.
     #[serde(default = "default_answer_key_lost")]
     pub answer_key_lost: bool,
+    /// Take parcels of offices that have no certificate, whose proxy signs and for whose right only the operator vouches.
+    #[serde(default = "default_accept_vouched")]
+    pub accept_vouched: bool,
     /// Seconds to wait for a connection.
     #[serde(default = "default_connect_timeout_s")]
     pub connect_timeout_s: u32,
@@ -164,6 +167,10 @@ fn default_answer_key_lost() -> bool {
     true
 }
 
+fn default_accept_vouched() -> bool {
+    true
+}
+
 fn default_connect_timeout_s() -> u32 {
     10
 }
@@ -187,6 +194,7 @@ impl Config {
             proxy: None,
             archive_days: default_archive_days(),
             answer_key_lost: default_answer_key_lost(),
+            accept_vouched: default_accept_vouched(),
             connect_timeout_s: default_connect_timeout_s(),
             request_timeout_s: default_request_timeout_s(),
             attempts: default_attempts(),

@@ -153,6 +153,12 @@ impl Home {
         Ok(Self { folder: folder.to_owned(), config, identity, sealing_key, papers })
     }
 
+    /// The same, which answers a lost key, or does not.
+    pub(crate) fn answering_key_lost(mut self, answers: bool) -> Self {
+        self.config.answer_key_lost = answers;
+        self
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -220,13 +220,15 @@ impl Proxy {
             let config = Config {
                 proxy: self.config.proxy.clone(),
                 transmission_proxy: Some(self.config.number),
-                // Where the office has a key of its own, nothing is lost that the proxy can't open.
                 answer_key_lost: false,
                 ..Config::new(self.config.relay.clone(), served.office, identity)
             };
             files::write_durably(&folder.join(CONFIG_FILE), config.print()?.as_bytes(), Access::Owner)?;
         }
-        Home::open_with(&folder, self.identity.clone())
+        // Where the office has a key of its own nothing is lost that the proxy can't open. Where the operator registered the proxy
+        // there is none: what was sealed to the proxy before is lost, and its sender is to send it again.
+        let alone = served.delegation.is_empty() && served.may(Scope::Acknowledge);
+        Ok(Home::open_with(&folder, self.identity.clone())?.answering_key_lost(alone))
     }
 }
 

@@ -91,6 +91,8 @@ pub(crate) enum Command {
     Refuse(acts::Refuse),
     /// Say that the care software has taken a parcel in
     Imported(acts::Parcels),
+    /// Say that received parcels were handed to the office (proxies)
+    HandedOver(acts::Parcels),
     /// Say something about a parcel to the other office
     Remark(acts::Remark),
     /// Ask another office for a document
@@ -103,6 +105,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Save the proof of what happened to a parcel, or to all of a month
     Evidence(Evidence),
+    /// Save everything of this office: lists, signed parcels, the proof of every month
+    Export(Export),
     /// Verify a parcel (.asice), an evidence folder or the proof of a month (.zip), offline
     Verify(Verify),
     /// Follow what happens, live; resumes where it stopped
@@ -360,6 +364,17 @@ pub(crate) struct Evidence {
     /// With --month: the signed parcels too, which hold everything that was sent
     #[arg(long, requires = "month")]
     pub(crate) with_parcels: bool,
+}
+
+/// Flags of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Folder to save into; running it again brings it up to date
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Also receive what waits, which acknowledges it
+    #[arg(long)]
+    pub(crate) receive: bool,
 }
 
 /// Flags of `verify`.

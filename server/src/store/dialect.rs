@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 12] = [
+const MIGRATIONS: [Migration; 13] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -74,6 +74,11 @@ const MIGRATIONS: [Migration; 12] = [
         name: "0015_operators",
         sqlite: include_str!("../../../migrations/sqlite/0015_operators.sql"),
         postgres: include_str!("../../../migrations/postgres/0015_operators.sql"),
+    },
+    Migration {
+        name: "0022_hand_over",
+        sqlite: include_str!("../../../migrations/sqlite/0022_hand_over.sql"),
+        postgres: include_str!("../../../migrations/postgres/0022_hand_over.sql"),
     },
 ];
 
