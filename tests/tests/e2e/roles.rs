@@ -240,7 +240,7 @@ fn a_reassignment_needs_two_postgres() {
 #[test]
 fn an_office_asks_who_did_what_in_its_name() {
     let stage = Stage::new(Database::Sqlite);
-    let manager = stage.office(MANAGER);
+    let (manager, visit) = (stage.office(MANAGER), stage.office(VISIT));
     let slip = write_sample(stage.path(), "03_slip_202602_to_visit").display().to_string();
     manager.run(&["--json", "send", &slip]).expect(0);
     let chief = Operator::issue(&stage, "主任", None);
@@ -272,7 +272,6 @@ fn an_office_asks_who_did_what_in_its_name() {
     let watched = manager.run(&["--json", "watch", "--once"]).expect(0).json();
     assert_eq!(watched.first().map(|event| event["number"].clone()), Some(1.into()));
     // Another office learns nothing of it.
-    let visit = stage.office(VISIT);
     let others = visit.run(&["--json", "access"]).expect(0).json();
     assert!(others.iter().all(|line| text(line, "kind") != "parcel.delivered"), "{others:?}");
 }
