@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use tasuki_proto::log::roll::{KeyRoll, MAX_ROLLS};
 use tasuki_proto::log::{Checkpoint, Hash, LogError, LogVerifier, proof_hashes};
 use tasuki_proto::{pb, reason};
 use tokio::sync::Mutex;
@@ -296,26 +297,92 @@ fn hashes(wire: &[bytes::Bytes]) -> Result<Vec<Hash>, VerificationError> {
 pub(crate) fn pinned_key(home: &Home) -> Result<Option<LogVerifier>, SdkError> {
     let path = home.path(LOG_KEY);
     let Some(text) = files::read_if_exists(&path)? else { return Ok(None) };
-    let key = std::str::from_utf8(&text).ok().and_then(|t| LogVerifier::from_vkey(t).ok());
+    let keys = std::str::from_utf8(&text).ok().and_then(|t| LogVerifier::from_lines(t).ok());
+    let key = keys.filter(|keys| keys.len() == 1).and_then(|mut keys| keys.pop());
     let message = || words("記録の検証鍵ではありません", "not a verifier key of a log");
     let malformed = || ConfigError::File { path, message: message() };
     Ok(Some(key.ok_or_else(malformed)?))
 }
 
-/// Holds the key that the relay shows against the pinned one; pins it at the first contact. It never changes
-/// silently: a changed key is an alarm, and only a person may pin another.
-pub(crate) fn pin(home: &Home, shown: &str) -> Result<LogVerifier, SdkError> {
-    let key = LogVerifier::from_vkey(shown).map_err(VerificationError::Log)?;
-    match pinned_key(home)? {
-        None => {
-            files::write_durably(
-                &home.path(LOG_KEY),
-                format!("{}\n", shown.trim()).as_bytes(),
-                Access::Owner,
-            )?;
-            Ok(key)
+/// Holds the key that the relay shows against the pinned one; pins it at the first contact. A changed key is an alarm, and only a
+/// person may pin another, unless the pinned one has handed over to it: what both have signed is followed, and kept beside the
+/// pinned key. A key that has handed over has no say any more in who comes next.
+pub(crate) fn pin(home: &Home, shown: &str, rolls: &[bytes::Bytes]) -> Result<LogVerifier, SdkError> {
+    let mut key = LogVerifier::from_vkey(shown).map_err(VerificationError::Log)?;
+    let rolls = rolls.iter().take(MAX_ROLLS).map(|note| KeyRoll::open(note));
+    let rolls = rolls.collect::<Result<Vec<_>, _>>().map_err(VerificationError::Log)?;
+    let pinned = pinned_key(home)?;
+    if let Some(pinned) = pinned {
+        if !pinned.is_of(&key) {
+            return Err(VerificationError::LogKeyChanged.into());
         }
-        Some(pinned) if pinned == key => Ok(key),
-        Some(_) => Err(VerificationError::LogKeyChanged.into()),
+        key = pinned;
+        if !key.follow(&rolls) {
+            return Ok(key);
+        }
+        tracing::warn!(
+            log.rolls = key.rolls().len(),
+            "the relay's log goes on under a new key, which the old one has signed"
+        );
+    } else {
+        key.follow(&rolls);
+    }
+    let lines = std::iter::once(shown.trim().to_owned()).chain(key.rolls().iter().map(KeyRoll::line));
+    let text = lines.collect::<Vec<_>>().join("\n") + "\n";
+    files::write_durably(&home.path(LOG_KEY), text.as_bytes(), Access::Owner)?;
+    Ok(key)
+}
+
+#[cfg(test)]
+mod tests {
+    use ring::rand::SystemRandom;
+    use tasuki_proto::log::LogSigner;
+
+    use super::*;
+    use crate::testing::{self, world};
+
+    fn signer(name: &str) -> LogSigner {
+        LogSigner::generate(name, &SystemRandom::new()).unwrap()
+    }
+
+    fn roll(old: &LogSigner, new: &LogSigner, size: u64) -> bytes::Bytes {
+        KeyRoll::make(old, new, (1, size), Hash([5; 32]), false, 1).unwrap().note.into()
+    }
+
+    #[test]
+    fn a_new_key_is_followed_only_where_the_pinned_one_signed_it() {
+        let folder = testing::folder("pin");
+        let home = testing::home(&folder, &world().sender);
+        let [first, second, third, thief] = ["log"; 4].map(signer);
+        let shown = first.verifier().vkey(1);
+        pin(&home, &shown, &[]).unwrap();
+        let opens = |key: &LogVerifier, signer: &LogSigner, size| {
+            key.open(&signer.sign(1, size, Hash([1; 32])).unwrap()).is_ok()
+        };
+        // Announced without the old key's signature: another key that the relay shows, or a note that only new keys signed.
+        let alarm = Err(SdkError::Verification(VerificationError::LogKeyChanged));
+        assert_eq!(pin(&home, &second.verifier().vkey(1), &[]), alarm);
+        assert_eq!(pin(&home, &second.verifier().vkey(1), &[roll(&second, &third, 7)]), alarm);
+        let key = pin(&home, &shown, &[roll(&second, &third, 7)]).unwrap();
+        assert!(key.rolls().is_empty() && !opens(&key, &third, 8));
+        let note = String::from_utf8(roll(&first, &second, 7).to_vec()).unwrap();
+        let cut = note.rfind("\n\u{2014} ").unwrap();
+        let unsigned = bytes::Bytes::from(format!("{}\n", &note[..cut]));
+        let refused = VerificationError::Log(LogError::Signature);
+        assert_eq!(pin(&home, &shown, &[unsigned]), Err(refused.into()));
+
+        let key = pin(&home, &shown, &[roll(&first, &second, 7)]).unwrap();
+        assert!(opens(&key, &second, 8) && opens(&key, &first, 7) && !opens(&key, &first, 8));
+        assert_eq!(pinned_key(&home), Ok(Some(key.clone())));
+        // The relay forgets the roll, or shows another of the same key: what was followed stays, and the old key has no future.
+        for rolls in [vec![], vec![roll(&first, &thief, 7)], vec![roll(&first, &thief, 99)]] {
+            assert_eq!(pin(&home, &shown, &rolls), Ok(key.clone()));
+        }
+        let both = [roll(&second, &third, 9), roll(&first, &second, 7)];
+        let key = pin(&home, &shown, &both).unwrap();
+        assert!(opens(&key, &third, 10) && opens(&key, &second, 9) && !opens(&key, &second, 10));
+        // Who comes later learns all of it at once.
+        let late = testing::home(&testing::folder("pin-late"), &world().recipient);
+        assert_eq!(pin(&late, &shown, &both), Ok(key));
     }
 }

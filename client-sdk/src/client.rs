@@ -11,7 +11,7 @@ use tasuki_careplan::severity::Severities;
 use tasuki_certs::cms_sign::{self, Content};
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
-use tasuki_proto::log::{Checkpoint, LogVerifier};
+use tasuki_proto::log::{Checkpoint, LogError, LogVerifier};
 use tasuki_proto::statement::{ApproveSealingKey, Statement};
 use tasuki_proto::{pb, time};
 use tokio::sync::Mutex;
@@ -218,7 +218,7 @@ impl Client {
             async move { directory.get_relay(pb::GetRelayRequest {}).await }
         });
         let relay = relay.await?;
-        let log = checkpoints::pin(home, &relay.log_key)?;
+        let log = checkpoints::pin(home, &relay.log_key, &relay.log_key_rolls)?;
         let more = self.unknown_crls(&relay.more_crls).await?;
         let (client, crls) = (self.clone(), [relay.crls, more].concat());
         let keep = move || client.inner.trust.keep_crls(&client.inner.home, &crls, client.now_us());
@@ -289,7 +289,17 @@ impl Client {
     ) -> Result<Checkpoint, SdkError> {
         let log = self.log_key().await?;
         let Inner { home, caller, checkpoints, .. } = &*self.inner;
-        let checkpoint = checkpoints.admit(home, caller, &log, note, along).await?;
+        let admitted = checkpoints.admit(home, caller, &log, note, along).await;
+        let checkpoint = match admitted {
+            // The log's key may have handed over to another since the last contact.
+            Err(SdkError::Verification(VerificationError::Log(LogError::Signature))) => {
+                let mut contact = self.inner.contact.lock().await;
+                let log = self.make_contact(&mut contact).await?.log.clone();
+                drop(contact);
+                checkpoints.admit(home, caller, &log, note, along).await?
+            }
+            admitted => admitted?,
+        };
         if self.look_at_epochs(checkpoint.epoch).await? {
             // What the last contact registered may be lost as well.
             *self.inner.contact.lock().await = None;

@@ -20,6 +20,7 @@
 //! *Architecture invariants:* everything received is verified here, the relay is not believed; the clock is a
 //! parameter ([`Clock`]); nothing that takes long runs on tokio's own threads.
 
+pub mod access;
 mod archive;
 mod blocking;
 pub mod check;

@@ -104,8 +104,20 @@ pub mod kind {
     pub const RELAY_STOP_CANCELLED: &str = "relay.stop-cancelled";
     /// The operator set how the relay works: receive-only or normal.
     pub const RELAY_MODE_CHANGED: &str = "relay.mode-changed";
+    /// An operator was added, or has other roles or another certificate.
+    pub const OPERATOR_CHANGED: &str = "operator.changed";
+    /// An operator was removed.
+    pub const OPERATOR_REMOVED: &str = "operator.removed";
+    /// Somebody tried an administrative act without the right to it, and nothing was done.
+    pub const OPERATOR_REFUSED: &str = "operator.refused";
+    /// An operator asked for an act that a second one must approve; nothing else was done yet.
+    pub const APPROVAL_ASKED: &str = "approval.asked";
+    /// An operator said no to an act that waited for approval.
+    pub const APPROVAL_REJECTED: &str = "approval.rejected";
     /// The operator looked up everything about an office, a key, a terminal or a proxy; in nobody's feed.
     pub const AUDIT_MADE: &str = "audit.made";
+    /// The log's key handed over to another; what both signed stands beside the relay's verifier key. Told to all offices.
+    pub const LOG_KEY_ROLLED: &str = "log.key-rolled";
     /// A log of this epoch began; if it is not the first, the event names the range that was lost.
     pub const LOG_STARTED: &str = "log.started";
 }

@@ -29,6 +29,7 @@ pub mod log;
 pub mod malware;
 pub mod mandate;
 pub mod manifest;
+pub mod operator;
 pub mod parcel;
 pub mod reason;
 pub mod statement;

@@ -1,8 +1,11 @@
 //! The transparency log's outside: keys, checkpoints and proofs (C2SP tlog-checkpoint, signed-note; RFC 6962).
 //!
-//! One Ed25519 key signs for all epochs. The log of epoch N has the origin `<name>/e<N>`, which is also the
-//! name of its verifier key, as C2SP asks.
+//! One Ed25519 key signs for all epochs, until it hands over to another ([`roll`]). The log of epoch N has the origin
+//! `<name>/e<N>`, which is also the name of its verifier key, as C2SP asks.
 
+pub mod roll;
+
+use self::roll::{KeyRoll, MAX_ROLLS};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::SecureRandom;
@@ -35,10 +38,13 @@ pub enum LogError {
 }
 
 /// The relay's key for its log. Its text is a secret; `Debug` does not show it.
+#[derive(Clone)]
 pub struct LogSigner {
     name: String,
     seed: [u8; 32],
     public: [u8; 32],
+    /// How the log came to this key.
+    rolls: Vec<KeyRoll>,
 }
 
 impl std::fmt::Debug for LogSigner {
@@ -61,7 +67,7 @@ impl LogSigner {
     fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, LogError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| LogError::Key)?;
         let public = pair.public_key().as_ref().try_into().map_err(|_| LogError::Key)?;
-        let signer = Self { name: name.to_owned(), seed, public };
+        let signer = Self { name: name.to_owned(), seed, public, rolls: Vec::new() };
         signer.note_signer(1)?;
         Ok(signer)
     }
@@ -81,9 +87,39 @@ impl LogSigner {
         format!("{}+{}\n", self.name, STANDARD.encode(self.seed))
     }
 
-    /// The public half.
+    /// The log's name without its epoch.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The signer with the rolls that led to its key.
+    ///
+    /// # Errors
+    /// [`LogError::Key`] if they do not.
+    pub fn with_rolls(self, rolls: Vec<KeyRoll>) -> Result<Self, LogError> {
+        let Some(first) = rolls.first() else { return Ok(Self { rolls, ..self }) };
+        let mut verifier = LogVerifier { name: self.name.clone(), public: first.old, rolls: Vec::new() };
+        verifier.follow(&rolls);
+        if verifier.rolls.len() != rolls.len() || verifier.current() != self.public {
+            return Err(LogError::Key);
+        }
+        Ok(Self { rolls, ..self })
+    }
+
+    /// The rolls that led to this key, in order.
+    pub fn rolls(&self) -> &[KeyRoll] {
+        &self.rolls
+    }
+
+    /// The public half, hexadecimal.
+    pub fn public_hex(&self) -> String {
+        crate::canonical::hex(&self.public)
+    }
+
+    /// The public half, with the keys before it.
     pub fn verifier(&self) -> LogVerifier {
-        LogVerifier { name: self.name.clone(), public: self.public }
+        let public = self.rolls.first().map_or(self.public, |first| first.old);
+        LogVerifier { name: self.name.clone(), public, rolls: self.rolls.clone() }
     }
 
     fn note_signer(&self, epoch: u64) -> Result<StandardSigner, LogError> {
@@ -106,11 +142,14 @@ impl LogSigner {
     }
 }
 
-/// The log's public key, which members pin.
+/// The log's public key, which members pin, with the keys that it handed over to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogVerifier {
     name: String,
+    /// The first one: what the log is known by.
     public: [u8; 32],
+    /// Each hands over to the next.
+    rolls: Vec<KeyRoll>,
 }
 
 impl LogVerifier {
@@ -132,14 +171,74 @@ impl LogVerifier {
         epoch.parse::<u64>().map_err(|_| LogError::Key)?;
         let key = key.and_then(|k| STANDARD.decode(k).ok()).ok_or(LogError::Key)?;
         let public = key.get(1..).and_then(|k| k.try_into().ok()).ok_or(LogError::Key)?;
-        Ok(Self { name: name.to_owned(), public })
+        Ok(Self { name: name.to_owned(), public, rolls: Vec::new() })
     }
 
-    /// The C2SP verifier key of one epoch.
+    /// Reads verifier keys and rolls, one a line, in any order; empty lines are skipped.
+    ///
+    /// # Errors
+    /// [`LogError::Key`], or what is wrong with a roll.
+    pub fn from_lines(text: &str) -> Result<Vec<Self>, LogError> {
+        let (mut keys, mut rolls) = (Vec::new(), Vec::new());
+        for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            match KeyRoll::from_line(line) {
+                Some(roll) => rolls.push(roll?),
+                None => keys.push(Self::from_vkey(line)?),
+            }
+        }
+        for key in &mut keys {
+            key.follow(&rolls);
+        }
+        Ok(keys)
+    }
+
+    /// The verifier key of one epoch, and the rolls, one a line.
+    pub fn lines(&self, epoch: u64) -> Vec<String> {
+        std::iter::once(self.vkey(epoch)).chain(self.rolls.iter().map(KeyRoll::line)).collect()
+    }
+
+    /// Follows rolls, in any order, as far as each begins at the key that counts now and further along in the log than the one
+    /// before. Others are left alone: a key that has handed over says nothing about who comes next any more. Returns whether
+    /// there is a new key.
+    pub fn follow(&mut self, rolls: &[KeyRoll]) -> bool {
+        let before = self.rolls.len();
+        while self.rolls.len() < MAX_ROLLS {
+            let (current, until) = (self.current(), self.rolls.last().map_or((0, 0), |last| last.until));
+            let known =
+                |key: &[u8; 32]| self.public == *key || self.rolls.iter().any(|roll| roll.new == *key);
+            let next = rolls.iter().find(|roll| {
+                roll.log == self.name && roll.old == current && roll.until > until && !known(&roll.new)
+            });
+            let Some(next) = next.cloned() else { break };
+            self.rolls.push(next);
+        }
+        self.rolls.len() > before
+    }
+
+    /// The rolls that were followed, in order.
+    pub fn rolls(&self) -> &[KeyRoll] {
+        &self.rolls
+    }
+
+    /// Whether both know the log by the same first key.
+    pub fn is_of(&self, other: &Self) -> bool {
+        (&self.name, &self.public) == (&other.name, &other.public)
+    }
+
+    /// The key that counts now.
+    fn current(&self) -> [u8; 32] {
+        self.rolls.last().map_or(self.public, |last| last.new)
+    }
+
+    /// The key that counts for a tree of this epoch and size.
+    fn key_at(&self, epoch: u64, size: u64) -> &[u8; 32] {
+        let next = self.rolls.iter().find(|roll| (epoch, size) <= roll.until);
+        next.map(|roll| &roll.old).or(self.rolls.last().map(|last| &last.new)).unwrap_or(&self.public)
+    }
+
+    /// The C2SP verifier key of one epoch: of the first key, which the log is known by.
     pub fn vkey(&self, epoch: u64) -> String {
-        let name = origin(&self.name, epoch);
-        let key = tagged(&self.public);
-        format!("{name}+{:08x}+{}", signed_note::key_id(&name, &key), STANDARD.encode(key))
+        vkey(&self.name, epoch, &self.public)
     }
 
     /// Checks a signed note and reads its tree head.
@@ -154,7 +253,8 @@ impl LogVerifier {
         if head.origin() != origin(&self.name, epoch) {
             return Err(LogError::Origin);
         }
-        let verifier = StandardVerifier::new(&self.vkey(epoch)).map_err(|_| LogError::Key)?;
+        let key = vkey(&self.name, epoch, self.key_at(epoch, head.size()));
+        let verifier = StandardVerifier::new(&key).map_err(|_| LogError::Key)?;
         parsed.verify(&VerifierList::new(vec![Box::new(verifier)])).map_err(|_| LogError::Signature)?;
         Ok(Checkpoint { epoch, size: head.size(), root: *head.hash(), note: note.to_vec() })
     }
@@ -222,6 +322,12 @@ pub fn proof_hashes<B: AsRef<[u8]>>(hashes: &[B]) -> Result<Vec<Hash>, LogError>
 /// Origin line of one epoch's log.
 pub fn origin(name: &str, epoch: u64) -> String {
     format!("{name}/e{epoch}")
+}
+
+fn vkey(name: &str, epoch: u64, public: &[u8; 32]) -> String {
+    let name = origin(name, epoch);
+    let key = tagged(public);
+    format!("{name}+{:08x}+{}", signed_note::key_id(&name, &key), STANDARD.encode(key))
 }
 
 /// Prefixes a key with its algorithm byte (C2SP signed-note: 1 = Ed25519).

@@ -163,6 +163,30 @@ pub const RENEWED_ALREADY: &str = "RENEWED_ALREADY";
 pub const RENEWED_TOO_OFTEN: &str = "RENEWED_TOO_OFTEN";
 /// The renewal is not signed by the key that it takes the place of, or about another certificate.
 pub const RENEWAL_INVALID: &str = "RENEWAL_INVALID";
+/// The relay has operators: an administrative act needs the signature of one.
+pub const OPERATOR_NEEDED: &str = "OPERATOR_NEEDED";
+/// The certificate is none of an operator that this relay knows.
+pub const OPERATOR_UNKNOWN: &str = "OPERATOR_UNKNOWN";
+/// The operator does not have the role that the act needs.
+pub const OPERATOR_ROLE: &str = "OPERATOR_ROLE";
+/// What the operator signed is not what was about to be done, or not for this log, or too old.
+pub const OPERATOR_ACT_INVALID: &str = "OPERATOR_ACT_INVALID";
+/// What the operator signed was done already.
+pub const OPERATOR_ACT_REPLAYED: &str = "OPERATOR_ACT_REPLAYED";
+/// Nobody would be left who could add operators.
+pub const OPERATOR_LAST: &str = "OPERATOR_LAST";
+/// The relay knows no operator of this name.
+pub const OPERATOR_NOT_FOUND: &str = "OPERATOR_NOT_FOUND";
+/// The certificate does not name this operator.
+pub const OPERATOR_CERTIFICATE: &str = "OPERATOR_CERTIFICATE";
+/// There is no such act waiting for approval.
+pub const APPROVAL_NOT_FOUND: &str = "APPROVAL_NOT_FOUND";
+/// The time for approving is over.
+pub const APPROVAL_LAPSED: &str = "APPROVAL_LAPSED";
+/// Who asked can't approve.
+pub const APPROVAL_SAME_PERSON: &str = "APPROVAL_SAME_PERSON";
+/// Who asked is no operator with that role any more.
+pub const APPROVAL_VOID: &str = "APPROVAL_VOID";
 /// This relay sends no mails.
 pub const MAIL_NOT_OFFERED: &str = "MAIL_NOT_OFFERED";
 /// Not at most five e-mail addresses.

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use tasuki_proto::log::roll::KeyRoll;
 use tasuki_proto::log::{LogError, LogSigner};
 
 use crate::clock::{Clock, SystemClock};
@@ -10,7 +11,9 @@ use crate::committer::start::Found;
 use crate::committer::{Committer, Fatal, Started};
 use crate::config::Config;
 use crate::files;
+use crate::log_key::{self, LogKey};
 use crate::store::blobs::Blobs;
+use crate::store::settings::LOG_KEY_ROLLS;
 use crate::store::{Store, StoreError};
 
 /// The relay can't be set up.
@@ -61,10 +64,14 @@ impl Boot {
     /// [`BootError`].
     pub async fn start(config: &Config) -> Result<Self, BootError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let signer = log_signer(&config.evidence.log_key)?;
+        // Before the database is opened: what is wrong with the key is said first.
+        read_secret(&config.evidence.log_key)?;
         let store = open_store(config).await?;
+        let file = config.evidence.log_key.clone();
+        let signer = log_key::load(&file, &rolls(&store).await?)?;
+        let key = LogKey { signer, file: Some(file) };
         let started =
-            Committer::start(store.clone(), signer, &config.evidence.witness, Arc::clone(&clock)).await?;
+            Committer::start(store.clone(), key, &config.evidence.witness, Arc::clone(&clock)).await?;
         if started.found == Found::NoWitness {
             tracing::warn!(
                 path = %config.evidence.witness.display(),
@@ -103,14 +110,21 @@ pub async fn open_store(config: &Config) -> Result<Store, StoreError> {
     })
 }
 
-/// The log's key, from a file that only its owner may read.
+/// The log's key, from a file that only its owner may read, with what stands beside it.
 ///
 /// # Errors
 /// [`BootError`].
 pub fn log_signer(path: &Path) -> Result<LogSigner, BootError> {
-    let text = read_secret(path)?;
-    LogSigner::from_secret_text(&String::from_utf8_lossy(&text))
-        .map_err(|source| BootError::LogKey { path: path.to_owned(), source })
+    log_key::load(path, &[])
+}
+
+/// How the log's key was handed over, as the database knows it.
+///
+/// # Errors
+/// If the database can't be read.
+pub async fn rolls(store: &Store) -> Result<Vec<KeyRoll>, StoreError> {
+    let text = store.setting(LOG_KEY_ROLLS).await?;
+    Ok(text.map(|text| log_key::parse_rolls(&text)).unwrap_or_default())
 }
 
 /// A secret, from a file that only its owner may read.

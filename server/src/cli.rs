@@ -6,15 +6,20 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::service::ServiceKind;
+use tasuki_proto::operator::is_operator_name;
 
 use crate::commands::alerts::Alerts;
+use crate::commands::approvals::Approvals;
 use crate::commands::audit::Audit;
 use crate::commands::lang::Lang;
+use crate::commands::log_key::LogKey;
 use crate::commands::operate::{Mode, Notice, Stop};
+use crate::commands::operator::Operator;
 use crate::commands::overdue::Overdue;
 use crate::commands::proxy::Proxy;
 use crate::commands::retention::Retention;
 use crate::commands::stats::Stats;
+use crate::config::OperatorFiles;
 use crate::trial_ca::Reason;
 
 /// Runs a relay for care-plan files: verifies, seals, delivers, and logs what happened.
@@ -50,6 +55,26 @@ pub(crate) struct Global {
         help = "Language of what people read; also by TASUKI_LANG, LC_ALL, LANG"
     )]
     pub(crate) lang: Option<Lang>,
+    /// The operator who gives the command, where the relay has operators: PKCS#12, or PEM with certificate and key
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) operator: Option<PathBuf>,
+    /// The operator's key, PEM, where it stands in a file of its own
+    #[arg(long, global = true, value_name = "FILE", requires = "operator")]
+    pub(crate) operator_key: Option<PathBuf>,
+    /// File with the password of the operator's PKCS#12 file
+    #[arg(long, global = true, value_name = "FILE", requires = "operator")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+impl Global {
+    /// Where the operator's certificate and key are.
+    pub(crate) fn operator(&self) -> Option<OperatorFiles> {
+        self.operator.clone().map(|certificate| OperatorFiles {
+            certificate,
+            key: self.operator_key.clone(),
+            password_file: self.password_file.clone(),
+        })
+    }
 }
 
 /// What to do.
@@ -71,6 +96,9 @@ pub(crate) enum Command {
     /// The log of events
     #[command(subcommand)]
     Log(Log),
+    /// The key that signs the log's checkpoints
+    #[command(subcommand)]
+    LogKey(LogKey),
     /// Look for what is not as it should be
     Doctor,
     /// Revocation lists that are too old
@@ -94,6 +122,12 @@ pub(crate) enum Command {
     Alerts(Alerts),
     /// A month in numbers, without content
     Stats(Stats),
+    /// Operators: certificates with roles
+    #[command(subcommand)]
+    Operator(Operator),
+    /// Acts that wait for a second operator
+    #[command(subcommand)]
+    Approvals(Approvals),
     /// Everything about an office, a key, a terminal or a proxy between two times; recorded in the log
     Audit(Audit),
 }
@@ -202,7 +236,7 @@ pub(crate) struct OfficeResume {
 /// Commands of `cert`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Cert {
-    /// Issue a certificate to an office, or to a proxy (P and 5 digits)
+    /// Issue a certificate to an office, to a proxy (P and 5 digits), or to an operator (operator:NAME)
     Issue(CertIssue),
     /// Revoke a certificate and publish a new revocation list
     Revoke(CertRevoke),
@@ -215,7 +249,7 @@ pub(crate) enum Cert {
 /// Flags of `cert issue`.
 #[derive(Debug, Args)]
 pub(crate) struct CertIssue {
-    /// Number of an office in the directory (10 digits) or of a proxy (P and 5 digits)
+    /// Number of an office in the directory (10 digits) or of a proxy (P and 5 digits), or operator:NAME
     #[arg(value_name = "OFFICE")]
     pub(crate) number: Holder,
     /// Folder for OFFICE.p12, OFFICE.pass, OFFICE.pem and OFFICE.key, all owner-only
@@ -295,6 +329,8 @@ pub(crate) enum Holder {
     Office(OfficeNumber),
     /// A proxy: `P` and 5 digits.
     Proxy(String),
+    /// An operator, by name.
+    Operator(String),
 }
 
 impl std::str::FromStr for Holder {
@@ -304,9 +340,15 @@ impl std::str::FromStr for Holder {
         if let Ok(number) = text.parse() {
             return Ok(Self::Office(number));
         }
+        if let Some(name) = text.strip_prefix("operator:") {
+            let name = Some(name).filter(|name| is_operator_name(name));
+            return name.map(|name| Self::Operator(name.to_owned())).ok_or("cannot name an operator");
+        }
         let digits = text.strip_prefix('P').unwrap_or_default();
         let proxy = digits.len() == 5 && digits.bytes().all(|b| b.is_ascii_digit());
-        proxy.then(|| Self::Proxy(text.to_owned())).ok_or("expected 10 digits, or P and 5 digits")
+        proxy
+            .then(|| Self::Proxy(text.to_owned()))
+            .ok_or("expected 10 digits, P and 5 digits, or operator:NAME")
     }
 }
 
@@ -315,6 +357,7 @@ impl std::fmt::Display for Holder {
         match self {
             Self::Office(number) => number.fmt(f),
             Self::Proxy(number) => f.write_str(number),
+            Self::Operator(name) => write!(f, "operator:{name}"),
         }
     }
 }
@@ -391,7 +434,19 @@ mod tests {
     fn certificates_are_for_offices_and_proxies() {
         assert_eq!("1371215102".parse(), Ok(Holder::Office("1371215102".parse().unwrap())));
         assert_eq!("P00004".parse(), Ok(Holder::Proxy("P00004".to_owned())));
-        for wrong in ["", "137121510", "p00004", "P0004", "P000004", "../../etc/x", "P0000a"] {
+        assert_eq!("operator:田中".parse(), Ok(Holder::Operator("田中".to_owned())));
+        for wrong in [
+            "operator:",
+            "operator:a/b",
+            "operator:..",
+            "",
+            "137121510",
+            "p00004",
+            "P0004",
+            "P000004",
+            "../../etc/x",
+            "P0000a",
+        ] {
             assert!(wrong.parse::<Holder>().is_err(), "{wrong:?}");
         }
     }

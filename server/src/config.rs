@@ -9,6 +9,7 @@ mod lifecycle;
 mod limits;
 mod mail;
 mod malware;
+mod operators;
 pub mod period;
 pub mod template;
 mod webhooks;
@@ -25,6 +26,7 @@ pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
 pub use mail::{MailConfig, MailTls};
 pub use malware::MalwareConfig;
+pub use operators::{OperatorFiles, OperatorsConfig};
 pub use webhooks::WebhooksConfig;
 pub use witnesses::WitnessesConfig;
 
@@ -74,6 +76,9 @@ pub struct Config {
     /// Where the file stands; relative paths begin there.
     #[serde(skip)]
     pub folder: PathBuf,
+    /// The operator of this command, by the command line.
+    #[serde(skip)]
+    pub operator: Option<OperatorFiles>,
     /// The door.
     pub server: ServerConfig,
     /// The store.
@@ -108,6 +113,9 @@ pub struct Config {
     /// Telling programs of offices over HTTPS.
     #[serde(default)]
     pub webhooks: WebhooksConfig,
+    /// What needs more than one operator.
+    #[serde(default)]
+    pub operators: OperatorsConfig,
     /// The malware scanner.
     #[serde(default)]
     pub malware: MalwareConfig,
@@ -332,6 +340,7 @@ impl Config {
             return Err(("trial_ca", "crl_days must be at least 2, certificate_days at least 1"));
         }
         lifecycle::check(&self.lifecycle, &self.retention)?;
+        self.operators.check()?;
         self.malware.check()?;
         self.alerts.check()?;
         self.mail.check()?;

@@ -118,6 +118,14 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
+/// Makes durable what the entries of a file's folder are.
+///
+/// # Errors
+/// If it can't be synced.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    sync_folder(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
 /// Makes durable what a folder's entries are; only Unix can be asked to.
 ///
 /// # Errors

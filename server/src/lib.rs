@@ -40,6 +40,7 @@ pub mod enrolments;
 pub mod evidence;
 pub mod files;
 pub mod intake;
+pub mod log_key;
 pub mod logging;
 pub mod mail;
 pub mod mandates;

@@ -40,21 +40,24 @@ pub enum TrustSetupError {
     Profile(String),
 }
 
+/// Where certificates say whose they are.
+///
+/// # Errors
+/// [`TrustSetupError::Profile`].
+pub fn profile(config: &TrustConfig) -> Result<CertificateProfile, TrustSetupError> {
+    let Some(path) = &config.profile else { return Ok(CertificateProfile::trial()) };
+    let unusable = |e: &dyn std::fmt::Display| TrustSetupError::Profile(format!("{}: {e}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|e| unusable(&e))?;
+    toml::from_str(&text).map_err(|e| unusable(&e))
+}
+
 impl Trust {
     /// Reads the files for the first time.
     ///
     /// # Errors
     /// [`TrustSetupError`] names the file.
     pub fn load(config: &TrustConfig) -> Result<Self, TrustSetupError> {
-        let profile = match &config.profile {
-            None => CertificateProfile::trial(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|e| TrustSetupError::Profile(format!("{}: {e}", path.display())))?;
-                toml::from_str(&text)
-                    .map_err(|e| TrustSetupError::Profile(format!("{}: {e}", path.display())))?
-            }
-        };
+        let profile = profile(config)?;
         let files = TrustFiles {
             anchors: config.anchors.clone(),
             intermediates: config.intermediates.clone(),

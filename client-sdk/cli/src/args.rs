@@ -119,6 +119,8 @@ pub(crate) enum Command {
     Terminal(mandates::TerminalCommand),
     /// Send and receive for all offices that let this proxy act
     Proxy(mandates::Proxy),
+    /// Show who did what in this office's name: terminals, proxies, the relay's operator
+    Access(mandates::Access),
     /// Make a HOME for a new terminal from an invitation code
     Enrol(mandates::Enrol),
     /// Renew this HOME's certificate, or put in one that was renewed elsewhere

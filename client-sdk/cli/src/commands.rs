@@ -1,5 +1,6 @@
 //! What the commands do: one file each.
 
+mod access;
 mod acts;
 mod check;
 mod completions;
@@ -105,6 +106,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Webhook(command) => webhook::webhook(&command, session, out),
         Command::Notices(args) => notices::notices(&args, session, out),
         Command::Delegate(args) => mandates::delegate(&args, session, out),
+        Command::Access(args) => access::access(&args, session, out),
         Command::Terminal(command) => mandates::terminal(&command, session, out),
         Command::Offices(args) => offices::offices(&args, session, out),
         // They need no relay, or a stream of their own, and were run before. Each by its name: a new command must not

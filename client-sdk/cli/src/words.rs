@@ -77,6 +77,11 @@ pub(crate) fn event(event: &str) -> Text {
         kind::RELAY_STOP_PLANNED => ("停止が予定されました", "a stop was planned"),
         kind::RELAY_STOP_CANCELLED => ("停止の予定が取り消されました", "a planned stop was called off"),
         kind::RELAY_MODE_CHANGED => ("受付の運用が変わりました", "the relay works in another mode"),
+        kind::APPROVAL_ASKED => {
+            ("運用操作の承認が申請されました", "an operator asked for another's approval")
+        }
+        kind::APPROVAL_REJECTED => ("運用操作の承認が却下されました", "an operator's act was not approved"),
+        kind::LOG_KEY_ROLLED => ("記録の鍵が取り替えられました", "the log goes on under a new key"),
         kind::LOG_STARTED => ("記録が始まりました", "the log began"),
         other => (other, other),
     };

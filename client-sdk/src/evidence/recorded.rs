@@ -40,7 +40,7 @@ pub(super) fn material(client: &Client, name: &ParcelName) -> Result<Option<Mate
     let container = archive::get(home, own.id)?;
     let mut wire = pb::GetEvidenceResponse {
         events: vec![event],
-        log_keys: vec![log.vkey(proven.event.epoch)],
+        log_keys: log.lines(proven.event.epoch),
         ..pb::GetEvidenceResponse::default()
     };
     if let Some(container) = &container {

@@ -62,7 +62,21 @@ impl Client {
         on_news: impl FnMut(&News) -> ControlFlow<()>,
     ) -> Result<FeedPosition, SdkError> {
         let _lock = self.home().lock(Task::Feed).await?;
-        let mut reader = Reader::open(self, options, on_news)?;
+        self.read_to_end(Reader::open(self, options, on_news)?).await
+    }
+
+    /// Reads the feed from its beginning up to its present end, and leaves the place where it is read on as it was.
+    pub(crate) async fn read_feed_anew(
+        &self,
+        on_news: impl FnMut(&News) -> ControlFlow<()>,
+    ) -> Result<FeedPosition, SdkError> {
+        self.read_to_end(Reader::anew(self, on_news)).await
+    }
+
+    async fn read_to_end<F: FnMut(&News) -> ControlFlow<()>>(
+        &self,
+        mut reader: Reader<'_, F>,
+    ) -> Result<FeedPosition, SdkError> {
         let caller = &self.inner.caller;
         loop {
             let (cursor, known_size) = (reader.cursor(), reader.known_size().await?);
@@ -194,6 +208,8 @@ struct Reader<'c, F> {
     options: FeedOptions,
     on_news: F,
     place: Place,
+    /// The place is kept on disk.
+    kept: bool,
     /// Where to ask from, if the relay moved on to an epoch in which nothing stands for us yet.
     moved_to: Option<u64>,
     processed: u64,
@@ -206,7 +222,23 @@ impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
     fn open(client: &'c Client, options: FeedOptions, on_news: F) -> Result<Self, SdkError> {
         let place = state::load(client.home())?;
         let (link, ask_notices) = (Link::Untried, Instant::now());
-        Ok(Self { client, options, on_news, place, moved_to: None, processed: 0, link, ask_notices })
+        let (kept, moved_to, processed) = (true, None, 0);
+        Ok(Self { client, options, on_news, place, kept, moved_to, processed, link, ask_notices })
+    }
+
+    /// From the beginning, without a trace on disk.
+    fn anew(client: &'c Client, on_news: F) -> Self {
+        Self {
+            client,
+            options: FeedOptions::default(),
+            on_news,
+            place: Place::START,
+            kept: false,
+            moved_to: None,
+            processed: 0,
+            link: Link::Untried,
+            ask_notices: Instant::now(),
+        }
     }
 
     fn cursor(&self) -> pb::Cursor {
@@ -393,6 +425,9 @@ impl<'c, F: FnMut(&News) -> ControlFlow<()>> Reader<'c, F> {
         if (self.on_news)(&News::UpToHere).is_break() {
             self.place = before;
             return Ok(ControlFlow::Break(()));
+        }
+        if !self.kept {
+            return Ok(ControlFlow::Continue(()));
         }
         let (home, place) = (self.client.home().clone(), self.place);
         blocking::run(move || state::save(&home, &place)).await?;

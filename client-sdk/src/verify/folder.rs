@@ -80,7 +80,12 @@ fn log_keys(
 ) -> Result<LogKeys, SdkError> {
     let keys = if let Some(given) = &options.log_key {
         trust.log_key_pinned = true;
-        LogKeys::parse(given, || VerificationError::Log(LogError::Key).into())?
+        let mut keys = LogKeys::parse(given, || VerificationError::Log(LogError::Key).into())?;
+        // Given was the key of its time, perhaps: what it handed over to stands in the folder.
+        if let Ok(beside) = Index::read_file(folder, &index.log_key) {
+            keys.follow(&String::from_utf8_lossy(&beside));
+        }
+        keys
     } else {
         let path = folder.join(&index.log_key);
         let malformed = || {

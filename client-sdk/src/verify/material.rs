@@ -10,6 +10,7 @@ use tasuki_certs::trust::{
     OnDoubt, RevocationPolicy, TrustMaterial, TrustStore, VerifiedCertificate, Warning,
 };
 use tasuki_proto::event::sha256;
+use tasuki_proto::log::roll::KeyRoll;
 use tasuki_proto::log::{Checkpoint, LogError, LogVerifier};
 
 use super::{TrustUsed, VerifyOptions, VerifyWarning};
@@ -138,11 +139,17 @@ pub(super) fn verifier(
 pub(super) struct LogKeys(pub(super) Vec<LogVerifier>);
 
 impl LogKeys {
-    /// Reads keys, one a line.
+    /// Reads keys and the rolls from one to the next, one a line.
     pub(super) fn parse(text: &str, malformed: impl Fn() -> SdkError) -> Result<Self, SdkError> {
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-        let keys = lines.map(|line| LogVerifier::from_vkey(line).map_err(|_| malformed()));
-        Ok(Self(keys.collect::<Result<_, _>>()?))
+        LogVerifier::from_lines(text).map(Self).map_err(|_| malformed())
+    }
+
+    /// Follows rolls that came along, as far as they lead on from the keys that count: each is signed by the key before it.
+    pub(super) fn follow(&mut self, text: &str) {
+        let rolls: Vec<KeyRoll> = text.lines().filter_map(|line| KeyRoll::from_line(line)?.ok()).collect();
+        for key in &mut self.0 {
+            key.follow(&rolls);
+        }
     }
 
     /// A checkpoint of a folder, signed with one of the keys.

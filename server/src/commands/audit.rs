@@ -76,6 +76,9 @@ pub(crate) struct Which {
     /// A transmission proxy, such as P00001
     #[arg(long, value_name = "NUMBER")]
     pub(crate) proxy: Option<ProxyNumber>,
+    /// An operator
+    #[arg(long, value_name = "NAME", value_parser = crate::cli::one_line)]
+    pub(crate) by_operator: Option<String>,
 }
 
 impl Which {
@@ -84,7 +87,8 @@ impl Which {
         let subject = (self.office.map(Subject::Office))
             .or_else(|| self.key.map(Subject::Key))
             .or_else(|| self.terminal.clone().map(Subject::Terminal))
-            .or_else(|| self.proxy.map(Subject::Proxy));
+            .or_else(|| self.proxy.map(Subject::Proxy))
+            .or_else(|| self.by_operator.clone().map(Subject::Operator));
         // The command line insists on one.
         subject.ok_or_else(|| Failure::usage("SUBJECT", "対象を指定してください", "say whom it is about"))
     }

@@ -5,8 +5,11 @@ mod revoke;
 mod server;
 
 use serde::Serialize;
+use tasuki_proto::event::kind;
+use tasuki_proto::operator::Role;
 use tasuki_proto::time;
 
+use super::desk::Desk;
 use super::exit::{Exit, Failure};
 use super::lang::Text;
 use super::output::Output;
@@ -28,9 +31,23 @@ pub(super) async fn run(command: &Cert, config: &Config, out: &mut Output) -> Re
     match command {
         Cert::Issue(arguments) => issue::run(arguments, &trial_ca(config)?, config, out).await,
         Cert::Revoke(arguments) => revoke::run(arguments, &trial_ca(config)?, config, out).await,
-        Cert::Crl => publish(&trial_ca(config)?, out),
-        Cert::Server(arguments) => server::run(arguments, config, out, SystemClock.now_us()),
+        Cert::Crl => {
+            may(config, out).await?;
+            publish(&trial_ca(config)?, out)
+        }
+        Cert::Server(arguments) => {
+            may(config, out).await?;
+            server::run(arguments, config, out, SystemClock.now_us())
+        }
     }
+}
+
+/// Fails unless whoever gave the command may issue. What is made here stands in no log: it changes nobody's rights.
+async fn may(config: &Config, out: &mut Output) -> Result<(), Failure> {
+    let desk = Desk::open(config, out).await?;
+    let may = desk.may(kind::CERTIFICATE_ISSUED, Role::Certificates).await;
+    desk.close().await?;
+    may
 }
 
 fn trial_ca(config: &Config) -> Result<TrialCaFiles, Failure> {

@@ -2,11 +2,15 @@
 
 use std::path::Path;
 
+use tasuki_proto::operator::Role;
+
 use super::exit::Failure;
 use super::lang::Text;
+use super::operator_key::OperatorKey;
 use super::output::Output;
 use crate::boot::{Boot, open_store};
-use crate::committer::change::{Change, Done};
+use crate::committer::administering::{TwoPersons, describe};
+use crate::committer::change::{Administering, By, Change, Done, Operating};
 use crate::committer::start::Found;
 use crate::config::Config;
 use crate::store::Store;
@@ -15,6 +19,9 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(super) struct Desk {
     boot: Boot,
+    /// Signs what is done here.
+    operator: Option<OperatorKey>,
+    two_persons: TwoPersons,
 }
 
 impl Desk {
@@ -22,6 +29,7 @@ impl Desk {
     /// is told.
     pub(super) async fn open(config: &Config, out: &mut Output) -> Result<Self, Failure> {
         check_database(config)?;
+        let operator = config.operator.as_ref().map(|files| OperatorKey::load(files, config)).transpose()?;
         let boot = Boot::start(config).await?;
         match boot.started.found {
             Found::New | Found::Continues => {}
@@ -49,7 +57,7 @@ impl Desk {
                 out.warn("WENT_BACK", &text);
             }
         }
-        Ok(Self { boot })
+        Ok(Self { boot, operator, two_persons: config.operators.two_persons() })
     }
 
     /// For reading.
@@ -62,9 +70,23 @@ impl Desk {
         self.boot.clock.now_us()
     }
 
-    /// Makes a change; it is durable when this returns.
+    /// Makes a change in the name of whoever gave the command; it is durable when this returns, or waits for a second
+    /// operator ([`Done::waits`]).
     pub(super) async fn submit(&self, change: Change) -> Result<Done, Failure> {
-        Ok(self.boot.started.committer.submit(change).await?)
+        let by = match (&self.operator, describe(&change)) {
+            (Some(operator), Some(described)) => {
+                operator.sign(described, self.boot.started.ledger.key().name(), self.now_us())?
+            }
+            _ => By::Account,
+        };
+        let administering = Administering { by, two_persons: self.two_persons, change };
+        Ok(self.boot.started.committer.submit(Change::Administer(Box::new(administering))).await?)
+    }
+
+    /// Fails, and has the log say so, unless whoever gave the command may do such an act. For commands that do something
+    /// outside the database first.
+    pub(super) async fn may(&self, kind: &'static str, role: Role) -> Result<(), Failure> {
+        self.submit(Change::Operators(Box::new(Operating::May { kind, role }))).await.map(drop)
     }
 
     /// Waits until everything is durable, and closes the database.

@@ -5,6 +5,7 @@
 
 mod epoch;
 mod feeds;
+mod operators;
 mod parcels;
 mod problem;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use serde::Serialize;
 use tasuki_proto::log::{Checkpoint, LogVerifier};
 
 use self::epoch::{Extent, Totals};
+use self::operators::Acts;
 use self::parcels::Due;
 use self::problem::{Problem, Problems};
 use super::desk;
@@ -24,12 +26,13 @@ use super::exit::{Exit, Failure};
 use super::lang::Text;
 use super::output::Output;
 use super::progress::Progress;
-use crate::boot::log_signer;
+use crate::boot;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
 #[cfg(test)]
 use crate::config::RetentionConfig;
 use crate::evidence::witness::Witness;
+use crate::log_key;
 use crate::store::head::Head;
 use crate::store::leaves::Position;
 use crate::store::{Store, StoreError, settings};
@@ -58,18 +61,25 @@ struct Summary {
     feed_entries: u64,
     parcels: u64,
     contents: u64,
+    /// Administrative acts that operators signed.
+    signed_acts: u64,
     /// The witness was compared.
     witness: bool,
     problems: BTreeMap<&'static str, u64>,
 }
 
 pub(super) async fn run(config: &Config, out: &mut Output) -> Result<Exit, Failure> {
-    let key = log_signer(&config.evidence.log_key)?.verifier();
+    // The roll that a command committed a moment ago may stand in the database alone.
+    let store = desk::open_to_read(config).await?;
+    let rolls = boot::rolls(&store).await;
+    store.close().await;
+    let key = log_key::load(&config.evidence.log_key, &rolls?)?.verifier();
     let path = &config.evidence.witness;
     // Before the head: what it holds must then be in the database.
     let witness = Witness::read(path, &key).map_err(Failure::file(path))?;
     let store = desk::open_to_read(config).await?;
-    let due = Due { retention: config.retention.clone(), now_us: SystemClock.now_us() };
+    let profile = crate::trust::profile(&config.trust)?;
+    let due = Due { retention: config.retention.clone(), now_us: SystemClock.now_us(), profile };
     let verified = verify_settled(&store, &key, witness.as_ref(), &due, out).await;
     store.close().await;
     let (summary, problems) = verified?;
@@ -153,6 +163,7 @@ async fn verify(
 
     let progress = Progress::new(epochs.iter().map(|e| e.size).sum(), &Text::new("記録", "events"), out);
     let mut before: Vec<(u64, u64)> = Vec::new();
+    let mut acts = Acts::open(store, key.name(), &due.profile).await?;
     for extent in &epochs {
         let mut walk = epoch::Walk {
             store,
@@ -164,6 +175,7 @@ async fn verify(
             progress: &progress,
             problems: &mut problems,
             totals: &mut totals,
+            acts: &mut acts,
         };
         walk.run(*extent).await?;
         before.push((extent.epoch, extent.size));
@@ -190,6 +202,7 @@ async fn verify(
         feed_entries,
         parcels: counts.parcels,
         contents: counts.contents,
+        signed_acts: acts.verified(),
         witness: witness.is_some(),
         problems: problems.counts().clone(),
     };
@@ -205,7 +218,8 @@ pub(crate) async fn differences(
 ) -> BTreeMap<&'static str, u64> {
     let witness = Witness::read(witness, key).unwrap();
     let (out, ..) = Output::captured(super::lang::Lang::En, false);
-    let due = Due { retention: RetentionConfig::default(), now_us: 0 };
+    let profile = tasuki_certs::profile::CertificateProfile::trial();
+    let due = Due { retention: RetentionConfig::default(), now_us: 0, profile };
     verify(store, key, witness.as_ref(), &due, &out).await.unwrap().0.problems
 }
 

@@ -7,7 +7,7 @@
 //! | the directory of offices, its CSV file | [`office`], [`office_csv`] |
 //! | proxies, and for whom they act | [`proxy`] |
 //! | the trial CA's certificates | [`cert`] |
-//! | `log verify` | [`log_verify`] |
+//! | `log verify`; the log's key | [`log_verify`], [`log_key`] |
 //! | `doctor` | [`doctor`] |
 //! | override for stale revocation lists | [`revocation`] |
 //! | who has vouched for the log | [`witness`] |
@@ -16,6 +16,7 @@
 //! | what was unusual | [`alerts`] |
 //! | a month in numbers | [`stats`] |
 //! | everything about a party or a key, and the incident pack | [`audit`] |
+//! | operators, what they sign, what waits for a second one | [`operator`], [`operator_key`], [`approvals`] |
 //! | running the relay | [`serve`] |
 //! | exit codes, errors, languages, JSON | [`exit`], [`lang`], [`output`] |
 //!
@@ -23,6 +24,7 @@
 //! committer of their own ([`desk`]); a running relay notices within half a second.
 
 pub(crate) mod alerts;
+pub(crate) mod approvals;
 pub(crate) mod audit;
 mod cert;
 mod csv;
@@ -31,11 +33,14 @@ mod doctor;
 pub(crate) mod exit;
 mod init;
 pub(crate) mod lang;
+pub(crate) mod log_key;
 pub(crate) mod log_verify;
 mod office;
 mod office_columns;
 mod office_csv;
 pub(crate) mod operate;
+pub(crate) mod operator;
+mod operator_key;
 pub(crate) mod output;
 pub(crate) mod overdue;
 mod progress;
@@ -97,7 +102,7 @@ async fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Failure> {
     if let Command::Init(arguments) = &cli.command {
         return init::run(arguments, out, SystemClock.now_us()).await;
     }
-    let config = Config::load(&cli.global.config)?;
+    let config = Config { operator: cli.global.operator(), ..Config::load(&cli.global.config)? };
     if !matches!(cli.command, Command::Serve) {
         // Commands say what they have to say themselves.
         let quiet = LoggingConfig { level: "error".to_owned(), ..config.logging.clone() };
@@ -120,6 +125,9 @@ async fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Mode(arguments) => operate::mode(arguments, &config, out).await,
         Command::Alerts(arguments) => alerts::run(arguments, &config, out).await,
         Command::Stats(arguments) => stats::run(arguments, &config, out).await,
+        Command::LogKey(command) => log_key::run(command, &config, out).await,
+        Command::Operator(command) => operator::run(command, &config, out).await,
+        Command::Approvals(command) => approvals::run(command, &config, out).await,
         Command::Audit(arguments) => audit::run(arguments, &config, out).await,
     }
 }

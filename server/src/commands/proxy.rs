@@ -111,6 +111,9 @@ struct MandateObject<'a> {
     until: String,
     mandate: String,
     changed: bool,
+    /// It was not done: under this id it waits for a second operator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    approval: Option<String>,
 }
 
 pub(super) async fn run(command: &Proxy, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
@@ -195,7 +198,15 @@ async fn assign(desk: &Desk, arguments: &Assign, out: &mut Output) -> Result<(),
     };
     let change = Mandating::Give { row: row.clone(), by: OPERATOR.to_owned(), paper: None };
     let done = desk.submit(Change::Mandate(Box::new(change))).await?;
-    tell(&row, !done.repeated, out)
+    let waits = done.waits();
+    if let Some(id) = &waits {
+        let text = Text::new(
+            format!("まだ行っていません。別の運用担当者の承認が必要です: approvals approve {id}"),
+            format!("not done yet: another operator must approve it: approvals approve {id}"),
+        );
+        out.warn("APPROVAL_NEEDED", &text);
+    }
+    tell(&row, !done.repeated && waits.is_none(), waits, out)
 }
 
 async fn unassign(desk: &Desk, arguments: &Unassign, out: &mut Output) -> Result<(), Failure> {
@@ -204,10 +215,10 @@ async fn unassign(desk: &Desk, arguments: &Unassign, out: &mut Output) -> Result
     let row = row.ok_or_else(|| rejected(reason::MANDATE_NOT_FOUND))?;
     let end = Mandating::End { office: row.office, digest: row.digest, by: OPERATOR.to_owned(), paper: None };
     let done = desk.submit(Change::Mandate(Box::new(end))).await?;
-    tell(&MandateRow { until_us: desk.now_us(), ..row }, !done.repeated, out)
+    tell(&MandateRow { until_us: desk.now_us(), ..row }, !done.repeated, None, out)
 }
 
-fn tell(row: &MandateRow, changed: bool, out: &mut Output) -> Result<(), Failure> {
+fn tell(row: &MandateRow, changed: bool, approval: Option<String>, out: &mut Output) -> Result<(), Failure> {
     let (office, until) = (row.office.to_string(), time::format_us(row.until_us));
     let scopes = row.scopes.to_string();
     let text = Text::new(
@@ -221,6 +232,7 @@ fn tell(row: &MandateRow, changed: bool, out: &mut Output) -> Result<(), Failure
         until,
         mandate: hex(&row.digest),
         changed,
+        approval,
     };
     Ok(out.result(&object, &text)?)
 }

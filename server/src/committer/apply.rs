@@ -6,6 +6,8 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::digest_text;
 use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::lifecycle::State;
+use tasuki_proto::log::LogSigner;
+use tasuki_proto::reason;
 
 use super::batch::GiveUp;
 use super::change::{Change, Notice, Refused};
@@ -25,6 +27,10 @@ pub(super) struct Draft<'w> {
     pub(super) scribe: Scribe<'w>,
     pub(super) ends: &'w mut FeedEnds,
     pub(super) head: &'w mut Head,
+    /// The key that signs until now.
+    pub(super) signer: &'w LogSigner,
+    /// The key that signs from this batch on.
+    pub(super) rolled: Option<LogSigner>,
     /// Parcels to insert.
     pub(super) parcels: Vec<ParcelRow>,
     /// Their sealed contents: place of the job, parcel, bytes.
@@ -77,7 +83,8 @@ impl Draft<'_> {
         changes: impl Iterator<Item = &Change>,
     ) -> Result<(), GiveUp> {
         let mut offices: Vec<OfficeNumber> = Vec::new();
-        for change in changes {
+        let mut changes: Vec<&Change> = changes.collect();
+        while let Some(change) = changes.pop() {
             match change {
                 Change::Deliver(d) => offices.extend([d.key.sender, d.recipient]),
                 // Its receiver's, when its row tells who that is.
@@ -90,6 +97,9 @@ impl Draft<'_> {
                 Change::Certificate(certifying) => offices.extend(certifying.office()),
                 Change::Notice(notice) => offices.extend(&notice.to),
                 Change::Audit { office, .. } => offices.extend(*office),
+                Change::Administer(administering) => changes.push(&administering.change),
+                // Whom an act that waited concerns, its row tells.
+                Change::Operators(_) | Change::RollLogKey(_) => {}
             }
         }
         self.ends.trim();
@@ -110,6 +120,11 @@ impl Draft<'_> {
             Change::Mandate(mandating) => self.mandate(tx, mandating).await,
             Change::Certificate(certifying) => self.certify(tx, certifying).await,
             Change::Notice(notice) => self.notice(tx, notice).await,
+            // It holds another change: the future would hold itself.
+            Change::Administer(administering) => Box::pin(self.administer(tx, place, administering)).await,
+            // Nobody asks for it but by an administrative act.
+            Change::Operators(_) => Ok(Err(Refused::Because(reason::OPERATOR_NEEDED))),
+            Change::RollLogKey(rolling) => self.roll_log_key(tx, rolling).await,
             Change::Audit { kind, lines, office, setting } => {
                 if let Some((name, value)) = setting {
                     self.store.put_setting(tx, name, value).await?;

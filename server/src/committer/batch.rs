@@ -1,6 +1,7 @@
 //! One batch: take the head, apply changes, write events, move the head, commit, keep, publish, answer.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ring::rand::SystemRandom;
@@ -26,6 +27,8 @@ const MAX_SKEW_US: i64 = 60 * 1_000_000;
 pub(super) struct Writer {
     pub(super) store: Store,
     pub(super) signer: LogSigner,
+    /// The key's file; absent in tests that need none.
+    pub(super) key_file: Option<PathBuf>,
     pub(super) witness: Witness,
     pub(super) ledger: Arc<Ledger>,
     pub(super) rng: SystemRandom,
@@ -112,6 +115,8 @@ impl Writer {
             scribe: Scribe::new(next.epoch, next.size, time_us, &self.rng),
             ends: &mut self.ends,
             head: &mut next,
+            signer: &self.signer,
+            rolled: None,
             parcels: Vec::new(),
             contents: Vec::new(),
         };
@@ -124,21 +129,48 @@ impl Writer {
             give_back(jobs, draft.contents);
             return Err(GiveUp::Repetition);
         }
+        let rolled = draft.rolled.take();
         let written = draft.write(&mut tx).await?;
         let changed = !written.hashes.is_empty() || next.directory != self.seen.directory;
         if !changed {
             tx.rollback().await.map_err(StoreError::from)?;
             return Ok(finish(answers, &self.ledger.checkpoint()));
         }
-        let checkpoint = self.seal(&mut tx, &mut next, &written.hashes).await?;
         let grown = Grown::Of(written.concerned.into_iter().collect());
+        // The checkpoint over the roll is the new key's first.
+        let before = rolled.map(|new| std::mem::replace(&mut self.signer, new));
+        match self.conclude(tx, next, &written.hashes, before.is_some()).await {
+            Ok(checkpoint) => {
+                self.ledger.publish(Arc::clone(&checkpoint), &grown);
+                Ok(finish(answers, &checkpoint))
+            }
+            Err(give_up) => {
+                if let Some(before) = before {
+                    self.signer = before;
+                }
+                Err(give_up)
+            }
+        }
+    }
+
+    /// Signs, commits and keeps. When this returns, all of it is durable.
+    async fn conclude(
+        &mut self,
+        mut tx: Tx,
+        mut next: Head,
+        hashes: &[[u8; 32]],
+        rolled: bool,
+    ) -> Result<Arc<Checkpoint>, GiveUp> {
+        let checkpoint = self.seal(&mut tx, &mut next, hashes).await?;
         if let Err(error) = tx.commit().await {
             self.settle(&next, error.into()).await?;
         }
+        if rolled {
+            self.use_key();
+        }
         self.witness.keep(&checkpoint).map_err(|e| GiveUp::Fatal(e.into()))?;
         self.seen = next;
-        self.ledger.publish(Arc::clone(&checkpoint), &grown);
-        Ok(finish(answers, &checkpoint))
+        Ok(checkpoint)
     }
 
     /// Reads the head under its lock. If another process moved it, brings tree and feed ends to it and
@@ -149,6 +181,9 @@ impl Writer {
             return Ok(head);
         }
         self.ends.clear();
+        if head.epoch > 0 && self.signer.verifier().open(&head.note).is_err() {
+            self.reload_key().await?;
+        }
         let tree = Tree::load(&self.store, tx, head.epoch, head.size).await?;
         *self.ledger.tree() = tree;
         let checkpoint = self.check_against_witness(&head).map_err(GiveUp::Fatal)?;

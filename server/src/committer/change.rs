@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::event::{Event, kind};
 use tasuki_proto::ids::{ParcelId, ParcelKey, ProxyNumber, proxy_of};
 use tasuki_proto::lifecycle::Act;
-use tasuki_proto::log::Checkpoint;
+use tasuki_proto::log::{Checkpoint, LogSigner};
 use tasuki_proto::reason;
 use tasuki_proto::statement::{Request, Word};
 
+pub use super::administering::{Administering, By, Operating, SignedAct};
 use crate::store::archive::Archived;
 use crate::store::certificates::{CertificateKey, CertificateRow};
 use crate::store::leaves::Position;
@@ -44,6 +46,12 @@ pub enum Change {
     Certificate(Box<Certifying>),
     /// A notice of the operator (お知らせ).
     Notice(Box<Notice>),
+    /// An administrative act: done if whoever asks for it may.
+    Administer(Box<Administering>),
+    /// What is done to operators themselves; only inside of [`Change::Administer`].
+    Operators(Box<Operating>),
+    /// The log's key hands over to another.
+    RollLogKey(Box<Rolling>),
     /// An event of the operator's own, for auditors: kind and lines. It may concern one office.
     Audit {
         /// Kind of the event.
@@ -92,6 +100,17 @@ impl Certifying {
             Self::Ending((bearer, _)) | Self::Revoked((bearer, _)) => bearer.office(),
         }
     }
+}
+
+/// A new key for the log.
+#[derive(Debug)]
+pub struct Rolling {
+    /// The new key, of the same name; it is kept on disk already.
+    pub new: LogSigner,
+    /// The old key may be in other hands.
+    pub emergency: bool,
+    /// Why, in the operator's words.
+    pub reason: String,
 }
 
 /// What is done to mandates and proxies.
@@ -351,6 +370,14 @@ pub enum Refused {
     /// The relay is going down. Trying again is safe.
     #[error("the relay is going down")]
     ShuttingDown,
+}
+
+impl Done {
+    /// The id under which the change waits for a second operator; `None`: it was made.
+    pub fn waits(&self) -> Option<String> {
+        let event = Event::parse(self.text.as_deref()?).ok()?;
+        (event.kind == kind::APPROVAL_ASKED).then(|| event.lines.get("approval").map(str::to_owned))?
+    }
 }
 
 impl Refused {

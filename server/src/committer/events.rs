@@ -73,6 +73,8 @@ pub(super) struct Scribe<'r> {
     pub(super) leaves: Vec<Leaf>,
     pub(super) hashes: Vec<[u8; 32]>,
     pub(super) feed_rows: Vec<FeedRow>,
+    /// Lines of every event that is written now: the operator whose act it is.
+    pub(super) mark: Vec<(&'static str, String)>,
     random: Random<'r>,
 }
 
@@ -85,6 +87,7 @@ impl<'r> Scribe<'r> {
             leaves: Vec::new(),
             hashes: Vec::new(),
             feed_rows: Vec::new(),
+            mark: Vec::new(),
             random: Random { rng, pool: Vec::new() },
         }
     }
@@ -105,6 +108,9 @@ impl<'r> Scribe<'r> {
     ) -> Result<Entry, NoRandomness> {
         let mut event = Event::new(kind, self.epoch, self.time_us, self.random.salt()?);
         lines(&mut event);
+        for (key, value) in &self.mark {
+            event.lines.add(key, value);
+        }
         let position = self.position();
         let first_row = self.feed_rows.len();
         for party in parties {

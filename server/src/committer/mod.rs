@@ -5,14 +5,17 @@
 //! answers. An answer therefore means: durable, in the log, and covered by a checkpoint that the relay
 //! would recognise after any crash.
 
+pub mod administering;
 mod apply;
 mod batch;
 mod certificates;
 pub mod change;
 mod events;
 mod mandates;
+mod operators;
 mod parcels;
 mod recover;
+mod roll;
 pub mod start;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::evidence::ledger::{Grown, Ledger};
 use crate::evidence::tree::{Missing, Tree};
 use crate::evidence::witness::Witness;
+use crate::log_key::LogKey;
 use crate::store::head::Head;
 use crate::store::{Store, StoreError};
 
@@ -38,10 +39,11 @@ impl Committer {
     /// [`Fatal`] if the database, the witness or the log's key do not fit together.
     pub async fn start(
         store: Store,
-        signer: LogSigner,
+        key: impl Into<LogKey>,
         witness: &Path,
         clock: Arc<dyn Clock>,
     ) -> Result<Started, Fatal> {
+        let LogKey { signer, file: key_file } = key.into();
         let verifier = signer.verifier();
         let witness = Witness::open(witness, &verifier)?;
         let mut tx = store.begin().await?;
@@ -55,6 +57,7 @@ impl Committer {
         let mut writer = Writer {
             store,
             signer,
+            key_file,
             witness,
             ledger: Arc::clone(&ledger),
             rng: SystemRandom::new(),
@@ -76,6 +79,7 @@ impl Committer {
             // The witness may be behind by the batch that a crash cut short.
             Found::Continues | Found::NoWitness => writer.witness.keep(&checkpoint)?,
         }
+        writer.keep_rolls().await?;
         let (committer, running) = Self::run(writer, clock);
         Ok(Started { committer, ledger, running, found })
     }
@@ -95,6 +99,14 @@ async fn compare(
         if (checkpoint.epoch, checkpoint.size, checkpoint.root) != (head.epoch, head.size, root) {
             return Err(LogError::Consistency.into());
         }
+    }
+    // What handed the key over stands behind its last checkpoint: a roll that is known outside the database is a witness, too.
+    if let Some(roll) = signer.rolls().last().filter(|roll| (head.epoch, head.size) <= roll.until) {
+        let (epoch, size) = roll.until;
+        let known = witness.filter(|known| known.epoch >= epoch);
+        let (epoch, known) = known.map_or((epoch, size + 1), |known| (known.epoch, known.size));
+        let kept = if head.epoch == epoch { head.size } else { 0 };
+        return Ok(Found::WentBack(Lost { epoch, kept, known }));
     }
     let Some(known) = witness else {
         return Ok(if head.epoch == 0 { Found::New } else { Found::NoWitness });

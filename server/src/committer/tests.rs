@@ -4,6 +4,7 @@ mod archive;
 mod aside;
 mod certificates;
 mod lifecycle;
+mod operators;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -1,7 +1,7 @@
 //! The log as readers see it: the published checkpoint, proofs, and a bell for who waits for news.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::log::{Checkpoint, Hash, LogVerifier};
@@ -29,7 +29,7 @@ pub enum ProofError {
 #[derive(Debug)]
 pub struct Ledger {
     store: Store,
-    key: LogVerifier,
+    key: RwLock<Arc<LogVerifier>>,
     tree: Mutex<Tree>,
     published: watch::Sender<Arc<Checkpoint>>,
     ends: Mutex<FeedEnds>,
@@ -50,7 +50,7 @@ impl Ledger {
     pub(crate) fn new(store: Store, key: LogVerifier, tree: Tree, checkpoint: Checkpoint) -> Self {
         Self {
             store,
-            key,
+            key: RwLock::new(Arc::new(key)),
             tree: Mutex::new(tree),
             published: watch::Sender::new(Arc::new(checkpoint)),
             ends: Mutex::new(FeedEnds::new()),
@@ -58,9 +58,14 @@ impl Ledger {
         }
     }
 
-    /// The log's public key.
-    pub fn key(&self) -> &LogVerifier {
-        &self.key
+    /// The log's public key, with those before it.
+    pub fn key(&self) -> Arc<LogVerifier> {
+        Arc::clone(&self.key.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The log's key has handed over to another.
+    pub(crate) fn set_key(&self, key: LogVerifier) {
+        *self.key.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(key);
     }
 
     /// The newest checkpoint that may leave the relay.
@@ -80,7 +85,7 @@ impl Ledger {
             return Ok(current);
         }
         let note = self.store.last_checkpoint(epoch).await?.ok_or(ProofError::Range)?;
-        Ok(Arc::new(self.key.open(&note).map_err(|_| ProofError::Range)?))
+        Ok(Arc::new(self.key().open(&note).map_err(|_| ProofError::Range)?))
     }
 
     /// Audit path of a leaf under a checkpoint.

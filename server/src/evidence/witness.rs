@@ -118,6 +118,11 @@ impl Witness {
         })
     }
 
+    /// The log's key has handed over to another.
+    pub fn set_key(&mut self, key: LogVerifier) {
+        self.key = key;
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -87,13 +87,15 @@ impl Directory for Service {
 
     async fn get_relay(&self, request: Request<pb::GetRelayRequest>) -> Result<Response<pb::Relay>, Status> {
         let _entered = self.0.enter_member(Call::of(&request)).await?;
-        let checkpoint = self.0.ledger.checkpoint();
+        // The key last: it opens every checkpoint before it.
+        let (checkpoint, key) = (self.0.ledger.checkpoint(), self.0.ledger.key());
         let crls = Along::in_use(&self.0);
         let checks = self.0.intake.checks();
         let (operation, now_us) = (self.0.operating.present(), self.0.clock.now_us());
         Ok(Response::new(pb::Relay {
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            log_key: self.0.ledger.key().vkey(checkpoint.epoch),
+            log_key: key.vkey(checkpoint.epoch),
+            log_key_rolls: key.rolls().iter().map(|roll| roll.note.clone().into()).collect(),
             epoch: checkpoint.epoch,
             checkpoint: checkpoint.note.clone().into(),
             crls: crls.crls,

@@ -44,7 +44,7 @@ impl Log for Service {
     ) -> Result<Response<pb::AddCosignatureResponse>, Status> {
         let _entered = self.0.enter_member(Call::of(&request)).await?;
         let note = request.into_inner().checkpoint;
-        let kept = self.0.witnesses.add(&self.0.store, self.0.ledger.key(), &note).await;
+        let kept = self.0.witnesses.add(&self.0.store, &self.0.ledger.key(), &note).await;
         let kept = kept.map_err(Failure::from)?;
         Ok(Response::new(pb::AddCosignatureResponse { kept: u32::try_from(kept).unwrap_or(u32::MAX) }))
     }

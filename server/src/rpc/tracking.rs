@@ -10,6 +10,7 @@ use tasuki_proto::event::Event;
 use tasuki_proto::ids::ParcelId;
 use tasuki_proto::lifecycle::State;
 use tasuki_proto::log::Checkpoint;
+use tasuki_proto::log::roll::KeyRoll;
 use tasuki_proto::mandate::Scope;
 use tasuki_proto::parcel::ATTACHMENT;
 use tasuki_proto::pb::tracking_server::Tracking;
@@ -92,6 +93,8 @@ impl Tracking for Service {
         let mandates = mandates(context, &named.mandates, &mut named.signers).await?;
         let crls = Along::archived(context, named.crls.iter()).await.map_err(Failure::from)?;
         let statements = context.store.statements_of(row.seq).await.map_err(Failure::from)?;
+        let key = context.ledger.key();
+        let keys = named.epochs.iter().map(|epoch| key.vkey(*epoch));
         let statements = statements.into_iter().filter(|kept| named.statements.contains(&kept.digest));
         Ok(Response::new(pb::GetEvidenceResponse {
             parcel: Some(context.summary(&row).await.map_err(Failure::from)?),
@@ -100,7 +103,7 @@ impl Tracking for Service {
             crls: crls.crls,
             more_crls: crls.more,
             mandates,
-            log_keys: named.epochs.iter().map(|epoch| context.ledger.key().vkey(*epoch)).collect(),
+            log_keys: keys.chain(key.rolls().iter().map(KeyRoll::line)).collect(),
             events,
         }))
     }

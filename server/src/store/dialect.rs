@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 13] = [
+const MIGRATIONS: [Migration; 14] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -69,6 +69,11 @@ const MIGRATIONS: [Migration; 13] = [
         name: "0014_use_and_turns",
         sqlite: include_str!("../../../migrations/sqlite/0014_use_and_turns.sql"),
         postgres: include_str!("../../../migrations/postgres/0014_use_and_turns.sql"),
+    },
+    Migration {
+        name: "0015_operators",
+        sqlite: include_str!("../../../migrations/sqlite/0015_operators.sql"),
+        postgres: include_str!("../../../migrations/postgres/0015_operators.sql"),
     },
     Migration {
         name: "0018_certificates",

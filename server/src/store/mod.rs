@@ -23,6 +23,7 @@ pub mod mail;
 pub mod mandates;
 pub mod notices;
 pub mod offices;
+pub mod operators;
 pub mod overdue;
 pub mod parcel_lists;
 pub mod parcels;

@@ -20,6 +20,9 @@ pub const STOPS: &str = "planned_stops";
 /// How far the log was walked for evidence whose time is over: a position.
 pub const EVIDENCE_ERASED_TO: &str = "evidence_erased_to";
 
+/// How the log's key was handed over: rolls, one a line; see `crate::log_key`.
+pub const LOG_KEY_ROLLS: &str = "log_key_rolls";
+
 /// How far stored search keys were made anew: the folding's version, and the last office; see `search_key`.
 pub const SEARCH_KEYS: &str = "search_keys";
 

@@ -238,3 +238,24 @@ fn a_witness_whose_state_went_back_takes_up_what_it_has_vouched_for() {
     let refused = look(&day);
     assert!(refused.expect(1).err.contains("EVIDENCE_MALFORMED"), "{}", refused.err);
 }
+
+#[test]
+fn witnesses_follow_a_new_log_key() {
+    let mut stage = Stage::new(Database::Sqlite);
+    let (manager, visit) = (stage.office(MANAGER), stage.office(VISIT));
+    let keys = make_witnesses(&mut stage, &[&visit]);
+    assert_eq!(looked(&visit)["cosigned"], true);
+    insist(&manager, &keys, 1);
+    let first = send(&manager, "before");
+    looked(&visit);
+    stage.relay.run(&["log-key", "roll"]).expect(0);
+    // The relay that runs has noticed once something is accepted.
+    let second = send(&manager, "after");
+    assert_eq!(looked(&visit)["cosigned"], true);
+    for (name, parcel) in [("first", first), ("second", second)] {
+        let proof = stage.path().join(name).display().to_string();
+        manager.run(&["evidence", &parcel, "--out", &proof]).expect(0);
+        manager.run(&["verify", &proof]).expect(0);
+    }
+    stage.relay.run(&["log", "verify"]).expect(0);
+}

@@ -1,4 +1,4 @@
-//! Flags of `delegate`, `terminal` and `enrol`.
+//! Flags of `delegate`, `terminal`, `access` and `enrol`.
 
 use std::path::PathBuf;
 
@@ -54,6 +54,17 @@ pub(crate) struct TerminalRevoke {
     /// The terminal's name
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
+}
+
+/// Flags of `access`.
+#[derive(Debug, Args)]
+pub(crate) struct Access {
+    /// From when: a date and time in Japan, or with its offset
+    #[arg(long, value_name = "TIME", value_parser = crate::moment::parse)]
+    pub(crate) from: Option<i64>,
+    /// Before when
+    #[arg(long, value_name = "TIME", value_parser = crate::moment::parse)]
+    pub(crate) to: Option<i64>,
 }
 
 /// Flags of `enrol`.

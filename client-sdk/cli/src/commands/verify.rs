@@ -23,7 +23,7 @@ use crate::table::{Table, shown};
 use crate::words;
 
 /// Bytes of a file with a verifier key; a key is one line.
-const MAX_LOG_KEY_BYTES: u64 = 4096;
+const MAX_LOG_KEY_BYTES: u64 = 1024 * 1024;
 
 /// What was proven.
 #[derive(Serialize)]

@@ -64,7 +64,7 @@ impl EventObject {
             parcel: line("parcel"),
             sender: line("sender").or_else(|| line("from").filter(|_| event.kind == kind::REQUEST_MADE)),
             recipient: line("recipient").or_else(|| line("to").filter(|_| event.kind == kind::REQUEST_MADE)),
-            by: line("by").or_else(|| line("transmitter")),
+            by: line("operator").or_else(|| line("by")).or_else(|| line("transmitter")),
             signer: line("signer"),
             in_feed: *in_feed,
             lines: lines(event),

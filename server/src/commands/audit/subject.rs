@@ -22,6 +22,8 @@ pub(super) enum Subject {
     Terminal(TerminalName),
     /// A transmission proxy.
     Proxy(ProxyNumber),
+    /// An operator, by name.
+    Operator(String),
 }
 
 /// `OFFICE:NAME`.
@@ -57,6 +59,7 @@ impl Subject {
             Self::Key(digest) => digest_text(digest),
             Self::Terminal(TerminalName { office, name }) => format!("terminal:{office}:{name}"),
             Self::Proxy(proxy) => format!("proxy:{proxy}"),
+            Self::Operator(name) => format!("operator:{name}"),
         }
     }
 
@@ -65,7 +68,7 @@ impl Subject {
         match self {
             Self::Office(office) => office.to_string(),
             Self::Proxy(proxy) => proxy.to_string(),
-            Self::Key(_) | Self::Terminal(_) => self.text(),
+            Self::Key(_) | Self::Terminal(_) | Self::Operator(_) => self.text(),
         }
     }
 
@@ -73,7 +76,7 @@ impl Subject {
     pub(super) fn office(&self) -> Option<OfficeNumber> {
         match self {
             Self::Office(office) | Self::Terminal(TerminalName { office, .. }) => Some(*office),
-            Self::Key(_) | Self::Proxy(_) => None,
+            Self::Key(_) | Self::Proxy(_) | Self::Operator(_) => None,
         }
     }
 
@@ -106,7 +109,7 @@ pub(super) fn named_in(event: &Event) -> Vec<String> {
 }
 
 /// Lines that name a certificate or a key, not what was signed or sealed.
-const KEYS: [&str; 4] = ["certificate", "key", "signer", "statement-signer"];
+const KEYS: [&str; 5] = ["certificate", "key", "operator-key", "signer", "statement-signer"];
 
 fn key(key: &str, value: &str) -> Option<String> {
     KEYS.contains(&key).then(|| parse_digest(value)).flatten().map(|digest| digest_text(&digest))

@@ -45,7 +45,13 @@ pub(super) fn event(event: &str) -> Text {
         kind::ENROLMENT_LOCKED => ("招待コードの誤りによる一時停止", "an address locked out for wrong codes"),
         kind::PROXY_CHANGED => ("代行業者の登録内容の変更", "proxy's entry changed"),
         kind::PROXY_KEY_REGISTERED => ("代行業者の鍵の登録", "proxy's key registered"),
+        kind::OPERATOR_CHANGED => ("運用担当者の登録・変更", "operator added or changed"),
+        kind::OPERATOR_REMOVED => ("運用担当者の解除", "operator removed"),
+        kind::OPERATOR_REFUSED => ("権限のない運用操作の拒否", "act refused for want of a right"),
+        kind::APPROVAL_ASKED => ("承認の申請", "approval asked for"),
+        kind::APPROVAL_REJECTED => ("承認の却下", "approval refused"),
         kind::AUDIT_MADE => ("監査", "audit"),
+        kind::LOG_KEY_ROLLED => ("記録の鍵の取替え", "log key handed over"),
         kind::LOG_STARTED => ("記録の開始", "log started"),
         other => (other, other),
     };

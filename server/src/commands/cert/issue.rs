@@ -11,6 +11,7 @@ use tasuki_certs::trial_ca::{IssueOptions, Issued, KeyChoice, KeyUse};
 use tasuki_certs::trust::{CurrentTrust as _, Purpose};
 use tasuki_proto::canonical::{digest_text, hex};
 use tasuki_proto::event::{kind, sha256};
+use tasuki_proto::operator::Role;
 use tasuki_proto::time;
 use zeroize::Zeroizing;
 
@@ -60,7 +61,12 @@ struct FilesObject {
 impl FilesObject {
     /// The files' names; none of them may exist.
     fn new(folder: &Path, holder: &Holder) -> Result<Self, Failure> {
-        let path = |ending: &str| folder.join(format!("{holder}.{ending}"));
+        let name = match holder {
+            // A colon has a meaning of its own to some systems and copying programs.
+            Holder::Operator(name) => format!("operator-{name}"),
+            Holder::Office(_) | Holder::Proxy(_) => holder.to_string(),
+        };
+        let path = |ending: &str| folder.join(format!("{name}.{ending}"));
         let files = Self { p12: path("p12"), pass: path("pass"), pem: path("pem"), key: path("key") };
         if let Some(path) = files.all().into_iter().find(|path| path.exists()) {
             return Err(Failure::usage(
@@ -110,7 +116,10 @@ async fn issue(
     let (office, name) = match &arguments.number {
         Holder::Office(number) => (Some(*number), office::must_be_known(desk, *number).await?.name),
         Holder::Proxy(number) => (None, proxy_name(desk, number).await?),
+        Holder::Operator(name) => (None, name.clone()),
     };
+    // Before anything is in the register: what is issued can't be taken back, only revoked.
+    desk.may(kind::CERTIFICATE_ISSUED, Role::Certificates).await?;
     let now_us = desk.now_us();
     let options = options(arguments, ca, now_us);
     let number = arguments.number.to_string();
@@ -118,6 +127,7 @@ async fn issue(
     let issued = match &arguments.number {
         Holder::Office(_) => authority.issue_office(&number, &name, &options),
         Holder::Proxy(_) => authority.issue_proxy(&number, &name, &options),
+        Holder::Operator(_) => authority.issue_operator(&name, &options),
     };
     let issued = issued.map_err(CaError::from)?;
     // What is not in the register can't be revoked: it comes first.

@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::{kind, sha256};
+use tasuki_proto::operator::Role;
 use tasuki_proto::time;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
@@ -40,6 +41,10 @@ pub(super) async fn run(
 ) -> Result<Exit, Failure> {
     let wanted = wanted(&arguments.certificate)?;
     let desk = Desk::open(config, out).await?;
+    if let Err(failure) = desk.may(kind::CERTIFICATE_REVOKED, Role::Certificates).await {
+        desk.close().await?;
+        return Err(failure);
+    }
     // The list first: a certificate that should be revoked must not pass because an event can't be written.
     let revoked = ca.revoke(&wanted, arguments.reason, desk.now_us());
     let recorded = match &revoked {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use tasuki_proto::event::{Event, kind};
 use tasuki_proto::log::{Checkpoint, Hash, LogVerifier};
 
+use super::operators::Acts;
 use super::problem::{Problem, Problems};
 use super::tree::{Growing, Tile};
 use crate::commands::progress::Progress;
@@ -58,6 +59,8 @@ pub(super) struct Walk<'a> {
     pub(super) progress: &'a Progress,
     pub(super) problems: &'a mut Problems,
     pub(super) totals: &'a mut Totals,
+    /// What operators signed.
+    pub(super) acts: &'a mut Acts,
 }
 
 impl Walk<'_> {
@@ -79,6 +82,9 @@ impl Walk<'_> {
                     self.tile(extent, &tile).await?;
                 }
                 self.checkpoints_at(&mut checkpoints, tree.size(), &tree).await?;
+            }
+            for problem in self.acts.settle(self.store).await? {
+                self.problems.add(problem);
             }
             self.progress.advance(tree.size() - before);
             if tree.size() - before < u64::from(wanted) {
@@ -140,6 +146,7 @@ impl Walk<'_> {
         if at.index == 0 && !self.begins(&event) {
             self.problems.add(Problem::EpochStart(at.epoch));
         }
+        self.acts.take(at, event);
     }
 
     /// Whether an epoch's first event says truly what it follows.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use ring::digest::{Context, SHA256};
+use tasuki_certs::profile::CertificateProfile;
 use tasuki_proto::event::{Event, kind, sha256};
 use tasuki_proto::ids::{ParcelId, ParcelKey, proxy_of};
 use tasuki_proto::lifecycle::{Act, Party, Past, State, Step, Way, step};
@@ -41,6 +42,8 @@ pub(in crate::commands) struct Due {
     pub(in crate::commands) retention: RetentionConfig,
     /// Now, Unix microseconds.
     pub(in crate::commands) now_us: i64,
+    /// Where certificates say whose they are.
+    pub(in crate::commands) profile: CertificateProfile,
 }
 
 impl Due {

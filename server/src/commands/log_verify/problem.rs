@@ -66,6 +66,10 @@ pub(super) enum Problem {
     Statement { key: ParcelKey },
     /// A certificate or revocation list that an event names is not kept, or is another.
     Archive { key: ParcelKey, fingerprint: [u8; 32] },
+    /// An administrative act of a time with operators carries no operator's signature.
+    ActUnsigned(Position),
+    /// What an operator signed is not kept, does not hold, or does not say what the event says.
+    ActDiffers(Position),
 }
 
 impl Problem {
@@ -99,6 +103,8 @@ impl Problem {
             Self::ContentMissing { .. } => "CONTENT_MISSING",
             Self::Statement { .. } => "STATEMENT",
             Self::Archive { .. } => "ARCHIVE",
+            Self::ActUnsigned(_) => "ACT_UNSIGNED",
+            Self::ActDiffers(_) => "ACT_DIFFERS",
         }
     }
 
@@ -111,6 +117,8 @@ impl Problem {
             | Self::LeafMalformed(at)
             | Self::LeafTime(at)
             | Self::LeafErased(at)
+            | Self::ActUnsigned(at)
+            | Self::ActDiffers(at)
             | Self::LeafParcel(at) => format!("epoch {} leaf {}", at.epoch, at.index),
             Self::EpochStart(epoch) => format!("epoch {epoch}"),
             Self::TileMissing(name) => tile(*name),
@@ -206,6 +214,14 @@ impl Problem {
             Self::Archive { .. } => (
                 "証明書または失効リストの保存がないか、違います",
                 "a certificate or revocation list is missing or another",
+            ),
+            Self::ActUnsigned(_) => (
+                "運用担当者の署名のない運用操作があります",
+                "an administrative act carries no operator's signature",
+            ),
+            Self::ActDiffers(_) => (
+                "運用担当者の署名がないか、権限がないか、記録と一致しません",
+                "an operator's signature is missing, without the role, or does not say what the event says",
             ),
         };
         Text::new(ja, en)

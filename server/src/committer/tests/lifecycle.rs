@@ -90,7 +90,7 @@ impl Case {
 
     async fn verify(&self) {
         let witness = self.bench.database.folder.path().join("witness");
-        let mut found = log_verify::differences(&self.store, self.started.ledger.key(), &witness).await;
+        let mut found = log_verify::differences(&self.store, &self.started.ledger.key(), &witness).await;
         // The signers here are made up, and so are their certificates.
         found.remove("ARCHIVE");
         assert!(found.is_empty(), "{found:?}");

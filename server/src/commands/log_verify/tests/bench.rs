@@ -57,7 +57,8 @@ impl Bench {
 
     async fn verify_by(&self, witness: Option<&Checkpoint>, now_us: i64) -> (Summary, Problems) {
         let (out, ..) = Output::captured(Lang::En, false);
-        let due = Due { retention: self.relay.config().retention, now_us };
+        let profile = tasuki_certs::profile::CertificateProfile::trial();
+        let due = Due { retention: self.relay.config().retention, now_us, profile };
         verify(&self.store, &self.signer.verifier(), witness, &due, &out).await.unwrap()
     }
 
