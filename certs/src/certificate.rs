@@ -1,6 +1,6 @@
 //! One certificate, read once: what chain building, usage and revocation ask of it.
 
-use openssl::x509::X509;
+use openssl::x509::{X509, X509VerifyResult};
 use x509_parser::asn1_rs::{FromDer, Oid};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{
@@ -159,6 +159,12 @@ impl Certificate {
             SignatureStrength::Weak => Err(CertError::WeakSignatureAlgorithm(position)),
             SignatureStrength::Unsupported => Err(CertError::UnsupportedSignatureAlgorithm(position)),
         }
+    }
+
+    /// Whether this CA's key signed `other`, by names, key identifiers and signature.
+    pub(crate) fn issued(&self, other: &Self) -> bool {
+        let named = self.x509.issued(&other.x509) == X509VerifyResult::OK;
+        named && self.x509.public_key().and_then(|key| other.x509.verify(&key)).unwrap_or(false)
     }
 
     /// Whether `at_us` lies in the validity period, both ends included.

@@ -11,11 +11,15 @@ use crate::crl::Crl;
 use crate::crl_standing;
 pub use crate::crl_standing::{CrlStanding, RankedCrl};
 use crate::error::{CertError, CrlFault, Position};
+use crate::fetched_list;
+pub use crate::fetched_list::{FetchedList, ListRefusal};
 use crate::identity::sha256;
 use crate::path;
 use crate::profile::{CertificateProfile, Identity};
 use crate::revocation::Moment;
 pub use crate::revocation::{AlarmState, OnDoubt, RevocationAge, RevocationAlarm, RevocationPolicy, Warning};
+pub use crate::sources::NotedPoint;
+use crate::sources::Sources;
 pub use crate::usage::Purpose;
 
 /// Certificates that may come along with the one that is verified. A chain has two or three; more is a way to make the
@@ -37,6 +41,8 @@ pub struct TrustMaterial {
     pub profile: CertificateProfile,
     /// How revocation is decided.
     pub policy: RevocationPolicy,
+    /// How it is decided below some of the anchors, by SHA-256 of the anchor's DER.
+    pub anchor_policies: Vec<([u8; 32], RevocationPolicy)>,
     /// Most CA certificates between the end entity and the anchor; at most 32.
     pub max_intermediates: u8,
 }
@@ -49,6 +55,7 @@ impl Default for TrustMaterial {
             crls: Vec::new(),
             profile: CertificateProfile::default(),
             policy: RevocationPolicy::default(),
+            anchor_policies: Vec::new(),
             max_intermediates: DEFAULT_MAX_INTERMEDIATES,
         }
     }
@@ -99,6 +106,11 @@ pub struct VerifiedCertificate {
     pub warnings: Vec<Warning>,
 }
 
+/// Whether these bytes can be read as a CRL, whoever signed it.
+pub fn is_revocation_list(der: &[u8]) -> bool {
+    Crl::parse(der).is_ok()
+}
+
 /// An error in what a trust store was to be made of.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -120,8 +132,34 @@ pub enum TrustError {
 /// Anchors, intermediates, CRLs, profile and policy: an immutable snapshot. A reload makes a new one.
 pub struct TrustStore {
     contents: Arc<Contents>,
-    policy: RevocationPolicy,
+    policies: Policies,
     fingerprint: [u8; 32],
+    sources: Arc<Sources>,
+}
+
+/// How revocation is decided, by anchor.
+#[derive(Debug, Clone)]
+struct Policies {
+    general: RevocationPolicy,
+    /// Of anchors that have their own, by SHA-256 of their DER.
+    own: Vec<([u8; 32], RevocationPolicy)>,
+}
+
+impl Policies {
+    fn of(&self, anchor: &Certificate) -> &RevocationPolicy {
+        let fingerprint = sha256(&anchor.der);
+        let own = self.own.iter().find(|(named, _)| *named == fingerprint);
+        own.map_or(&self.general, |(_, policy)| policy)
+    }
+
+    fn with_override(&self, until_us: Option<i64>) -> Self {
+        let with =
+            |policy: &RevocationPolicy| RevocationPolicy { override_until_us: until_us, ..policy.clone() };
+        Self {
+            general: with(&self.general),
+            own: self.own.iter().map(|(anchor, policy)| (*anchor, with(policy))).collect(),
+        }
+    }
 }
 
 /// What snapshots that differ in policy only have in common.
@@ -152,20 +190,27 @@ impl TrustStore {
             max_intermediates: usize::from(material.max_intermediates.min(32)),
             fingerprint,
         };
-        Ok(Self::with_policy(Arc::new(contents), material.policy))
+        let policies = Policies { general: material.policy, own: material.anchor_policies };
+        Ok(Self::assemble(Arc::new(contents), policies, Arc::default()))
     }
 
-    fn with_policy(contents: Arc<Contents>, policy: RevocationPolicy) -> Self {
+    fn assemble(contents: Arc<Contents>, policies: Policies, sources: Arc<Sources>) -> Self {
         // Debug text of plain data names every field; it is compared only within one process.
-        let fingerprint = hash(&[&contents.fingerprint, format!("{policy:?}").as_bytes()]);
-        Self { contents, policy, fingerprint }
+        let fingerprint = hash(&[&contents.fingerprint, format!("{policies:?}").as_bytes()]);
+        Self { contents, policies, fingerprint, sources }
+    }
+
+    /// This snapshot, noting on where `before` noted: the one that takes its place.
+    #[must_use]
+    pub(crate) fn following(self, before: &Self) -> Self {
+        Self { sources: Arc::clone(&before.sources), ..self }
     }
 
     /// The same snapshot with another [`RevocationPolicy::override_until_us`].
     #[must_use]
     pub fn with_override(&self, until_us: Option<i64>) -> Self {
-        let policy = RevocationPolicy { override_until_us: until_us, ..self.policy.clone() };
-        Self::with_policy(Arc::clone(&self.contents), policy)
+        let policies = self.policies.with_override(until_us);
+        Self::assemble(Arc::clone(&self.contents), policies, Arc::clone(&self.sources))
     }
 
     /// The trust anchors, DER.
@@ -274,11 +319,13 @@ impl TrustStore {
             valid_until_us: path.iter().map(|one| one.not_after_us).min().unwrap_or(i64::MIN),
             warnings: Vec::new(),
         };
+        let policy = path.last().map_or(&self.policies.general, |anchor| self.policies.of(anchor));
         for (index, pair) in path.windows(2).enumerate() {
             let [certificate, issuer] = pair else { continue };
             let position = path::position(index);
             purpose.check_extended(certificate, position)?;
-            let standing = self.policy.check(&self.contents.crls, certificate, issuer, position, moment)?;
+            self.sources.note(certificate, issuer);
+            let standing = policy.check(&self.contents.crls, certificate, issuer, position, moment)?;
             verified.crls.extend(standing.crls);
             verified.warnings.extend(standing.warnings);
             verified.valid_from_us = verified.valid_from_us.max(standing.from_us.unwrap_or(i64::MIN));
@@ -297,7 +344,7 @@ impl TrustStore {
     pub fn revocation_alarms(&self, now_us: i64) -> Vec<RevocationAlarm> {
         let cas = self.contents.anchors.iter().chain(&self.contents.intermediates);
         let alarm = |ca: &Certificate| {
-            let state = self.policy.alarm(&self.contents.crls, ca, now_us)?;
+            let state = self.policy_of_ca(ca).alarm(&self.contents.crls, ca, now_us)?;
             Some(RevocationAlarm { issuer: ca.subject_text(), state })
         };
         cas.filter_map(alarm).collect()
@@ -306,7 +353,7 @@ impl TrustStore {
     /// How old the CRLs of the configured CAs are. A CA without one is left out: there is an alarm for it.
     pub fn revocation_ages(&self) -> Vec<RevocationAge> {
         let cas = self.contents.anchors.iter().chain(&self.contents.intermediates);
-        cas.filter_map(|ca| self.policy.age_of_lists(&self.contents.crls, ca)).collect()
+        cas.filter_map(|ca| self.policy_of_ca(ca).age_of_lists(&self.contents.crls, ca)).collect()
     }
 
     /// The DER of a CRL that [`VerifiedChain::crls`] names: with the chain, what a later check needs to come to the
@@ -334,9 +381,50 @@ impl TrustStore {
         &self.contents.profile
     }
 
-    /// The revocation policy in force.
+    /// The revocation policy in force, below anchors that have none of their own.
     pub fn policy(&self) -> &RevocationPolicy {
-        &self.policy
+        &self.policies.general
+    }
+
+    /// The policy below the anchor that a configured CA's chain ends in.
+    fn policy_of_ca(&self, ca: &Certificate) -> &RevocationPolicy {
+        if self.policies.own.is_empty() {
+            return &self.policies.general;
+        }
+        let mut at = ca;
+        for _ in 0..=self.contents.max_intermediates {
+            if let Some(anchor) = self.contents.anchors.iter().find(|anchor| anchor.der == at.der) {
+                return self.policies.of(anchor);
+            }
+            let cas = self.contents.anchors.iter().chain(&self.contents.intermediates);
+            let mut issuers = cas.filter(|above| above.der != at.der && above.issued(at));
+            let Some(above) = issuers.next() else { break };
+            at = above;
+        }
+        &self.policies.general
+    }
+
+    /// The CRL distribution points of certificates that were verified so far, and whose lists are there. At most 128.
+    pub fn noted_points(&self) -> Vec<NotedPoint> {
+        self.sources.points()
+    }
+
+    /// Judges a list that was fetched, at `now_us` (Unix microseconds): whether it may be used beside, or in the place
+    /// of, those that this snapshot holds. `issuers`: certificates of CAs, DER, that are no configured ones and whose
+    /// lists are wanted all the same; the caller vouches for them.
+    ///
+    /// # Errors
+    /// [`ListRefusal`].
+    pub fn judge_list(
+        &self,
+        bytes: &[u8],
+        issuers: &[&[u8]],
+        now_us: i64,
+    ) -> Result<FetchedList, ListRefusal> {
+        let further: Vec<Certificate> =
+            issuers.iter().filter_map(|der| Certificate::parse(der).ok()).filter(|one| one.is_ca).collect();
+        let cas = self.contents.anchors.iter().chain(&self.contents.intermediates).chain(&further);
+        fetched_list::judge(bytes, &self.contents.crls, cas, now_us)
     }
 }
 

@@ -10,6 +10,7 @@ mod limits;
 mod mail;
 mod malware;
 pub mod period;
+mod revocation;
 pub mod template;
 mod webhooks;
 mod witnesses;
@@ -25,6 +26,7 @@ pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
 pub use mail::{MailConfig, MailTls};
 pub use malware::MalwareConfig;
+pub use revocation::{AnchorConfig, FetchConfig};
 pub use webhooks::WebhooksConfig;
 pub use witnesses::WitnessesConfig;
 
@@ -206,6 +208,12 @@ pub struct TrustConfig {
     /// Signers that are remembered, about 6 KiB each.
     #[serde(default = "defaults::known_signers")]
     pub known_signers: usize,
+    /// Lists that are fetched.
+    #[serde(default)]
+    pub fetch: FetchConfig,
+    /// What holds below single anchors.
+    #[serde(default)]
+    pub anchor: Vec<AnchorConfig>,
 }
 
 /// `[trial_ca]`
@@ -326,6 +334,8 @@ impl Config {
         if self.trust.reload_every_s == 0 {
             return Err(("trust.reload_every_s", "must be at least 1"));
         }
+        self.trust.fetch.check()?;
+        self.trust.anchor.iter().try_for_each(AnchorConfig::check)?;
         if let Some(ca) = &self.trial_ca
             && (ca.crl_days < 2 || ca.certificate_days == 0)
         {
@@ -354,6 +364,10 @@ impl Config {
             paths.iter_mut().for_each(here);
         }
         self.trust.profile.iter_mut().for_each(here);
+        here(&mut self.trust.fetch.folder);
+        here(&mut self.trust.fetch.ca_file);
+        here(&mut self.trust.fetch.proxy_user_file);
+        self.trust.anchor.iter_mut().for_each(|anchor| here(&mut anchor.certificate));
         self.checks.documents.iter_mut().for_each(here);
         if let Some(ca) = &mut self.trial_ca {
             for path in [&mut ca.certificate, &mut ca.key, &mut ca.register, &mut ca.crl] {

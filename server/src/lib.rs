@@ -9,6 +9,7 @@
 //! | TLS at the door; who may call | [`accept`], [`access`] |
 //! | offices and their keys, cached | [`directory`] |
 //! | trust anchors, CRLs, override; the trial CA | [`trust`], [`trial_ca`] |
+//! | CRLs over HTTP | `fetched_lists`, `fetch` |
 //! | checking and sealing a parcel | [`intake`] |
 //! | gRPC handlers | [`rpc`] |
 //! | changes of state, their events, the log | [`committer`], [`evidence`] |
@@ -37,6 +38,8 @@ pub mod counts;
 pub mod directory;
 pub mod enrolments;
 pub mod evidence;
+mod fetch;
+mod fetched_lists;
 pub mod files;
 pub mod intake;
 pub mod logging;
@@ -45,6 +48,7 @@ pub mod mandates;
 pub mod metrics;
 mod month;
 pub mod operation;
+mod public_address;
 pub mod refusals;
 pub mod retention;
 pub mod rpc;

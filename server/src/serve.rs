@@ -24,6 +24,9 @@ use crate::counts::RejectedCounts;
 use crate::directory::Directory;
 use crate::enrolments::Enrolments;
 use crate::evidence::witnesses::Witnesses;
+use crate::fetch::MeansError;
+use crate::fetched_lists::ListFetcher;
+use crate::fetched_lists::kept::Kept;
 use crate::intake::{Archivist, Intake};
 use crate::mail::Mails;
 use crate::metrics;
@@ -70,6 +73,12 @@ pub enum ServeError {
     /// Trust anchors, CRLs or the profile.
     #[error(transparent)]
     Trust(#[from] TrustSetupError),
+    /// The folder of fetched revocation lists.
+    #[error("trust.fetch.folder: {0}")]
+    Fetched(io::Error),
+    /// What fetches revocation lists.
+    #[error("trust.fetch: {0}")]
+    Fetch(#[from] MeansError),
     /// The server's certificate and key.
     #[error(transparent)]
     Certificate(#[from] ServerCertificateError),
@@ -122,6 +131,7 @@ pub async fn serve(
 struct Relay {
     context: Arc<Context>,
     keeper: Keeper,
+    lists: ListFetcher,
     certificate: Follower,
     tls: TlsAcceptor,
     shutdown: Shutdown,
@@ -139,7 +149,9 @@ impl Relay {
         {
             tracing::error!(%error, "the trial CA's revocation list can't be renewed");
         }
+        Kept::at(&config.trust.fetch.folder).prepare().map_err(ServeError::Fetched)?;
         let trust = Trust::load(&config.trust)?;
+        let lists = ListFetcher::new(trust.clone(), &config.trust.fetch, Arc::clone(&clock))?;
         trust.refresh(&store).await.map_err(BootError::from)?;
         let certificate = Follower::load(&config.server)?;
         let tls = acceptor(&certificate.certificate(), &trust, &clock, anonymous)?;
@@ -220,7 +232,7 @@ impl Relay {
             enrolments,
             stopping,
         });
-        Ok(Self { context, keeper, certificate, tls, shutdown, running })
+        Ok(Self { context, keeper, lists, certificate, tls, shutdown, running })
     }
 
     async fn run(
@@ -229,7 +241,7 @@ impl Relay {
         stop: impl Future<Output = ()>,
         listening: impl FnOnce(SocketAddr),
     ) -> Result<(), ServeError> {
-        let Self { context, keeper, certificate, tls, shutdown, mut running } = self;
+        let Self { context, keeper, lists, certificate, tls, shutdown, mut running } = self;
         let address = config.server.listen;
         let listen_error = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
@@ -241,6 +253,7 @@ impl Relay {
         let background = [
             tokio::spawn(certificate.follow(Arc::clone(&context.clock), keeper.every)),
             tokio::spawn(keeper.run()),
+            tokio::spawn(lists.run()),
             tokio::spawn(
                 Sweeper::new(context.store.clone(), Arc::clone(&context.clock), config.retention.clone())
                     .run(),

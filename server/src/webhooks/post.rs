@@ -19,7 +19,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::address::is_public;
+use crate::public_address::is_public;
 use crate::clock::Clock;
 
 /// For everything: name, connection, handshake, answer. A program that works for longer should answer first.

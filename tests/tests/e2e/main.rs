@@ -6,6 +6,7 @@ mod checks;
 mod directory;
 mod hostile_parcels;
 mod hostile_tls;
+mod fetched_lists;
 mod large_crl;
 mod large_parcel;
 mod lifecycle;
