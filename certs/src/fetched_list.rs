@@ -85,7 +85,8 @@ pub(crate) fn judge<'c>(
         }
     }
     let issuer = own.ok_or(refusal)?;
-    let same = held.iter().filter(|one| one.replaces(&crl) && one.is_from(issuer) && one.is_signed_by(issuer));
+    let same =
+        held.iter().filter(|one| one.replaces(&crl) && one.is_from(issuer) && one.is_signed_by(issuer));
     let in_force = same.filter(|one| one.fault.is_none() && one.this_update_us <= now_us);
     for one in in_force.filter(|one| one.fingerprint != crl.fingerprint) {
         if crl.this_update_us < one.this_update_us || crl.number < one.number {

@@ -36,6 +36,7 @@ mod fetched_list;
 pub mod identity;
 mod key_policy;
 mod name_syntax;
+mod ocsp;
 mod oids;
 pub mod open;
 mod open_walk;

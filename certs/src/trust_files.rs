@@ -162,10 +162,7 @@ impl TrustFiles {
     }
 
     /// The policies of single anchors, by SHA-256 of the anchor.
-    fn policies_of(
-        &self,
-        anchors: &[Vec<u8>],
-    ) -> Result<Vec<([u8; 32], RevocationPolicy)>, TrustFilesError> {
+    fn policies_of(&self, anchors: &[Vec<u8>]) -> Result<Vec<([u8; 32], RevocationPolicy)>, TrustFilesError> {
         let mut policies = Vec::new();
         for (path, policy) in &self.anchor_policies {
             for der in certificates_in(path)? {
@@ -331,6 +328,18 @@ impl TrustWatch {
         let _no_reload_between = lock(&self.seen);
         let store = self.current().with_override(until_us);
         self.replace(store);
+    }
+
+    /// Has what OCSP answers have said since taken into account. `true`: there is a new snapshot.
+    pub fn renew_if_answered(&self) -> bool {
+        let _no_reload_between = lock(&self.seen);
+        let current = self.current();
+        let renewed = current.renewed();
+        let is_new = renewed.fingerprint() != current.fingerprint();
+        if is_new {
+            self.replace(renewed);
+        }
+        is_new
     }
 
     fn replace(&self, store: TrustStore) {

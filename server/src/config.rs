@@ -26,7 +26,7 @@ pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
 pub use mail::{MailConfig, MailTls};
 pub use malware::MalwareConfig;
-pub use revocation::{AnchorConfig, FetchConfig};
+pub use revocation::{AnchorConfig, FetchConfig, OcspConfig, OcspMode};
 pub use webhooks::WebhooksConfig;
 pub use witnesses::WitnessesConfig;
 
@@ -211,6 +211,9 @@ pub struct TrustConfig {
     /// Lists that are fetched.
     #[serde(default)]
     pub fetch: FetchConfig,
+    /// Responders that are asked.
+    #[serde(default)]
+    pub ocsp: OcspConfig,
     /// What holds below single anchors.
     #[serde(default)]
     pub anchor: Vec<AnchorConfig>,
@@ -335,6 +338,7 @@ impl Config {
             return Err(("trust.reload_every_s", "must be at least 1"));
         }
         self.trust.fetch.check()?;
+        self.trust.ocsp.check()?;
         self.trust.anchor.iter().try_for_each(AnchorConfig::check)?;
         if let Some(ca) = &self.trial_ca
             && (ca.crl_days < 2 || ca.certificate_days == 0)

@@ -39,7 +39,9 @@ const MAX_URL: usize = 2_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FetchFault {
     /// The address is none that is fetched from.
-    #[error("the address is not http:// or https:// with a host, at most 2000 bytes, without user and password")]
+    #[error(
+        "the address is not http:// or https:// with a host, at most 2000 bytes, without user and password"
+    )]
     Url,
     /// The name does not resolve.
     #[error("the name can't be resolved")]
@@ -160,7 +162,8 @@ impl Fetcher {
             None => None,
             Some((host, port)) => {
                 let user = Some(means.proxy_user_file).filter(|path| !path.as_os_str().is_empty());
-                let user = user.map(|path| read_secret(path).map_err(|e| error(path, e.to_string()))).transpose()?;
+                let user =
+                    user.map(|path| read_secret(path).map_err(|e| error(path, e.to_string()))).transpose()?;
                 let authorization = user.map(|secret| {
                     let line = secret.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
                     format!("Basic {}", STANDARD.encode(line))
@@ -200,7 +203,10 @@ impl std::fmt::Debug for Fetcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         // The proxy's password must not reach a log.
         let proxy = self.proxy.as_ref().map(|proxy| (&proxy.host, proxy.port));
-        f.debug_struct("Fetcher").field("proxy", &proxy).field("patience", &self.patience).finish_non_exhaustive()
+        f.debug_struct("Fetcher")
+            .field("proxy", &proxy)
+            .field("patience", &self.patience)
+            .finish_non_exhaustive()
     }
 }
 
@@ -334,7 +340,8 @@ async fn take(answer: Response<Incoming>, max_bytes: usize) -> Result<Bytes, Fet
         300..=399 => return Err(FetchFault::Redirect),
         status => return Err(FetchFault::Status(status)),
     }
-    let said = answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let said =
+        answer.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if said.is_some_and(|bytes| bytes > max_bytes as u64) {
         return Err(FetchFault::TooLarge);
     }
@@ -357,11 +364,20 @@ mod tests {
 
     #[test]
     fn only_the_web_without_secrets_in_the_name() {
-        for good in ["http://ca.example/a.crl", "HTTP://ca.example", "https://ca.example:8443/?a=1", "http://[::1]/"] {
+        for good in
+            ["http://ca.example/a.crl", "HTTP://ca.example", "https://ca.example:8443/?a=1", "http://[::1]/"]
+        {
             assert!(is_address(good), "{good}");
         }
         let long = format!("http://ca.example/{}", "a".repeat(MAX_URL));
-        for bad in ["ldap://ca.example/cn=a", "file:///etc/passwd", "http://u:p@ca.example/", "ca.example", "", &long] {
+        for bad in [
+            "ldap://ca.example/cn=a",
+            "file:///etc/passwd",
+            "http://u:p@ca.example/",
+            "ca.example",
+            "",
+            &long,
+        ] {
             assert!(!is_address(bad), "{bad}");
         }
     }

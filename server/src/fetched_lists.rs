@@ -100,7 +100,9 @@ impl ListFetcher {
         for notes in self.kept.notes()? {
             let named = match notes.origin {
                 Origin::Configured => self.config.urls.contains(&notes.url),
-                Origin::Certificate => self.config.distribution_points && !self.config.urls.contains(&notes.url),
+                Origin::Certificate => {
+                    self.config.distribution_points && !self.config.urls.contains(&notes.url)
+                }
             };
             if named {
                 all.insert(notes.url.clone(), notes);
@@ -210,7 +212,8 @@ impl ListFetcher {
         let issuers: Vec<&[u8]> = issuer.iter().map(Vec::as_slice).collect();
         let list: FetchedList = self.trust.current().judge_list(bytes, &issuers, self.clock.now_us())?;
         let length = list.der.len() as u64;
-        if self.kept.bytes_beside(&notes.url)?.saturating_add(length) > u64::from(self.config.total_mib) << 20 {
+        if self.kept.bytes_beside(&notes.url)?.saturating_add(length) > u64::from(self.config.total_mib) << 20
+        {
             return Err(ListFault::NoRoom);
         }
         self.kept.put_list(&notes.url, &list.der)?;
@@ -231,7 +234,8 @@ impl ListFetcher {
             0 => every_us,
             failures => first_us.saturating_mul(1_i64 << (failures - 1).min(20)).min(every_us),
         };
-        let promised = notes.list.as_ref().filter(|_| notes.failures == 0).map_or(i64::MAX, |list| list.next_update_us);
+        let promised =
+            notes.list.as_ref().filter(|_| notes.failures == 0).map_or(i64::MAX, |list| list.next_update_us);
         // A CA that is late is not asked every second.
         let soonest = notes.tried_us.saturating_add(first_us);
         let next = notes.tried_us.saturating_add(pause_us).min(promised.max(soonest));
@@ -241,7 +245,11 @@ impl ListFetcher {
 }
 
 /// What fetches, as `[trust.fetch]` says.
-pub(crate) fn fetcher(config: &FetchConfig, patience: Duration, clock: Arc<dyn Clock>) -> Result<Fetcher, MeansError> {
+pub(crate) fn fetcher(
+    config: &FetchConfig,
+    patience: Duration,
+    clock: Arc<dyn Clock>,
+) -> Result<Fetcher, MeansError> {
     let means = Means {
         ca_file: &config.ca_file,
         proxy: &config.proxy,
@@ -272,6 +280,7 @@ fn show<'n>(all: impl Iterator<Item = &'n Notes> + Clone, now_us: i64) {
     metrics::gauge!("tasuki_crl_sources_failing").set(f64::from(u32::try_from(failing).unwrap_or(u32::MAX)));
     let oldest = all.filter_map(|notes| notes.fetched_us).min();
     if let Some(oldest) = oldest {
-        metrics::gauge!("tasuki_crl_fetched_age_seconds").set(crate::trust::seconds(now_us.saturating_sub(oldest)));
+        metrics::gauge!("tasuki_crl_fetched_age_seconds")
+            .set(crate::trust::seconds(now_us.saturating_sub(oldest)));
     }
 }

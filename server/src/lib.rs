@@ -9,7 +9,7 @@
 //! | TLS at the door; who may call | [`accept`], [`access`] |
 //! | offices and their keys, cached | [`directory`] |
 //! | trust anchors, CRLs, override; the trial CA | [`trust`], [`trial_ca`] |
-//! | CRLs over HTTP | `fetched_lists`, `fetch` |
+//! | CRLs over HTTP, OCSP | `fetched_lists`, `ocsp`, `fetch` |
 //! | checking and sealing a parcel | [`intake`] |
 //! | gRPC handlers | [`rpc`] |
 //! | changes of state, their events, the log | [`committer`], [`evidence`] |
@@ -47,6 +47,7 @@ pub mod mail;
 pub mod mandates;
 pub mod metrics;
 mod month;
+mod ocsp;
 pub mod operation;
 mod public_address;
 pub mod refusals;

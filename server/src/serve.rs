@@ -30,6 +30,7 @@ use crate::fetched_lists::kept::Kept;
 use crate::intake::{Archivist, Intake};
 use crate::mail::Mails;
 use crate::metrics;
+use crate::ocsp::Asker;
 use crate::operation::Operating;
 use crate::refusals::Refusals;
 use crate::retention::Sweeper;
@@ -131,11 +132,31 @@ pub async fn serve(
 struct Relay {
     context: Arc<Context>,
     keeper: Keeper,
-    lists: ListFetcher,
+    outward: Outward,
     certificate: Follower,
     tls: TlsAcceptor,
     shutdown: Shutdown,
     running: crate::committer::Running,
+}
+
+/// What the relay asks others for, for its own sake.
+struct Outward {
+    lists: ListFetcher,
+    asker: Asker,
+}
+
+impl Outward {
+    fn new(config: &Config, trust: &Trust, clock: &Arc<dyn Clock>) -> Result<Self, ServeError> {
+        Ok(Self {
+            lists: ListFetcher::new(trust.clone(), &config.trust.fetch, Arc::clone(clock))?,
+            asker: Asker::new(trust.clone(), &config.trust, Arc::clone(clock))?,
+        })
+    }
+
+    /// All of it, side by side. Never ends.
+    async fn run(self) {
+        tokio::join!(self.lists.run(), self.asker.run());
+    }
 }
 
 impl Relay {
@@ -151,7 +172,7 @@ impl Relay {
         }
         Kept::at(&config.trust.fetch.folder).prepare().map_err(ServeError::Fetched)?;
         let trust = Trust::load(&config.trust)?;
-        let lists = ListFetcher::new(trust.clone(), &config.trust.fetch, Arc::clone(&clock))?;
+        let outward = Outward::new(config, &trust, &clock)?;
         trust.refresh(&store).await.map_err(BootError::from)?;
         let certificate = Follower::load(&config.server)?;
         let tls = acceptor(&certificate.certificate(), &trust, &clock, anonymous)?;
@@ -232,7 +253,7 @@ impl Relay {
             enrolments,
             stopping,
         });
-        Ok(Self { context, keeper, lists, certificate, tls, shutdown, running })
+        Ok(Self { context, keeper, outward, certificate, tls, shutdown, running })
     }
 
     async fn run(
@@ -241,7 +262,7 @@ impl Relay {
         stop: impl Future<Output = ()>,
         listening: impl FnOnce(SocketAddr),
     ) -> Result<(), ServeError> {
-        let Self { context, keeper, lists, certificate, tls, shutdown, mut running } = self;
+        let Self { context, keeper, outward, certificate, tls, shutdown, mut running } = self;
         let address = config.server.listen;
         let listen_error = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
@@ -253,7 +274,7 @@ impl Relay {
         let background = [
             tokio::spawn(certificate.follow(Arc::clone(&context.clock), keeper.every)),
             tokio::spawn(keeper.run()),
-            tokio::spawn(lists.run()),
+            tokio::spawn(outward.run()),
             tokio::spawn(
                 Sweeper::new(context.store.clone(), Arc::clone(&context.clock), config.retention.clone())
                     .run(),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tasuki_certs::profile::CertificateProfile;
-use tasuki_certs::trust::{AlarmState, CurrentTrust, OnDoubt, RevocationPolicy, TrustStore};
+use tasuki_certs::trust::{AlarmState, CurrentTrust, OcspUse, OnDoubt, RevocationPolicy, TrustStore};
 use tasuki_certs::trust_files::{TrustFiles, TrustFilesError, TrustWatch};
 
 use crate::clock::Clock;
-use crate::config::{AnchorConfig, OnStale, TrustConfig};
+use crate::config::{AnchorConfig, OcspMode, OnStale, TrustConfig};
 use crate::store::settings::REVOCATION_OVERRIDE;
 use crate::store::{Store, StoreError};
 use crate::trial_ca::TrialCaFiles;
@@ -87,6 +87,11 @@ impl Trust {
         Ok(overridden || reloaded)
     }
 
+    /// Takes into account what OCSP answers have said. Returns whether there is a new snapshot.
+    pub fn renew(&self) -> bool {
+        self.0.renew_if_answered()
+    }
+
     /// Looks at the files. Returns whether there is a new snapshot.
     pub async fn reload(&self) -> bool {
         let watch = Arc::clone(&self.0);
@@ -114,6 +119,13 @@ fn policy(config: &TrustConfig, own: Option<&AnchorConfig>) -> RevocationPolicy 
         on_missing: doubt(own.and_then(|own| own.on_missing).unwrap_or_default()),
         max_crl_age_s: max_age_hours.saturating_mul(3600),
         alarm_before_s: alarm_hours.saturating_mul(3600),
+        ocsp: match own.and_then(|own| own.ocsp).unwrap_or(config.ocsp.mode) {
+            OcspMode::Off => OcspUse::Off,
+            OcspMode::Fallback => OcspUse::Fallback,
+            OcspMode::Require => OcspUse::Require,
+        },
+        on_no_answer: doubt(own.and_then(|own| own.on_no_answer).unwrap_or(config.ocsp.on_no_answer)),
+        max_ocsp_age_s: config.ocsp.max_age_hours.saturating_mul(3600),
         ..RevocationPolicy::default()
     }
 }

@@ -73,7 +73,8 @@ impl Web {
 
     /// Answers by this from now on: path and body of the request.
     pub fn answer_by(&self, answer: impl Fn(&str, &[u8]) -> Page + Send + 'static) {
-        *self.shared.answer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(Mutex::new(Box::new(answer)));
+        *self.shared.answer.lock().unwrap_or_else(PoisonError::into_inner) =
+            Arc::new(Mutex::new(Box::new(answer)));
     }
 
     /// Requests so far.

@@ -5,11 +5,14 @@ use tasuki_certs::error::CrlFault;
 use tasuki_certs::trial_ca::{CrlOptions, Digest, IssueOptions, RawExtension, TrialCa};
 use tasuki_certs::trust::{ListRefusal, OnDoubt, Purpose, RevocationPolicy, TrustMaterial};
 
-use crate::trial::{DAY_US, NOW_US, SECOND_US, ca, clean_crl, material, office, quick, root, store, store_of};
+use crate::trial::{
+    DAY_US, NOW_US, SECOND_US, ca, clean_crl, material, office, quick, root, store, store_of,
+};
 
 /// `CRLDistributionPoints` with one address.
 fn points_at(url: &str) -> IssueOptions {
-    let element = |tag: u8, body: &[u8]| [&[tag, u8::try_from(body.len()).expect("it is short")][..], body].concat();
+    let element =
+        |tag: u8, body: &[u8]| [&[tag, u8::try_from(body.len()).expect("it is short")][..], body].concat();
     let name = element(0xa0, &element(0xa0, &element(0x86, url.as_bytes())));
     let der = element(0x30, &element(0x30, &name));
     let extension = RawExtension { oid: "2.5.29.31".to_owned(), critical: false, der };
@@ -39,7 +42,9 @@ fn a_newer_list_of_a_known_ca_is_taken_in_either_form() {
 #[test]
 fn what_was_played_back_is_refused() {
     let store = store_of(holding(vec![list(ca(), 5, NOW_US - DAY_US)]));
-    for older in [list(ca(), 4, NOW_US - 2 * DAY_US), list(ca(), 4, NOW_US), list(ca(), 6, NOW_US - 2 * DAY_US)] {
+    for older in
+        [list(ca(), 4, NOW_US - 2 * DAY_US), list(ca(), 4, NOW_US), list(ca(), 6, NOW_US - 2 * DAY_US)]
+    {
         assert_eq!(store.judge_list(&older, &[], NOW_US), Err(ListRefusal::Older));
     }
 }
@@ -88,7 +93,11 @@ fn points_are_noted_of_certificates_whose_chain_is_good() {
     assert_eq!(store.with_override(Some(NOW_US)).noted_points(), noted);
     // A stranger's, and what is no address of the web, are not.
     let stranger = root("Trial root");
-    for (ca, url) in [(&stranger, "http://stranger.example/"), (ca(), "ldap://ca.example/cn=list"), (ca(), "file:///etc/passwd")] {
+    for (ca, url) in [
+        (&stranger, "http://stranger.example/"),
+        (ca(), "ldap://ca.example/cn=list"),
+        (ca(), "file:///etc/passwd"),
+    ] {
         let _refused = store.verify(&office(ca, &points_at(url)), &[], Purpose::Sign, NOW_US);
         assert_eq!(store.noted_points(), noted, "{url}");
     }
@@ -98,8 +107,12 @@ fn points_are_noted_of_certificates_whose_chain_is_good() {
 fn one_ca_names_so_many_points_and_no_more() {
     let store = store();
     for number in 0..20 {
-        let _verified =
-            store.verify(&office(ca(), &points_at(&format!("http://ca.example/{number}"))), &[], Purpose::Sign, NOW_US);
+        let _verified = store.verify(
+            &office(ca(), &points_at(&format!("http://ca.example/{number}"))),
+            &[],
+            Purpose::Sign,
+            NOW_US,
+        );
     }
     assert_eq!(store.noted_points().len(), 16);
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::trust::is_ocsp_answer;
 use tasuki_proto::canonical::hex;
 use tasuki_proto::cosignature::WitnessKey;
 use tasuki_proto::event::sha256;
@@ -286,7 +287,8 @@ impl Folder {
             }
         }
         for crl in &wire.crls {
-            index.crls.push(self.put(&format!("crls/{}.crl", name_of(crl)), crl)?);
+            let ending = if is_ocsp_answer(crl) { "ors" } else { "crl" };
+            index.crls.push(self.put(&format!("crls/{}.{ending}", name_of(crl)), crl)?);
         }
         if let Some(profile) = files::read_if_exists(&client.home().path(PROFILE))? {
             index.profile = Some(self.put("profile.toml", &profile)?);

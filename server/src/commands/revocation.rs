@@ -7,8 +7,8 @@ use tasuki_certs::trust::{AlarmState, CurrentTrust as _, RevocationAlarm};
 use tasuki_proto::event::kind;
 use tasuki_proto::time;
 
-pub(super) use self::fetched::{source_text, sources};
 use self::fetched::SourceObject;
+pub(super) use self::fetched::{source_text, sources};
 use super::desk::{self, Desk};
 use super::exit::{Exit, Failure};
 use super::lang::Text;

@@ -1,4 +1,4 @@
-//! `[trust.fetch]` and `[[trust.anchor]]`: where word of revocation comes from, and what holds below a single anchor.
+//! `[trust.fetch]`, `[trust.ocsp]` and `[[trust.anchor]]`: where word of revocation comes from, and what holds below a single anchor.
 
 use std::path::PathBuf;
 
@@ -64,7 +64,10 @@ impl FetchConfig {
     /// What makes no sense: the key and what is wrong.
     pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
         if self.urls.len() > MAX_URLS || !self.urls.iter().all(|url| fetch::is_address(url)) {
-            return Err(("trust.fetch.urls", "at most 64, each http:// or https://, without user and password"));
+            return Err((
+                "trust.fetch.urls",
+                "at most 64, each http:// or https://, without user and password",
+            ));
         }
         if self.every.us() < Period::seconds(1).us() || self.first_pause.us() < Period::seconds(1).us() {
             return Err(("trust.fetch.every", "every and first_pause must be at least 1s"));
@@ -78,6 +81,72 @@ impl FetchConfig {
         }
         if !self.proxy.is_empty() && fetch::proxy_address(&self.proxy).is_none() {
             return Err(("trust.fetch.proxy", "must be http://HOST:PORT"));
+        }
+        Ok(())
+    }
+}
+
+/// What answers of OCSP responders are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OcspMode {
+    /// Nobody is asked.
+    #[default]
+    Off,
+    /// Responders are asked where no fresh list vouches for a certificate.
+    Fallback,
+    /// An answer is needed for every certificate but CAs'.
+    Require,
+}
+
+/// `[trust.ocsp]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OcspConfig {
+    /// What answers are for, below anchors that say nothing else.
+    pub mode: OcspMode,
+    /// Where an answer is required and there is none.
+    pub on_no_answer: OnStale,
+    /// A responder that is asked in the place of those that certificates name; empty: those.
+    pub responder: String,
+    /// Whether those may be in the relay's own network.
+    pub allow_private: bool,
+    /// How often a certificate that is in use is asked about.
+    pub every: Period,
+    /// The first pause after a failure; doubled with each further one, up to `every`.
+    pub first_pause: Period,
+    /// Seconds for one answer.
+    pub timeout_s: u32,
+    /// An answer older than this is stale even if it says that it is good for longer.
+    pub max_age_hours: u32,
+}
+
+impl Default for OcspConfig {
+    fn default() -> Self {
+        Self {
+            mode: OcspMode::Off,
+            on_no_answer: OnStale::Refuse,
+            responder: String::new(),
+            allow_private: false,
+            every: Period::seconds(300),
+            first_pause: Period::seconds(10),
+            timeout_s: 5,
+            max_age_hours: 24,
+        }
+    }
+}
+
+impl OcspConfig {
+    /// What makes no sense: the key and what is wrong.
+    pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
+        if !self.responder.is_empty() && !fetch::is_address(&self.responder) {
+            return Err(("trust.ocsp.responder", "must be http:// or https://, without user and password"));
+        }
+        if self.every.us() < Period::seconds(1).us() || self.first_pause.us() < Period::seconds(1).us() {
+            return Err(("trust.ocsp.every", "every and first_pause must be at least 1s"));
+        }
+        if !(1..=60).contains(&self.timeout_s) || self.max_age_hours == 0 {
+            return Err(("trust.ocsp.timeout_s", "must be from 1 to 60, and max_age_hours at least 1"));
         }
         Ok(())
     }
@@ -98,6 +167,12 @@ pub struct AnchorConfig {
     /// What if there is no list at all; absent: certificates are refused.
     #[serde(default)]
     pub on_missing: Option<OnStale>,
+    /// See [`OcspConfig::mode`].
+    #[serde(default)]
+    pub ocsp: Option<OcspMode>,
+    /// See [`OcspConfig::on_no_answer`].
+    #[serde(default)]
+    pub on_no_answer: Option<OnStale>,
     /// See [`super::TrustConfig::alarm_before_hours`].
     #[serde(default)]
     pub alarm_before_hours: Option<u32>,

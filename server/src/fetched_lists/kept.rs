@@ -185,7 +185,8 @@ mod tests {
         assert_eq!(kept.notes().unwrap(), []);
         kept.prepare().unwrap();
         let (one, two) = ("http://ca.example/1.crl", "http://ca.example/2.crl");
-        let notes = [Notes::new(one, Origin::Configured, None), Notes::new(two, Origin::Certificate, Some(b"CA"))];
+        let notes =
+            [Notes::new(one, Origin::Configured, None), Notes::new(two, Origin::Certificate, Some(b"CA"))];
         for notes in &notes {
             kept.put_notes(notes).unwrap();
         }

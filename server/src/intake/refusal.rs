@@ -53,9 +53,14 @@ impl Refusal {
         Self { parcel: Some(parcel), recipient: Some(recipient), ..self }
     }
 
+    /// It holds only until an OCSP responder has answered about the signer.
+    pub(super) fn awaits_answer(&self) -> bool {
+        ["OCSP_MISSING", "OCSP_STALE"].contains(&self.reason)
+    }
+
     /// The same bytes may be accepted later.
     pub fn retry(&self) -> bool {
-        [
+        let now_not_good = [
             reason::OVERLOADED,
             reason::PLANNED_STOP,
             reason::RECEIVE_ONLY,
@@ -64,8 +69,8 @@ impl Refusal {
             reason::STORE_UNAVAILABLE,
             reason::STREAM_CUT,
             reason::STREAM_TOO_SLOW,
-        ]
-        .contains(&self.reason)
+        ];
+        now_not_good.contains(&self.reason) || self.awaits_answer()
     }
 }
 

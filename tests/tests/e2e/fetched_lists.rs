@@ -6,7 +6,10 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tasuki_certs::identity::KeyIdentity;
-use tasuki_certs::trial_ca::{IssueOptions, Issued, KeyChoice, RawExtension, Revocation, RevocationReason, TrialCa};
+use tasuki_certs::trial_ca::{
+    IssueOptions, Issued, KeyChoice, RawExtension, Revocation, RevocationReason, TrialCa,
+};
+use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
 use tasuki_proto::pb;
 use tasuki_proto::pb::directory_client::DirectoryClient;
@@ -30,14 +33,11 @@ fn configure(relay: &Relay, further: &[(&str, String)]) {
         let key = line.split(" =").next().unwrap_or_default();
         let own = further.iter().find(|(name, _)| *name == key).map(|(_, value)| value.clone());
         let value = own.or_else(|| match line {
-            "every = \"1h\"" => Some("\"1s\"".to_owned()),
-            "first_pause = \"1m\"" => Some("\"1s\"".to_owned()),
-            "timeout_s = 30" => Some("2".to_owned()),
-            "max_mib = 32" => Some("1".to_owned()),
-            "total_mib = 256" => Some("2".to_owned()),
+            "every = \"1h\"" | "first_pause = \"1m\"" => Some("\"1s\"".to_owned()),
+            "timeout_s = 30" | "total_mib = 256" => Some("2".to_owned()),
+            "max_mib = 32" | "reload_every_s = 5" => Some("1".to_owned()),
             // The trial CA's list reaches the relay over HTTP only.
             "crls = [\"crls\"]" => Some("[]".to_owned()),
-            "reload_every_s = 5" => Some("1".to_owned()),
             _ => None,
         });
         value.map(|value| format!("{key} = {value}"))
@@ -74,7 +74,7 @@ fn wait(relay: &Relay, url: &str, is_so: impl Fn(&Value) -> bool) -> Value {
 }
 
 fn holds(list: &[u8]) -> impl Fn(&Value) -> bool {
-    let digest: String = sha256(list).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex(&sha256(list));
     move |source| text(source, "sha256") == digest && source["fault"].is_null()
 }
 
@@ -111,7 +111,10 @@ fn hostile(relay: &Relay, web: &Web, ca: &TrialCa, issued_us: i64, good: &[u8]) 
     for (word, answer) in cases {
         web.show(answer);
         let source = wait(relay, &url, |source| text(source, "fault") == word);
-        assert!(holds(good)(&serde_json::json!({"sha256": source["sha256"], "fault": null})), "{word}: {source}");
+        assert!(
+            holds(good)(&serde_json::json!({"sha256": source["sha256"], "fault": null})),
+            "{word}: {source}"
+        );
         // Back to the good one, so that the next word is the next case's.
         web.show(Page::Body(good.to_vec()));
         wait(relay, &url, holds(good));
@@ -257,7 +260,9 @@ fn a_certificates_distribution_point_is_followed_where_that_is_allowed() {
         // Those of [trust.fetch], the first of their names, and the second of webhooks, which is as good.
         "allow_private = false" => Some("allow_private = true".to_owned()),
         "proxy = \"\"" => Some(format!("proxy = \"{}\"", proxy.url(None))),
-        "# proxy_user_file = \"fetch-proxy.pass\"" => Some("proxy_user_file = \"fetch-proxy.pass\"".to_owned()),
+        "# proxy_user_file = \"fetch-proxy.pass\"" => {
+            Some("proxy_user_file = \"fetch-proxy.pass\"".to_owned())
+        }
         _ => None,
     });
     stage.relay.start();

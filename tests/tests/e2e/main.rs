@@ -4,9 +4,9 @@
 mod audit;
 mod checks;
 mod directory;
+mod fetched_lists;
 mod hostile_parcels;
 mod hostile_tls;
-mod fetched_lists;
 mod large_crl;
 mod large_parcel;
 mod lifecycle;
@@ -19,6 +19,7 @@ mod malware;
 mod mandates;
 mod month;
 mod new_epoch;
+mod ocsp;
 mod operator;
 mod policy;
 mod profile;

@@ -44,7 +44,8 @@ impl<'n> SourceObject<'n> {
             this_update: list.map(|list| time::format_us(list.this_update_us)),
             next_update: list.map(|list| time::format_us(list.next_update_us)),
             fetched: notes.fetched_us.map(time::format_us),
-            tried: (notes.failures > 0 || notes.fetched_us.is_some()).then(|| time::format_us(notes.tried_us)),
+            tried: (notes.failures > 0 || notes.fetched_us.is_some())
+                .then(|| time::format_us(notes.tried_us)),
             failures: notes.failures,
             fault: notes.fault.as_deref(),
         }
@@ -69,10 +70,9 @@ pub(in crate::commands) fn source_text(notes: &Notes) -> Text {
     let held = notes.list.as_ref().map(|list| time::format_us(list.this_update_us));
     match (&notes.fault, held) {
         (None, None) => Text::new(format!("{url}: まだ取得していません"), format!("{url}: not fetched yet")),
-        (None, Some(held)) => Text::new(
-            format!("{url}: 取得済み（{held}発行）"),
-            format!("{url}: fetched, issued {held}"),
-        ),
+        (None, Some(held)) => {
+            Text::new(format!("{url}: 取得済み（{held}発行）"), format!("{url}: fetched, issued {held}"))
+        }
         (Some(fault), None) => Text::new(
             format!("{url}: 取得できません（{fault}、{}回）", notes.failures),
             format!("{url}: can't be fetched ({fault}, {} times)", notes.failures),
@@ -93,7 +93,8 @@ pub(super) async fn fetch_now(config: &Config, out: &mut Output) -> Result<Exit,
     Kept::at(folder).prepare().map_err(Failure::file(folder))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let trust = Trust::load(&config.trust)?;
-    let fetcher = ListFetcher::new(trust, &config.trust.fetch, clock).map_err(|e| Failure::Setup(e.to_string()))?;
+    let fetcher =
+        ListFetcher::new(trust, &config.trust.fetch, clock).map_err(|e| Failure::Setup(e.to_string()))?;
     let all: Vec<Notes> = fetcher.addresses().map_err(Failure::file(folder))?.into_values().collect();
     if all.is_empty() {
         out.hint(&Text::new(
