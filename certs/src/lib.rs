@@ -11,6 +11,7 @@
 //! | an office's key with its certificates, from PKCS#12 or PEM | [`identity`] |
 //! | a P-256 key for receiving where the certificate may not encrypt | [`sealing_key`] |
 //! | a request for a certificate (PKCS #10), made and read | [`request`] |
+//! | time stamps (RFC 3161) | [`timestamp`] |
 //! | signing (CAdES baseline B-B) | [`cms_sign`] |
 //! | verifying a signature, known signers, why one was refused | [`cms_verify`], [`signature_error`] |
 //! | whom a parcel is sealed to; sealing; opening | [`recipient`], [`seal`], [`open`] |
@@ -53,6 +54,7 @@ pub mod signature_error;
 mod signer_cache;
 mod source;
 mod sources;
+pub mod timestamp;
 pub mod tls;
 pub mod trial_ca;
 pub mod trust;

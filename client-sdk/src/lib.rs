@@ -57,6 +57,7 @@ pub mod receive;
 mod refused;
 pub mod send;
 pub mod split;
+mod stamped;
 mod stations;
 mod tracking;
 mod transport;

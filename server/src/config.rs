@@ -12,6 +12,7 @@ mod malware;
 pub mod period;
 mod revocation;
 pub mod template;
+mod timestamps;
 mod webhooks;
 mod witnesses;
 
@@ -27,6 +28,7 @@ pub use limits::LimitsConfig;
 pub use mail::{MailConfig, MailTls};
 pub use malware::MalwareConfig;
 pub use revocation::{AnchorConfig, FetchConfig, OcspConfig, OcspMode};
+pub use timestamps::TimestampsConfig;
 pub use webhooks::WebhooksConfig;
 pub use witnesses::WitnessesConfig;
 
@@ -88,6 +90,9 @@ pub struct Config {
     /// Other parties that cosign the log's checkpoints.
     #[serde(default)]
     pub witnesses: WitnessesConfig,
+    /// An authority that stamps the log's checkpoints.
+    #[serde(default)]
+    pub timestamps: TimestampsConfig,
     /// Whose certificates are believed.
     pub trust: TrustConfig,
     /// The relay's own CA for trials.
@@ -337,6 +342,7 @@ impl Config {
         if self.trust.reload_every_s == 0 {
             return Err(("trust.reload_every_s", "must be at least 1"));
         }
+        self.timestamps.check()?;
         self.trust.fetch.check()?;
         self.trust.ocsp.check()?;
         self.trust.anchor.iter().try_for_each(AnchorConfig::check)?;
@@ -368,6 +374,7 @@ impl Config {
             paths.iter_mut().for_each(here);
         }
         self.trust.profile.iter_mut().for_each(here);
+        here(&mut self.timestamps.ca_file);
         here(&mut self.trust.fetch.folder);
         here(&mut self.trust.fetch.ca_file);
         here(&mut self.trust.fetch.proxy_user_file);

@@ -15,6 +15,7 @@
 //! | changes of state, their events, the log | [`committer`], [`evidence`] |
 //! | sealed contents whose time is over | [`retention`] |
 //! | what was not accepted, kept for its sender | [`refusals`] |
+//! | time stamps of checkpoints | `stamper` |
 //! | SQL | [`store`] |
 //! | parcels whose time comes: release, overdue, expiry | `timekeeper` |
 //! | large contents that were left over | [`sweep`] |
@@ -56,6 +57,7 @@ pub mod rpc;
 pub mod serve;
 pub mod server_certificate;
 pub mod shutdown;
+mod stamper;
 pub mod store;
 pub mod sweep;
 mod timekeeper;

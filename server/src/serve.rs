@@ -37,6 +37,7 @@ use crate::retention::Sweeper;
 use crate::rpc::{self, Context, Places};
 use crate::server_certificate::{Follower, ServerCertificateError};
 use crate::shutdown::Shutdown;
+use crate::stamper::{Stamper, StamperError};
 use crate::sweep;
 use crate::timekeeper::Timekeeper;
 use crate::trial_ca::TrialCaFiles;
@@ -80,6 +81,9 @@ pub enum ServeError {
     /// What fetches revocation lists.
     #[error("trust.fetch: {0}")]
     Fetch(#[from] MeansError),
+    /// The authority for time stamps.
+    #[error(transparent)]
+    Stamper(#[from] StamperError),
     /// The server's certificate and key.
     #[error(transparent)]
     Certificate(#[from] ServerCertificateError),
@@ -143,19 +147,31 @@ struct Relay {
 struct Outward {
     lists: ListFetcher,
     asker: Asker,
+    stamper: Option<Stamper>,
 }
 
 impl Outward {
-    fn new(config: &Config, trust: &Trust, clock: &Arc<dyn Clock>) -> Result<Self, ServeError> {
+    fn new(
+        config: &Config,
+        trust: &Trust,
+        clock: &Arc<dyn Clock>,
+        stamper: Option<Stamper>,
+    ) -> Result<Self, ServeError> {
         Ok(Self {
             lists: ListFetcher::new(trust.clone(), &config.trust.fetch, Arc::clone(clock))?,
             asker: Asker::new(trust.clone(), &config.trust, Arc::clone(clock))?,
+            stamper,
         })
     }
 
     /// All of it, side by side. Never ends.
     async fn run(self) {
-        tokio::join!(self.lists.run(), self.asker.run());
+        let stamping = async {
+            if let Some(stamper) = self.stamper {
+                stamper.run().await;
+            }
+        };
+        tokio::join!(self.lists.run(), self.asker.run(), stamping);
     }
 }
 
@@ -172,7 +188,8 @@ impl Relay {
         }
         Kept::at(&config.trust.fetch.folder).prepare().map_err(ServeError::Fetched)?;
         let trust = Trust::load(&config.trust)?;
-        let outward = Outward::new(config, &trust, &clock)?;
+        let stamper = Stamper::new(config, store.clone(), Arc::clone(&ledger), Arc::clone(&clock))?;
+        let outward = Outward::new(config, &trust, &clock, stamper)?;
         trust.refresh(&store).await.map_err(BootError::from)?;
         let certificate = Follower::load(&config.server)?;
         let tls = acceptor(&certificate.certificate(), &trust, &clock, anonymous)?;

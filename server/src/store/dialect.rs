@@ -70,6 +70,11 @@ const MIGRATIONS: [Migration; 11] = [
         sqlite: include_str!("../../../migrations/sqlite/0014_use_and_turns.sql"),
         postgres: include_str!("../../../migrations/postgres/0014_use_and_turns.sql"),
     },
+    Migration {
+        name: "0016_timestamps",
+        sqlite: include_str!("../../../migrations/sqlite/0016_timestamps.sql"),
+        postgres: include_str!("../../../migrations/postgres/0016_timestamps.sql"),
+    },
 ];
 
 struct Migration {

@@ -36,6 +36,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+pub mod timestamps;
 pub(crate) mod turns;
 pub mod webhooks;
 

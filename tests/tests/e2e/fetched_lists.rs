@@ -154,7 +154,7 @@ fn lists_of_an_address(database: Database) {
     wait(&stage.relay, &url, |source| text(source, "fault") == "FETCH_MISSING");
     stage.relay.kill();
     stage.relay.start();
-    manager.run(&["list"]).expect(0);
+    manager.run(&["inbox"]).expect(0);
     let findings = stage.relay.run(&["--json", "doctor"]).expect(0).json();
     let finding = findings.iter().find(|finding| text(finding, "check") == "fetched").unwrap();
     assert_eq!(text(finding, "status"), "warn");

@@ -28,6 +28,7 @@ mod proxied;
 mod refusals;
 mod set_back;
 mod stage;
+mod timestamps;
 mod trial;
 mod watch;
 mod webhook;

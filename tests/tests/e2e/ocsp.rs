@@ -48,7 +48,7 @@ impl Responder {
         let text = fs::read_to_string(&path).unwrap();
         let others = text.lines().filter(|line| !line.contains(&serial)).map(|line| format!("{line}\n"));
         let (state, since) = if revoked { ("R", "250101000000Z") } else { ("V", "") };
-        let own = format!("{state}\t491231235959Z\t{since}\t{serial}\tunknown\t/CN=test\n");
+        let own = format!("{state}\t491231235959Z\t{since}\t{serial}\tunknown\t/CN={serial}\n");
         fs::write(&path, others.collect::<String>() + &own).unwrap();
     }
 
@@ -157,7 +157,7 @@ fn an_answer_is_needed_and_becomes_evidence(database: Database) {
     configure(&stage.relay, &web, "refuse");
     stage.relay.start();
     // Nobody answers: nobody gets in, by a word that says why.
-    let refused = manager.run(&["--json", "list"]);
+    let refused = manager.run(&["--json", "inbox"]);
     assert!(refused.code != 0 && (refused.out + &refused.err).contains("OCSP_MISSING"), "{}", refused.line);
 
     serve(&web, &responder);
