@@ -31,6 +31,7 @@ use tokio::sync::oneshot;
 
 pub use archive::Archivist;
 use archive::Needed;
+use refusal::AWAITS_ANSWER;
 pub use refusal::Refusal;
 use workers::Workers;
 
@@ -356,6 +357,9 @@ impl Intake {
         }
         if !member.office.standard_ready && header.files.iter().any(|file| file.kind != ATTACHMENT) {
             return Err(Refusal::of(reason::RECIPIENT_NOT_READY));
+        }
+        if member.recipients.is_empty() && member.awaits_answer {
+            return Err(Refusal::of(AWAITS_ANSWER));
         }
         if member.recipients.is_empty() {
             return Err(Refusal::of(reason::RECIPIENT_NO_KEY));

@@ -13,6 +13,9 @@ use crate::committer::change::Refused;
 use crate::operation::{Closed, Until};
 use crate::store::StoreError;
 
+/// The word of certificates that wait for an OCSP answer (`CertError::OcspMissing`).
+pub(super) const AWAITS_ANSWER: &str = "OCSP_MISSING";
+
 /// One thing that was not accepted; nothing of its content is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
@@ -55,7 +58,7 @@ impl Refusal {
 
     /// It holds only until an OCSP responder has answered about the signer.
     pub(super) fn awaits_answer(&self) -> bool {
-        ["OCSP_MISSING", "OCSP_STALE"].contains(&self.reason)
+        [AWAITS_ANSWER, "OCSP_STALE"].contains(&self.reason)
     }
 
     /// The same bytes may be accepted later.
