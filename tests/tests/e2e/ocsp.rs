@@ -29,6 +29,8 @@ struct Responder {
     relay: PathBuf,
     /// Certificate and key that sign, PEM.
     signer: (PathBuf, PathBuf),
+    /// Whether its certificate goes along with the answer.
+    shows_certificate: bool,
 }
 
 impl Responder {
@@ -38,7 +40,7 @@ impl Responder {
         fs::write(folder.join("index.txt"), "").unwrap();
         let relay = stage.relay.dir.clone();
         let signer = (relay.join("trial-ca.pem"), relay.join("trial-ca.key"));
-        Self { folder, relay, signer }
+        Self { folder, relay, signer, shows_certificate: true }
     }
 
     /// Puts a certificate into the index, or changes what stands there.
@@ -63,6 +65,9 @@ impl Responder {
         responder
             .args(["ocsp", "-rmd", "sha256", "-nmin", "60", "-index"])
             .arg(self.folder.join("index.txt"));
+        if !self.shows_certificate {
+            responder.arg("-resp_no_certs");
+        }
         responder.arg("-CA").arg(self.relay.join("trial-ca.pem"));
         responder.arg("-rsigner").arg(&self.signer.0).arg("-rkey").arg(&self.signer.1);
         run(responder.arg("-reqin").arg(&asked).arg("-respout").arg(&answered)).expect(0);
@@ -215,7 +220,8 @@ fn a_responder_that_is_down_slow_or_lying_lets_nobody_in() {
     let responder = Responder::new(&stage);
     let stranger = TrialCa::create("Strange CA", now_us()).unwrap();
     let forger = responder.signing_with("forger", &stranger.issue_office(VISIT, "forger", &quick()).unwrap());
-    // The CA's own certificate, and not one for answering.
+    let forger = Responder { shows_certificate: false, ..forger };
+    // A certificate of the CA's, and not one for answering.
     let unfit = responder.signing_with("unfit", &ca.issue_office(VISIT, "unfit", &quick()).unwrap());
     let other = ca.issue_office(VISIT, "other", &quick()).unwrap();
     responder.set(&other.serial, false);
