@@ -13,6 +13,7 @@
 //! | a request for a certificate (PKCS #10), made and read | [`request`] |
 //! | time stamps (RFC 3161) | [`timestamp`] |
 //! | signing (CAdES baseline B-B) | [`cms_sign`] |
+//! | what a key says of its successor | [`key_signature`] |
 //! | verifying a signature, known signers, why one was refused | [`cms_verify`], [`signature_error`] |
 //! | whom a parcel is sealed to; sealing; opening | [`recipient`], [`seal`], [`open`] |
 //! | the cryptographic operations all of this is made of | [`primitives`] |
@@ -36,6 +37,7 @@ pub mod error;
 mod fetched_list;
 pub mod identity;
 mod key_policy;
+pub mod key_signature;
 mod name_syntax;
 mod ocsp;
 mod oids;
@@ -56,6 +58,7 @@ mod source;
 mod sources;
 pub mod timestamp;
 pub mod tls;
+pub mod token;
 pub mod trial_ca;
 pub mod trust;
 pub mod trust_files;

@@ -91,7 +91,7 @@ impl NewKey {
         Ok(self.key.public_key_to_der()?)
     }
 
-    /// A request for the certificate of an office's terminal, DER.
+    /// A request for the certificate of an office's terminal, DER. For the renewal of an office's or a proxy's both are its number.
     ///
     /// # Errors
     /// [`RequestError::Library`], also for a name that is too long for a certificate.
@@ -120,7 +120,8 @@ pub struct RequestedKey {
 }
 
 impl RequestedKey {
-    /// Reads the request for a certificate of an office's terminal, and checks everything that it says.
+    /// Reads the request for a certificate of an office's terminal, and checks everything that it says. For the renewal of an
+    /// office's or a proxy's both names are its number.
     ///
     /// # Errors
     /// [`RequestError`].

@@ -144,12 +144,52 @@ impl TrialCa {
         options: &IssueOptions,
     ) -> Result<Certified, TrialCaError> {
         require_number(office, "", 10)?;
-        let attributes = [("OU", "terminal"), ("CN", name), ("serialNumber", office)];
+        self.certify_requested(
+            &[("OU", "terminal"), ("CN", name), ("serialNumber", office)],
+            requested,
+            options,
+        )
+    }
+
+    /// The certificate of an office for a key that it made itself, as [`TrialCa::issue_terminal_for`].
+    pub fn issue_office_for(
+        &self,
+        number: &str,
+        name: &str,
+        requested: &RequestedKey,
+        options: &IssueOptions,
+    ) -> Result<Certified, TrialCaError> {
+        require_number(number, "", 10)?;
+        self.certify_requested(
+            &[("OU", "office"), ("CN", name), ("serialNumber", number)],
+            requested,
+            options,
+        )
+    }
+
+    /// The certificate of a transmission proxy for a key that it made itself, as [`TrialCa::issue_terminal_for`].
+    pub fn issue_proxy_for(
+        &self,
+        number: &str,
+        name: &str,
+        requested: &RequestedKey,
+        options: &IssueOptions,
+    ) -> Result<Certified, TrialCaError> {
+        require_number(number, "P", 5)?;
+        self.certify_requested(&[("OU", "proxy"), ("CN", name), ("serialNumber", number)], requested, options)
+    }
+
+    fn certify_requested(
+        &self,
+        attributes: &[(&str, &str)],
+        requested: &RequestedKey,
+        options: &IssueOptions,
+    ) -> Result<Certified, TrialCaError> {
         let encrypting =
             if requested.key.id() == Id::EC { KeyUse::KeyAgreement } else { KeyUse::KeyEncipherment };
         let key_usage = vec![KeyUse::DigitalSignature, KeyUse::NonRepudiation, encrypting];
         let options = IssueOptions { key_usage, ..options.clone() };
-        let certificate = self.certify(&attributes, &requested.key, &options)?;
+        let certificate = self.certify(attributes, &requested.key, &options)?;
         Ok(Certified {
             cert_der: certificate.to_der()?,
             chain: self.chain()?,

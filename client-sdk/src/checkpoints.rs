@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use tasuki_proto::log::{Checkpoint, Hash, LogError, LogVerifier, proof_hashes};
 use tasuki_proto::{pb, reason};
@@ -20,10 +21,30 @@ use crate::transport::Caller;
 /// Checkpoints remembered as proven: the relay makes one for each batch, and a batch's results share it.
 const REMEMBERED: usize = 256;
 
+/// Where the newest checkpoint is kept in memory: how often it is written. A crash forgets that much of what was seen; what
+/// was accepted meanwhile has its own checkpoint in its record.
+const KEEP_EVERY: Duration = Duration::from_secs(1);
+
 /// Checkpoints that were proven in this process.
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoints {
-    proven: Mutex<VecDeque<(u64, u64, Hash)>>,
+    known: Mutex<Known>,
+    /// The newest one is kept in memory, and on disk every [`KEEP_EVERY`].
+    ahead: bool,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    proven: VecDeque<Checkpoint>,
+    ahead: Option<Ahead>,
+}
+
+/// The newest checkpoint of an epoch, and what lies on the disk of it.
+#[derive(Clone, Debug)]
+struct Ahead {
+    newest: Checkpoint,
+    on_disk: Option<Checkpoint>,
+    kept: Option<Instant>,
 }
 
 /// A consistency proof that came along.
@@ -36,6 +57,12 @@ pub(crate) struct AlongProof<'a> {
 }
 
 impl Checkpoints {
+    /// Many offices over one connection see a checkpoint every few milliseconds: the newest one goes to disk only every second,
+    /// and with [`Checkpoints::flush`].
+    pub(crate) fn ahead() -> Self {
+        Self { ahead: true, ..Self::default() }
+    }
+
     /// Checks a checkpoint's signature and that it is consistent with the newest one kept; keeps the newer one.
     pub(crate) async fn admit(
         &self,
@@ -45,29 +72,104 @@ impl Checkpoints {
         note: &[u8],
         along: Option<AlongProof<'_>>,
     ) -> Result<Checkpoint, SdkError> {
-        let checkpoint = verifier.open(note).map_err(VerificationError::Log)?;
-        let place = (checkpoint.epoch, checkpoint.size, checkpoint.root);
         // Held while the relay is asked: parallel results under the same checkpoint wait for one proof.
-        let mut proven = self.proven.lock().await;
-        if proven.contains(&place) {
+        let mut known = self.known.lock().await;
+        if let Some(proven) = known.proven.iter().rev().find(|proven| proven.note == note) {
+            return Ok(proven.clone());
+        }
+        let checkpoint = verifier.open(note).map_err(VerificationError::Log)?;
+        let place = |c: &Checkpoint| (c.epoch, c.size, c.root);
+        if known.proven.iter().any(|proven| place(proven) == place(&checkpoint)) {
             return Ok(checkpoint);
         }
-        loop {
-            let newest = newest(home, verifier, checkpoint.epoch)?;
-            if let Some(newest) = &newest {
-                compare(home, caller, newest, &checkpoint, along).await?;
+        if self.ahead {
+            let ahead = Ahead::with(known.ahead.as_ref(), home, caller, verifier, &checkpoint, along).await?;
+            known.ahead = Some(ahead);
+        } else {
+            loop {
+                let newest = newest(home, verifier, checkpoint.epoch)?;
+                if let Some(newest) = &newest {
+                    compare(home, caller, newest, &checkpoint, along).await?;
+                }
+                if newest.as_ref().is_some_and(|n| n.size >= checkpoint.size)
+                    || keep(home, newest, &checkpoint).await?
+                {
+                    break;
+                }
             }
-            if newest.as_ref().is_some_and(|n| n.size >= checkpoint.size)
-                || keep(home, newest, &checkpoint).await?
-            {
+        }
+        if known.proven.len() == REMEMBERED {
+            known.proven.pop_front();
+        }
+        known.proven.push_back(checkpoint.clone());
+        Ok(checkpoint)
+    }
+
+    /// Writes what is kept in memory only.
+    pub(crate) async fn flush(
+        &self,
+        home: &Home,
+        caller: &Caller,
+        verifier: &LogVerifier,
+    ) -> Result<(), SdkError> {
+        match &mut self.known.lock().await.ahead {
+            Some(ahead) => ahead.write(home, caller, verifier).await,
+            None => Ok(()),
+        }
+    }
+}
+
+impl Ahead {
+    /// With one more checkpoint, once it is consistent with the newest one.
+    async fn with(
+        before: Option<&Self>,
+        home: &Home,
+        caller: &Caller,
+        verifier: &LogVerifier,
+        checkpoint: &Checkpoint,
+        along: Option<AlongProof<'_>>,
+    ) -> Result<Self, SdkError> {
+        let (on_disk, seen, kept) = match before {
+            Some(ahead) if ahead.newest.epoch == checkpoint.epoch => {
+                (ahead.on_disk.clone(), Some(ahead.newest.clone()), ahead.kept)
+            }
+            other => {
+                if let Some(other) = other {
+                    other.clone().write(home, caller, verifier).await?;
+                }
+                let on_disk = newest(home, verifier, checkpoint.epoch)?;
+                (on_disk.clone(), on_disk, None)
+            }
+        };
+        if let Some(seen) = &seen {
+            compare(home, caller, seen, checkpoint, along).await?;
+        }
+        let newest = seen.filter(|seen| seen.size >= checkpoint.size).unwrap_or_else(|| checkpoint.clone());
+        let mut ahead = Self { newest, on_disk, kept };
+        if ahead.kept.is_none_or(|kept| kept.elapsed() >= KEEP_EVERY) {
+            ahead.write(home, caller, verifier).await?;
+        }
+        Ok(ahead)
+    }
+
+    async fn write(&mut self, home: &Home, caller: &Caller, verifier: &LogVerifier) -> Result<(), SdkError> {
+        let note = |c: &Option<Checkpoint>| c.as_ref().map(|c| c.note.clone());
+        while note(&self.on_disk).as_ref() != Some(&self.newest.note) {
+            if keep(home, self.on_disk.clone(), &self.newest).await? {
+                self.on_disk = Some(self.newest.clone());
                 break;
             }
+            // Another process has written meanwhile.
+            self.on_disk = newest(home, verifier, self.newest.epoch)?;
+            if let Some(on_disk) = &self.on_disk {
+                compare(home, caller, on_disk, &self.newest, None).await?;
+                if on_disk.size >= self.newest.size {
+                    self.newest = on_disk.clone();
+                }
+            }
         }
-        if proven.len() == REMEMBERED {
-            proven.pop_front();
-        }
-        proven.push_back(place);
-        Ok(checkpoint)
+        self.kept = Some(Instant::now());
+        Ok(())
     }
 }
 

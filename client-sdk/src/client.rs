@@ -24,6 +24,7 @@ use crate::epochs::{self, Epochs};
 use crate::error::{ConfigError, SdkError, Unreachable, VerificationError};
 use crate::files::{self, Access};
 use crate::home::{Home, SEALING_KEY_APPROVED};
+use crate::send::Budget;
 use crate::tracking::found;
 use crate::transport::{self, Caller};
 use crate::trust::Trust;
@@ -62,11 +63,47 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) rng: SystemRandom,
     pub(crate) caller: Caller,
-    pub(crate) trust: Trust,
-    checkpoints: Checkpoints,
+    pub(crate) trust: Arc<Trust>,
+    checkpoints: Arc<Checkpoints>,
     pub(crate) epochs: epochs::Seen,
-    contact: Mutex<Option<Contact>>,
-    offices: Mutex<HashMap<OfficeNumber, Option<Office>>>,
+    contact: Arc<Mutex<Option<Contact>>>,
+    offices: Offices,
+    pub(crate) budget: Budget,
+}
+
+type Offices = Arc<Mutex<HashMap<OfficeNumber, Option<Office>>>>;
+
+/// What clients of several offices can share: all that is the relay's and not one office's.
+#[derive(Clone, Debug)]
+pub(crate) struct Common {
+    trust: Arc<Trust>,
+    checkpoints: Arc<Checkpoints>,
+    contact: Arc<Mutex<Option<Contact>>>,
+    offices: Offices,
+    budget: Budget,
+}
+
+impl Common {
+    /// Of one office.
+    fn of_one(home: &Home) -> Result<Self, SdkError> {
+        Ok(Self {
+            trust: Arc::new(Trust::load(home)?),
+            checkpoints: Arc::default(),
+            contact: Arc::default(),
+            offices: Offices::default(),
+            budget: Budget::new(),
+        })
+    }
+
+    /// Of all offices of a proxy, by the HOME of any of them.
+    pub(crate) fn of_many(home: &Home) -> Result<Self, SdkError> {
+        Ok(Self { checkpoints: Arc::new(Checkpoints::ahead()), ..Self::of_one(home)? })
+    }
+
+    /// Asks for offices anew.
+    pub(crate) async fn forget_offices(&self) {
+        self.offices.lock().await.clear();
+    }
 }
 
 /// What was learnt when the relay was last asked what it is.
@@ -98,25 +135,16 @@ impl Client {
     /// If settings, keys or trust of the HOME can't be used.
     pub fn open(home: Home, clock: Arc<dyn Clock>) -> Result<Self, SdkError> {
         let caller = transport::caller(&home, &clock)?;
-        Self::open_with(home, caller, clock)
+        let common = Common::of_one(&home)?;
+        Ok(Self::open_with(home, caller, clock, common))
     }
 
-    /// [`Client::open`] over a connection that is there already: a proxy has one for many offices.
-    pub(crate) fn open_with(home: Home, caller: Caller, clock: Arc<dyn Clock>) -> Result<Self, SdkError> {
-        let trust = Trust::load(&home)?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                home,
-                clock,
-                rng: SystemRandom::new(),
-                caller,
-                trust,
-                checkpoints: Checkpoints::default(),
-                epochs: epochs::Seen::default(),
-                contact: Mutex::new(None),
-                offices: Mutex::new(HashMap::new()),
-            }),
-        })
+    /// [`Client::open`] over a connection that is there already, and with what other offices learnt: a proxy has one for many.
+    pub(crate) fn open_with(home: Home, caller: Caller, clock: Arc<dyn Clock>, common: Common) -> Self {
+        let Common { trust, checkpoints, contact, offices, budget } = common;
+        let (rng, epochs) = (SystemRandom::new(), epochs::Seen::default());
+        let inner = Inner { home, clock, rng, caller, trust, checkpoints, epochs, contact, offices, budget };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Sets up a client and makes contact: see [`Client::relay`].
@@ -165,10 +193,22 @@ impl Client {
     pub(crate) async fn log_key(&self) -> Result<LogVerifier, SdkError> {
         let mut contact = self.inner.contact.lock().await;
         let now_us = self.now_us();
-        match &*contact {
-            Some(c) if (0..CONTACT_US).contains(&now_us.saturating_sub(c.at_us)) => Ok(c.log.clone()),
-            _ => Ok(self.make_contact(&mut contact).await?.log.clone()),
-        }
+        let (log, epoch) = match &*contact {
+            Some(c) if (0..CONTACT_US).contains(&now_us.saturating_sub(c.at_us)) => {
+                (c.log.clone(), c.info.epoch)
+            }
+            _ => return Ok(self.make_contact(&mut contact).await?.log.clone()),
+        };
+        drop(contact);
+        // The contact may have been made for another office of a proxy, whose feed tells other losses.
+        self.look_at_epochs(epoch).await?;
+        Ok(log)
+    }
+
+    /// Writes the newest checkpoint seen, where it is kept in memory.
+    pub(crate) async fn flush_checkpoints(&self) -> Result<(), SdkError> {
+        let Inner { home, caller, checkpoints, .. } = &*self.inner;
+        checkpoints.flush(home, caller, &self.pinned_log()?).await
     }
 
     async fn make_contact<'c>(&self, contact: &'c mut Option<Contact>) -> Result<&'c Contact, SdkError> {

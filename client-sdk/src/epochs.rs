@@ -209,7 +209,7 @@ fn named(first: &Proven) -> Option<LostRange> {
 
 /// Adds to what is kept, whatever another process added meanwhile.
 async fn keep(home: &Home, new: Epochs) -> Result<(), SdkError> {
-    let _lock = home.lock(Task::Checkpoints).await?;
+    let _lock = home.lock(Task::Epochs).await?;
     let home = home.clone();
     blocking::run(move || {
         let mut all = Epochs::load(&home)?.unwrap_or_else(|| Epochs::new(0));

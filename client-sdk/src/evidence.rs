@@ -33,6 +33,7 @@ use std::path::PathBuf;
 use tasuki_proto::ids::ParcelKey;
 
 pub(crate) use layout::{CosignedIndex, EventIndex, INDEX, Index, LinkIndex, MandateIndex};
+pub(crate) use month::months_of;
 pub use month::{MonthOptions, SavedMonth};
 
 /// Where evidence comes from.

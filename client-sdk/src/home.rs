@@ -5,6 +5,8 @@
 //! relay-ca.pem       the CA that the relay's TLS certificate must come from
 //! identity.p12       the office's key with its certificate (or identity.pem and identity.key)
 //! identity.pass      password of identity.p12
+//! identity-*         what took its place by `tasuki renew`; the settings name the one in use, and those that are kept
+//! renewal.key        a key that waits for its certificate
 //! trust/anchors.pem  the offices' trust anchors
 //! trust/crl/*.crl    revocation lists (DER), as the relay handed them on; each is signed by its issuer
 //! trust/profile.toml optional: where certificates name the office, if not as the trial CA's do
@@ -36,11 +38,14 @@ use tasuki_certs::sealing_key::SealingKey;
 
 use crate::config::{Config, IdentityConfig};
 use crate::error::{ConfigError, SdkError, words};
+use crate::kept::Kept;
 use crate::{files, pem};
 
 pub use init::{IdentityFiles, InitOptions, Initialised};
-pub(crate) use init::{Opened, copy_identity, make_folders, open_identity, read_profile};
-pub(crate) use lock::Task;
+pub(crate) use init::{
+    Opened, copy_identity, copy_identity_as, make_folders, open_identity, read_profile, verify_own,
+};
+pub(crate) use lock::{Lock, Task};
 pub(crate) use papers::OwnPapers;
 
 /// The CA of the relay's TLS certificate.
@@ -67,6 +72,8 @@ pub(crate) const EPOCHS: &str = "state/epochs.json";
 pub(crate) const PROGRESS_MARKS: &str = "state/progress-marks.json";
 /// Offices that something was sent to.
 pub(crate) const PARTNERS: &str = "state/partners";
+/// Parcels that were stored and left to the office to acknowledge.
+pub(crate) const LEFT: &str = "state/left-to-office";
 /// Up to where notices to all were told beside the feed.
 pub(crate) const NOTICES: &str = "state/notices.json";
 /// How far the feed was read.
@@ -86,6 +93,9 @@ pub(crate) const ARCHIVE: &str = "archive";
 /// Lock files.
 pub(crate) const LOCKS: &str = "locks";
 
+/// What the offices' HOMEs of a proxy have in common: it lies in the proxy's own HOME, two folders up.
+const COMMON: [&str; 6] = [RELAY_CA, ANCHORS, CRLS, PROFILE, LOG_KEY, CHECKPOINTS];
+
 /// An office's folder, opened: configuration and keys are read, nothing is locked, nothing is connected.
 #[derive(Clone, Debug)]
 pub struct Home {
@@ -94,6 +104,7 @@ pub struct Home {
     identity: KeyIdentity,
     sealing_key: Option<SealingKey>,
     papers: OwnPapers,
+    kept: Vec<Kept>,
 }
 
 impl Home {
@@ -142,6 +153,9 @@ impl Home {
 
     fn assemble(folder: &Path, config: Config, identity: KeyIdentity) -> Result<Self, SdkError> {
         let path = folder.join(SEALING_KEY);
+        if path.exists() {
+            files::must_be_private(&path)?;
+        }
         let sealing_key = match files::read_if_exists(&path)? {
             None => None,
             Some(pem) => Some(SealingKey::from_pem(&pem).map_err(|e| ConfigError::File {
@@ -150,7 +164,20 @@ impl Home {
             })?),
         };
         let papers = OwnPapers::read(folder)?;
-        Ok(Self { folder: folder.to_owned(), config, identity, sealing_key, papers })
+        let mut kept = Vec::new();
+        for one in &config.kept {
+            // Whoever took a key away has decided that nothing needs it.
+            if one.identity.files().iter().all(|name| folder.join(name).exists()) {
+                kept.push(Kept { config: one.clone(), identity: read_identity(folder, &one.identity)? });
+            }
+        }
+        Ok(Self { folder: folder.to_owned(), config, identity, sealing_key, papers, kept })
+    }
+
+    /// The same, which answers a lost key, or does not.
+    pub(crate) fn answering_key_lost(mut self, answers: bool) -> Self {
+        self.config.answer_key_lost = answers;
+        self
     }
 
     /// The folder.
@@ -178,12 +205,24 @@ impl Home {
         &self.papers
     }
 
+    /// Keys that it had before.
+    pub(crate) fn kept(&self) -> &[Kept] {
+        &self.kept
+    }
+
     pub(crate) fn sealing_key(&self) -> Option<&SealingKey> {
         self.sealing_key.as_ref()
     }
 
     pub(crate) fn path(&self, inside: &str) -> PathBuf {
-        self.folder.join(inside)
+        if COMMON.contains(&inside) { self.common(inside) } else { self.folder.join(inside) }
+    }
+
+    /// A path in the proxy's HOME where this is the HOME of one of its offices.
+    fn common(&self, inside: &str) -> PathBuf {
+        let proxied = self.config.transmission_proxy.is_some();
+        let base = if proxied { self.folder.join("../..") } else { self.folder.clone() };
+        base.join(inside)
     }
 
     /// The CA certificates (DER) that the relay's TLS certificate may come from.
@@ -194,8 +233,9 @@ impl Home {
     /// Every key that a parcel for this office may be sealed to.
     pub(crate) fn opening_keys(&self) -> Vec<OpeningKey> {
         // A certificate whose key can't open anything is why there is a sealing key.
-        let own = OpeningKey::from_identity(&self.identity).ok();
-        own.into_iter().chain(self.sealing_key.as_ref().map(OpeningKey::from_sealing_key)).collect()
+        let identities = std::iter::once(&self.identity).chain(self.kept.iter().map(|kept| &kept.identity));
+        let own = identities.filter_map(|identity| OpeningKey::from_identity(identity).ok());
+        own.chain(self.sealing_key.as_ref().map(OpeningKey::from_sealing_key)).collect()
     }
 
     /// The key that the archive is sealed to: the sealing key where there is one, else the certificate's.
@@ -210,12 +250,18 @@ impl Home {
 
 /// Reads the key with its certificate; paths are relative to HOME.
 pub(crate) fn read_identity(home: &Path, config: &IdentityConfig) -> Result<KeyIdentity, SdkError> {
+    let secret = |name: &str| {
+        let path = home.join(name);
+        files::must_be_private(&path).map(|()| path)
+    };
     match config {
         IdentityConfig::Pkcs12 { pkcs12, password_file } => {
-            init::read_pkcs12(&home.join(pkcs12), &home.join(password_file))
+            init::read_pkcs12(&secret(pkcs12)?, &secret(password_file)?)
         }
-        IdentityConfig::Pem { certificates, key } => {
-            init::read_pem(&home.join(certificates), &home.join(key))
+        IdentityConfig::Pem { certificates, key } => init::read_pem(&home.join(certificates), &secret(key)?),
+        IdentityConfig::Token { pkcs11, pin_file, certificates } => {
+            let certificates = certificates.as_ref().map(|name| home.join(name));
+            init::read_token(pkcs11, &secret(pin_file)?, certificates.as_deref())
         }
     }
 }

@@ -14,6 +14,7 @@
 //! | plan and result of a month | [`month_progress`] |
 //! | proof for the files | [`evidence`], and checking it offline: [`verify`] |
 //! | vouching for the log | [`Witness`] |
+//! | one certificate for many offices | [`proxy`] |
 //! | what can go wrong, exit codes | [`error`] |
 //!
 //! *Architecture invariants:* everything received is verified here, the relay is not believed; the clock is a
@@ -33,6 +34,7 @@ mod enrol;
 mod epochs;
 pub mod error;
 pub mod evidence;
+mod export;
 pub mod feed;
 mod files;
 mod finding;
@@ -40,6 +42,7 @@ mod heap;
 pub mod home;
 pub mod join;
 mod keep;
+mod kept;
 mod keys;
 mod mail;
 mod malware;
@@ -55,6 +58,7 @@ mod progress;
 pub mod proxy;
 pub mod receive;
 mod refused;
+mod renew;
 pub mod send;
 pub mod split;
 mod stamped;
@@ -75,15 +79,18 @@ pub use directory::{Office, OfficeChanges, RelayInfo};
 pub use enrol::{EnrolOptions, Enrolled, enrol};
 pub use epochs::{Losses, LostParcel, LostRange};
 pub use error::{ErrorKind, SdkError};
+pub use export::{ExportOptions, Exported};
 pub use finding::Finding;
 pub use home::{Home, IdentityFiles, InitOptions, Initialised};
+pub use kept::KeptKey;
 pub use mail::MailSettings;
-pub use mandates::{Mandate, MandateHolder, MandateState, TerminalInvitation};
+pub use mandates::{DelegationTerms, Mandate, MandateHolder, MandateState, TerminalInvitation};
 pub use overdue::{MAX_WORKING_DAYS, Overdue};
 pub use parcel::{FileSummary, Marks, Parcel, ParcelHistory, ParcelName, State};
 pub use partners::{FaxReason, NotReached, Partners, PartnersError};
 pub use progress::{Progress, Silent, Step};
 pub use refused::RefusedSubmission;
+pub use renew::{Papers as RenewedPapers, Renewed};
 pub use stations::{Passage, Place, Station, Unsent, Via, Waypoints};
 pub use tracking::ListFilter;
 pub use webhook::{DeadLetter, Webhook};

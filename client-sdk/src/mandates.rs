@@ -100,6 +100,19 @@ pub struct Mandate {
     pub fingerprint: Option<[u8; 32]>,
     /// When it was last used, Unix microseconds, to the hour.
     pub last_used_us: Option<i64>,
+    /// The office's statement (CMS); empty: the operator registered it.
+    pub statement: Vec<u8>,
+}
+
+/// How far a delegation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DelegationTerms {
+    /// What the proxy may do.
+    pub scopes: Scopes,
+    /// For how many days from now on.
+    pub days: u32,
+    /// What the proxy signs and hands in is held until the office itself releases or discards it (事業所側での確認).
+    pub confirm: bool,
 }
 
 /// An invitation of a terminal.
@@ -114,15 +127,21 @@ pub struct TerminalInvitation {
 }
 
 impl Client {
-    /// Lets a proxy act for the own office, for so many days from now on, in place of what it may do now.
+    /// Lets a proxy act for the own office from now on, in place of what it may do now.
     ///
     /// # Errors
     /// The relay can't be reached or refuses (`PROXY_UNKNOWN`, `TOO_MANY_MANDATES`, …), or this HOME is not the office's own.
-    pub async fn delegate(
+    pub async fn delegate(&self, proxy: ProxyNumber, terms: &DelegationTerms) -> Result<[u8; 32], SdkError> {
+        let until_us = self.now_us().saturating_add(i64::from(terms.days) * DAY_US);
+        self.delegate_until(proxy, (terms.scopes, terms.confirm), until_us).await
+    }
+
+    /// [`Client::delegate`] until a time, Unix microseconds: scopes, and whether the office confirms.
+    pub(crate) async fn delegate_until(
         &self,
         proxy: ProxyNumber,
-        scopes: Scopes,
-        days: u32,
+        (scopes, confirm): (Scopes, bool),
+        until_us: i64,
     ) -> Result<[u8; 32], SdkError> {
         let now_us = self.now_us();
         let said = Statement::Delegate(Delegate {
@@ -130,7 +149,8 @@ impl Client {
             proxy,
             scopes,
             from_us: now_us,
-            until_us: now_us.saturating_add(i64::from(days) * DAY_US),
+            until_us,
+            confirm,
             time_us: now_us,
         });
         self.say_of_mandates(&said, kind::MANDATE_DELEGATED).await
@@ -229,5 +249,6 @@ fn from_wire(mandate: pb::Mandate) -> Result<Mandate, SdkError> {
         until_us: time::parse_us(&mandate.until),
         fingerprint: digest_from_wire(&mandate.fingerprint),
         last_used_us: time::parse_us(&mandate.last_used_at),
+        statement: mandate.paper.map(|paper| paper.statement.into()).unwrap_or_default(),
     })
 }

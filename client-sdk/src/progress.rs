@@ -38,6 +38,15 @@ pub enum Step<'a> {
     Received(&'a ReceivedParcel),
     /// The evidence of a parcel was saved.
     Saved,
+    /// A proxy's round begins. Once, at the start.
+    Round {
+        /// Offices that have something to send or to receive.
+        offices: usize,
+        /// Files to be sent.
+        files: usize,
+    },
+    /// A proxy is done with one office.
+    OfficeDone,
     /// The connection is lost; the call tries again.
     Reconnecting {
         /// The attempt that comes now, from 2.

@@ -2,15 +2,25 @@
 //!
 //! ```text
 //! proxy.toml        relay, the proxy's number, where its key is; written last
-//! relay-ca.pem, identity.*, trust/…, log-key   as in an office's HOME
-//! offices/N/        a HOME for each office: its outbox, records, archive, checkpoints; the office's delegation
+//! relay-ca.pem, identity.*, trust/…, log-key, state/checkpoints   as in an office's HOME, for all offices
+//! state/feeds.json  up to where each office's feed was dealt with
+//! offices/N/        a HOME for each office: its outbox, records, archive; the office's delegation
+//! locks/            one process at a time makes rounds
 //! ```
 //!
 //! Every office's HOME uses the proxy's key and its one connection. The commands of an office work on it as well:
 //! `tasuki --home HOME/offices/N inbox`.
+//!
+//! A program that has its own folders or none calls [`Proxy::submit`] and [`Proxy::fetch`] for one office;
+//! [`Proxy::round`] works on a folder for all of them, as `tasuki proxy` does.
+
+mod feeds;
+mod folder;
+mod moves;
+mod round;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Serialize};
 use tasuki_careplan::office::OfficeNumber;
@@ -21,22 +31,35 @@ use tasuki_proto::ids::ProxyNumber;
 use tasuki_proto::mandate::{Scope, Scopes};
 use tasuki_proto::pb;
 
-use crate::client::Client;
+use crate::blocking;
+use crate::client::{Client, Common};
 use crate::clock::Clock;
-use crate::config::{CONFIG_FILE, Config, IdentityConfig};
+use crate::config::{CONFIG_FILE, Config, IdentityConfig, KeptIdentity, kept_with};
+use crate::declare::Declared;
 use crate::error::{ConfigError, SdkError, VerificationError, words};
 use crate::files::{self, Access};
 use crate::home::{
-    ANCHORS, Home, InitOptions, LOG_KEY, Opened, OwnPapers, PROFILE, RELAY_CA, copy_identity, make_folders,
-    open_identity, read_identity,
+    ANCHORS, CHECKPOINTS, CRLS, Home, IdentityFiles, InitOptions, LOCKS, Lock, Opened, OwnPapers, PROFILE,
+    RELAY_CA, copy_identity, make_folders, open_identity, read_identity,
 };
+use crate::parcel::ParcelName;
 use crate::pem;
+use crate::progress::Progress;
+use crate::receive::{ReceiveOptions, ReceiveReport};
+use crate::renew::{self, Renewed, Renewing};
+use crate::send::{SendOptions, SendReport};
 use crate::transport::{Caller, RelayAddress, Settings};
+
+pub use folder::Left;
+pub use round::{OFFICES_AT_ONCE, OfficeReport, RoundOptions, RoundReport, Stop, Totals};
 
 /// Name of the file inside a proxy's HOME. It is written last: a folder that holds one is a proxy's HOME.
 pub const PROXY_FILE: &str = "proxy.toml";
 
-/// Pages of the list of offices that are read, of 100 each: more than any proxy serves.
+/// Offices in one page of the list: their delegations, a few KiB each, stay far below the bound of a message.
+const PAGE: u32 = 200;
+
+/// Pages of the list of offices that are read: more than any proxy serves.
 const MAX_PAGES: usize = 1_000;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +70,8 @@ struct ProxyConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proxy: Option<String>,
     identity: IdentityConfig,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    kept: Vec<KeptIdentity>,
 }
 
 /// An office that lets the proxy act now.
@@ -59,9 +84,31 @@ pub struct Served {
     /// What the proxy may do for it.
     pub scopes: Scopes,
     delegation: Vec<u8>,
+    /// Where its feed ends, if the relay says: epoch and number.
+    feed_end: Option<(u64, u64)>,
 }
 
-/// A proxy at work.
+/// A proxy at work. Cheap to clone; clones share the connection.
+///
+/// ```no_run
+/// use std::sync::Arc;
+/// use tasuki_sdk::proxy::Proxy;
+/// use tasuki_sdk::receive::ReceiveOptions;
+/// use tasuki_sdk::send::SendOptions;
+/// use tasuki_sdk::{Silent, SystemClock};
+///
+/// # async fn run() -> Result<(), tasuki_sdk::SdkError> {
+/// let proxy = Proxy::open("/var/lib/tasuki/P00001".as_ref(), Arc::new(SystemClock))?;
+/// for office in proxy.offices().await? {
+///     let files = vec![format!("/srv/outgoing/{}", office.office).into()];
+///     let sent = proxy.submit(&office, &files, &SendOptions::default(), &Silent).await?;
+///     println!("{}: {} parcels", office.name, sent.parcels.len());
+///     let into = format!("/srv/incoming/{}", office.office);
+///     proxy.fetch(&office, into.as_ref(), &ReceiveOptions::default(), &Silent).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Proxy {
     folder: PathBuf,
@@ -69,7 +116,12 @@ pub struct Proxy {
     identity: KeyIdentity,
     caller: Caller,
     clock: Arc<dyn Clock>,
+    common: Arc<OnceLock<Common>>,
 }
+
+/// Held by who makes rounds, until dropped or until the process ends, however it ends.
+#[derive(Debug)]
+pub struct RoundLock(#[expect(dead_code, reason = "dropping it gives the lock back")] Lock);
 
 impl Proxy {
     /// Makes a proxy's HOME, offline. Gives the number that the certificate names.
@@ -87,6 +139,14 @@ impl Proxy {
             return Err(ConfigError::NotAnOffice.into());
         };
         let number = number.parse().map_err(|_| ConfigError::NotAnOffice)?;
+        if matches!(options.identity, IdentityFiles::Token { .. }) {
+            // What is sealed to a proxy is sealed to its certificate, and a key on a token opens nothing.
+            return Err(ConfigError::Argument(words(
+                "伝送代行業者の鍵はファイル（PKCS#12またはPEM）で指定してください",
+                "a proxy's key must be in a file (PKCS #12 or PEM)",
+            ))
+            .into());
+        }
         files::create_private_folder(folder)?;
         files::create_private_folder(&folder.join("trust"))?;
         let write =
@@ -97,10 +157,14 @@ impl Proxy {
             write(PROFILE, text.as_bytes())?;
         }
         let identity = copy_identity(folder, &options.identity)?;
-        let config = ProxyConfig { relay: relay.to_string(), number, proxy: options.proxy.clone(), identity };
-        let text = toml::to_string(&config)
-            .map_err(|e| ConfigError::Argument(words(format!("設定を書けません（{e}）"), e.to_string())))?;
-        write(PROXY_FILE, text.as_bytes())?;
+        let config = ProxyConfig {
+            relay: relay.to_string(),
+            number,
+            proxy: options.proxy.clone(),
+            identity,
+            kept: Vec::new(),
+        };
+        config.write(folder)?;
         Ok(number)
     }
 
@@ -131,7 +195,95 @@ impl Proxy {
             attempts: 5,
         };
         let caller = settings.caller(tls)?;
-        Ok(Self { folder: folder.to_owned(), config, identity, caller, clock })
+        for inside in [CRLS, CHECKPOINTS, LOCKS] {
+            files::create_private_folder(&folder.join(inside))?;
+        }
+        Ok(Self { folder: folder.to_owned(), config, identity, caller, clock, common: Arc::default() })
+    }
+
+    /// Takes the right to make rounds with this HOME, if no other process has it.
+    ///
+    /// # Errors
+    /// Another process makes rounds ([`ConfigError::Locked`]), or the HOME can't be written.
+    pub fn lock(&self) -> Result<RoundLock, SdkError> {
+        Lock::take(&self.folder, &self.folder.join(LOCKS), "proxy").map(RoundLock)
+    }
+
+    /// Sends files for an office, as [`Client::send`] does: files, folders and ZIPs, sorted into parcels. The same again after a
+    /// crash resumes, and sends nothing twice.
+    ///
+    /// # Errors
+    /// As [`Client::plan`] and [`Client::send`].
+    pub async fn submit(
+        &self,
+        served: &Served,
+        paths: &[PathBuf],
+        options: &SendOptions,
+        progress: &dyn Progress,
+    ) -> Result<SendReport, SdkError> {
+        let client = self.client(served).await?;
+        self.submit_with(&client, paths, options, progress).await
+    }
+
+    async fn submit_with(
+        &self,
+        client: &Client,
+        paths: &[PathBuf],
+        options: &SendOptions,
+        progress: &dyn Progress,
+    ) -> Result<SendReport, SdkError> {
+        let (planner, paths, options) = (client.clone(), paths.to_vec(), options.clone());
+        let plan = blocking::run(move || planner.plan(&paths, &options)).await?;
+        client.send(plan, progress).await
+    }
+
+    /// Receives what waits for an office, as [`Client::receive`] does. Where the office has not let the proxy acknowledge, that is
+    /// left to the office.
+    ///
+    /// # Errors
+    /// As [`Client::receive`].
+    pub async fn fetch(
+        &self,
+        served: &Served,
+        out: &Path,
+        options: &ReceiveOptions,
+        progress: &dyn Progress,
+    ) -> Result<ReceiveReport, SdkError> {
+        let client = self.client(served).await?;
+        let leave = options.leave_acknowledging || !served.may(Scope::Acknowledge);
+        let options = ReceiveOptions { leave_acknowledging: leave, ..options.clone() };
+        client.receive(out, &options, progress).await
+    }
+
+    /// Has the relay's CA renew the proxy's certificate, as [`Client::renew`] does for an office. The HOMEs of its offices go over to the
+    /// new key when they are used next. This goes on with the key before; open the HOME anew.
+    ///
+    /// # Errors
+    /// As [`Client::renew`].
+    pub async fn renew(&self) -> Result<Renewed, SdkError> {
+        let now_us = self.clock.now_us();
+        let renewing =
+            Renewing { folder: &self.folder, identity: &self.identity, caller: &self.caller, now_us };
+        let (renewed, identity, _) = renewing.run().await?;
+        self.switch(identity, now_us)?;
+        renewing.finish()?;
+        Ok(renewed)
+    }
+
+    /// Puts another certificate of the same proxy into the HOME, with its key, as [`Home::replace_identity`] does for an office.
+    ///
+    /// # Errors
+    /// As [`Home::replace_identity`].
+    pub fn replace_identity(&self, files: &IdentityFiles) -> Result<Renewed, SdkError> {
+        let now_us = self.clock.now_us();
+        let (identity, renewed) = renew::replace(&self.folder, &self.identity, files, now_us)?;
+        self.switch(identity, now_us)?;
+        Ok(renewed)
+    }
+
+    fn switch(&self, identity: IdentityConfig, now_us: i64) -> Result<(), SdkError> {
+        let kept = kept_with(&self.config.identity, &self.config.kept, &identity, now_us);
+        ProxyConfig { identity, kept, ..self.config.clone() }.write(&self.folder)
     }
 
     /// The proxy's number.
@@ -146,7 +298,7 @@ impl Proxy {
     pub async fn offices(&self) -> Result<Vec<Served>, SdkError> {
         let (mut served, mut token) = (Vec::new(), String::new());
         for _ in 0..MAX_PAGES {
-            let request = pb::ListMandatesRequest { all: false, page_size: 100, page_token: token };
+            let request = pb::ListMandatesRequest { all: false, page_size: PAGE, page_token: token };
             let answer = self.caller.repeat(|| {
                 let (mut mandates, request) = (self.caller.mandates(), request.clone());
                 async move { mandates.list(request).await }
@@ -162,6 +314,7 @@ impl Proxy {
                     name: mandate.office_name,
                     scopes: mandate.scopes.join(",").parse().map_err(|_| lacks("a mandate's scopes"))?,
                     delegation: mandate.paper.map(|paper| paper.statement.into()).unwrap_or_default(),
+                    feed_end: (mandate.feed_epoch > 0).then_some((mandate.feed_epoch, mandate.feed_number)),
                 });
             }
             if answer.next_page_token.is_empty() {
@@ -172,62 +325,82 @@ impl Proxy {
         Err(VerificationError::Incomplete("an end of the list").into())
     }
 
-    /// A client that acts for an office: its HOME is made at the first time, and holds the office's delegation. The log's key is
-    /// pinned at the first contact for any office, and is one for all.
+    /// A client that acts for an office: its HOME is made at the first time, and holds the office's delegation. All of them share the
+    /// connection and what is the relay's: its log's key, checkpoints, revocation lists, the directory.
     ///
     /// # Errors
-    /// The office's HOME can't be made or read; at the first contact, that the relay can't be reached or refuses.
+    /// The office's HOME can't be made or read.
     pub async fn client(&self, served: &Served) -> Result<Client, SdkError> {
-        let home = self.home_of(served)?;
+        let (this, office) = (self.clone(), served.clone());
+        let (home, common) = blocking::run(move || {
+            let home = this.home_of(&office)?;
+            if this.common.get().is_none() {
+                let common = Common::of_many(&home)?;
+                // Whoever was first counts.
+                let _first = this.common.set(common);
+            }
+            let common = this.common.get().expect("it was set just before").clone();
+            Ok((home, common))
+        })
+        .await?;
         let caller = self.caller.acting_for(served.office);
-        let client = Client::open_with(home, caller, Arc::clone(&self.clock))?;
-        let pinned = self.folder.join(LOG_KEY);
-        if !pinned.exists() {
-            client.relay().await?;
-            let key = files::read(&client.home().folder().join(LOG_KEY))?;
-            files::write_durably(&pinned, &key, Access::Owner)?;
-        }
-        Ok(client)
+        Ok(Client::open_with(home, caller, Arc::clone(&self.clock), common))
+    }
+
+    /// Signs that a parcel which was received for an office was handed to it.
+    ///
+    /// # Errors
+    /// As [`Client::handed_over`].
+    pub async fn hand_over(&self, served: &Served, parcel: &ParcelName) -> Result<Declared, SdkError> {
+        self.client(served).await?.handed_over(parcel).await
     }
 
     fn home_of(&self, served: &Served) -> Result<Home, SdkError> {
         let folder = self.folder.join("offices").join(served.office.as_str());
         if !folder.join(CONFIG_FILE).exists() {
             make_folders(&folder)?;
-            for name in [RELAY_CA, ANCHORS, PROFILE, LOG_KEY] {
-                if let Some(bytes) = files::read_if_exists(&self.folder.join(name))? {
-                    files::write_durably(&folder.join(name), &bytes, Access::Owner)?;
-                }
-            }
         }
         let papers = OwnPapers {
             delegation: Some(served.delegation.clone()).filter(|cms| !cms.is_empty()),
             ..OwnPapers::default()
         };
         papers.write_if_changed(&folder)?;
-        if !folder.join(CONFIG_FILE).exists() {
-            let up = |name: &str| {
-                if Path::new(name).is_absolute() { name.to_owned() } else { format!("../../{name}") }
-            };
-            let identity = match &self.config.identity {
-                IdentityConfig::Pkcs12 { pkcs12, password_file } => {
-                    IdentityConfig::Pkcs12 { pkcs12: up(pkcs12), password_file: up(password_file) }
-                }
-                IdentityConfig::Pem { certificates, key } => {
-                    IdentityConfig::Pem { certificates: up(certificates), key: up(key) }
-                }
-            };
+        let identity = up(&self.config.identity);
+        if folder.join(CONFIG_FILE).exists() {
+            let config = Config::read(&folder)?;
+            // The proxy's key was renewed since.
+            if config.identity != identity {
+                config.switch(&folder, identity, self.clock.now_us())?;
+            }
+        } else {
             let config = Config {
                 proxy: self.config.proxy.clone(),
                 transmission_proxy: Some(self.config.number),
-                // Where the office has a key of its own, nothing is lost that the proxy can't open.
                 answer_key_lost: false,
                 ..Config::new(self.config.relay.clone(), served.office, identity)
             };
             files::write_durably(&folder.join(CONFIG_FILE), config.print()?.as_bytes(), Access::Owner)?;
         }
-        Home::open_with(&folder, self.identity.clone())
+        // Where the office has a key of its own nothing is lost that the proxy can't open. Where the operator registered the proxy
+        // there is none: what was sealed to the proxy before is lost, and its sender is to send it again.
+        let alone = served.delegation.is_empty() && served.may(Scope::Acknowledge);
+        Ok(Home::open_with(&folder, self.identity.clone())?.answering_key_lost(alone))
     }
+}
+
+impl ProxyConfig {
+    fn write(&self, folder: &Path) -> Result<(), SdkError> {
+        let text = toml::to_string(self)
+            .map_err(|e| ConfigError::Argument(words(format!("設定を書けません（{e}）"), e.to_string())))?;
+        files::write_durably(&folder.join(PROXY_FILE), text.as_bytes(), Access::Owner)
+    }
+}
+
+/// An identity's files as the HOME of an office names them.
+fn up(identity: &IdentityConfig) -> IdentityConfig {
+    identity.seen_through(|name| {
+        if Path::new(name).is_absolute() { name.to_owned() } else { format!("../../{name}") }
+    })
 }
 
 impl Served {

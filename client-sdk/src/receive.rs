@@ -9,6 +9,7 @@
 mod acknowledge;
 pub(crate) mod fetch;
 mod infected;
+mod left;
 mod names;
 mod run;
 mod store;
@@ -50,6 +51,9 @@ pub struct ReceiveOptions {
     pub from: Option<OfficeNumber>,
     /// Only with a file of this service month.
     pub month: Option<Month>,
+    /// Fetch and store, and leave acknowledging to the office: what a proxy does that may receive and not acknowledge. Each
+    /// parcel once, though it waits on.
+    pub leave_acknowledging: bool,
 }
 
 /// What became of everything that waited.
@@ -95,6 +99,8 @@ pub enum ReceiveOutcome {
         /// Why there is no acknowledgement.
         error: SdkError,
     },
+    /// Verified and stored; acknowledging is left to the office, as it was asked for.
+    Left(Stored),
     /// Not received; nothing was written and nothing acknowledged.
     Failed(SdkError),
     /// It is sealed to a key that is lost: refused as such, so that its sender sends it again to the key of today.
@@ -105,7 +111,7 @@ impl ReceiveOutcome {
     /// Why it is not all done.
     pub fn error(&self) -> Option<&SdkError> {
         match self {
-            Self::Acknowledged { .. } => None,
+            Self::Acknowledged { .. } | Self::Left(_) => None,
             Self::Stored { error, .. } | Self::Failed(error) | Self::KeyLost(error) => Some(error),
         }
     }
@@ -113,7 +119,9 @@ impl ReceiveOutcome {
     /// What was written, if it was.
     pub fn stored(&self) -> Option<&Stored> {
         match self {
-            Self::Acknowledged { stored, .. } | Self::Stored { stored, .. } => Some(stored),
+            Self::Acknowledged { stored, .. } | Self::Stored { stored, .. } | Self::Left(stored) => {
+                Some(stored)
+            }
             Self::Failed(_) | Self::KeyLost(_) => None,
         }
     }
@@ -130,6 +138,8 @@ pub struct Stored {
     pub note: Option<String>,
     /// SHA-256 of the signer's certificate.
     pub signer: [u8; 32],
+    /// The sender has no certificate: its proxy signed, and the operator vouches that it may.
+    pub vouched: bool,
     /// True: it stood there already, complete, from an earlier run.
     pub already_there: bool,
 }

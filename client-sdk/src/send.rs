@@ -38,6 +38,7 @@ use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::parcel::Software;
 
 pub use resend::ResendReport;
+pub(crate) use run::Budget;
 
 use crate::error::{ErrorKind, Refusal, SdkError};
 use crate::finding::Finding;

@@ -44,6 +44,8 @@ pub mod kind {
     pub const PARCEL_ACKNOWLEDGED: &str = "parcel.acknowledged";
     /// The receiver signed that its care software took the parcel in.
     pub const PARCEL_IMPORTED: &str = "parcel.imported";
+    /// The receiver's proxy signed that it has handed the parcel to the office.
+    pub const PARCEL_HANDED_OVER: &str = "parcel.handed-over";
     /// The receiver signed that it does not take the parcel.
     pub const PARCEL_REFUSED: &str = "parcel.refused";
     /// The sender signed that it takes the parcel back, before it was fetched.
@@ -66,8 +68,14 @@ pub mod kind {
     pub const OFFICE_SUSPENDED: &str = "office.suspended";
     /// A suspended office was let in again.
     pub const OFFICE_RESUMED: &str = "office.resumed";
-    /// A key that parcels for this office are sealed to was registered.
+    /// A key that parcels for this office are sealed to, or that it signs with, was registered.
     pub const KEY_REGISTERED: &str = "key.registered";
+    /// A certificate of this office, of a terminal of it or of a proxy was renewed: the key before signed the new one.
+    pub const KEY_RENEWED: &str = "key.renewed";
+    /// A certificate of this office, of a terminal of it or of its proxy ends in some days, or (0 days) has ended.
+    pub const CERTIFICATE_ENDING: &str = "certificate.ending";
+    /// The relay noticed that a certificate is revoked; also in the feeds of those whose parcels wait for an office that has no other.
+    pub const KEY_REVOKED: &str = "key.revoked";
     /// The trial CA issued a certificate.
     pub const CERTIFICATE_ISSUED: &str = "certificate.issued";
     /// The trial CA revoked a certificate.

@@ -93,6 +93,8 @@ pub const PARCEL_EXPIRED: &str = "PARCEL_EXPIRED";
 pub const PARCEL_REFUSED: &str = "PARCEL_REFUSED";
 /// The parcel is not, or no longer, held.
 pub const NOT_HELD: &str = "NOT_HELD";
+/// What the sender's proxy handed in waits for the office's own word.
+pub const CONFIRMATION_NEEDED: &str = "CONFIRMATION_NEEDED";
 /// The parcel is held: its receiver does not see it yet.
 pub const STILL_HELD: &str = "STILL_HELD";
 /// The receiver has fetched the parcel already.
@@ -153,6 +155,14 @@ pub const TOO_MANY_TRIES: &str = "TOO_MANY_TRIES";
 pub const CERTIFICATE_REQUEST_INVALID: &str = "CERTIFICATE_REQUEST_INVALID";
 /// The relay issues no certificates.
 pub const NO_ISSUING_CA: &str = "NO_ISSUING_CA";
+/// The certificate is another CA's: it is renewed there.
+pub const RENEWAL_ELSEWHERE: &str = "RENEWAL_ELSEWHERE";
+/// The certificate was renewed already, with another key.
+pub const RENEWED_ALREADY: &str = "RENEWED_ALREADY";
+/// Its holder has as many certificates as it may have, or a terminal as many renewals.
+pub const RENEWED_TOO_OFTEN: &str = "RENEWED_TOO_OFTEN";
+/// The renewal is not signed by the key that it takes the place of, or about another certificate.
+pub const RENEWAL_INVALID: &str = "RENEWAL_INVALID";
 /// This relay sends no mails.
 pub const MAIL_NOT_OFFERED: &str = "MAIL_NOT_OFFERED";
 /// Not at most five e-mail addresses.

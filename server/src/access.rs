@@ -23,9 +23,10 @@ use tasuki_proto::reason;
 
 use crate::clock::Clock;
 use crate::committer::Committer;
-use crate::committer::change::{Actor, Change, Mandating};
+use crate::committer::change::{Actor, Certifying, Change, Mandating};
 use crate::directory::{self, Directory};
 use crate::mandates::Mandate;
+use crate::store::certificates::{Bearer, CertificateRow};
 use crate::store::mandates::{Holder, ProxyKeyRow, ProxyState};
 use crate::store::offices::{KeyKind, KeyRow};
 use crate::store::{Store, StoreError};
@@ -226,7 +227,17 @@ impl Caller {
 
     /// It, as who does something for its office.
     pub fn actor(&self) -> Actor {
-        Actor::Office { office: self.office, name: self.name.clone(), mandate: self.mandate_digest() }
+        Actor::Office {
+            office: self.office,
+            name: self.name.clone(),
+            mandate: self.mandate_digest(),
+            vouched: self.vouched(),
+        }
+    }
+
+    /// The operator registered what lets it act: no office signed it.
+    pub fn vouched(&self) -> bool {
+        self.mandate.as_ref().is_some_and(|mandate| mandate.row.by_operator())
     }
 
     /// SHA-256 of what lets it act, where it is not the office itself.
@@ -363,6 +374,14 @@ impl Access {
         Ok(Member { who: caller.who, office: Some(caller.office) })
     }
 
+    /// The certificate behind a connection, as of now.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub fn certificate(&self, peer: &Peer) -> Result<Arc<VerifiedCertificate>, Denied> {
+        peer.certificate(&self.trust.current(), self.clock.now_us())
+    }
+
     /// Asks again, for calls that last: certificate, standing, mandate. Returns the caller as it is now.
     ///
     /// # Errors
@@ -382,7 +401,10 @@ impl Access {
         if proxy.state != ProxyState::Active {
             return Err(Denied::ProxySuspended);
         }
-        if certificate.may_encrypt && !peer.shared.key_known.load(Ordering::Relaxed) {
+        if peer.shared.key_known.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        if certificate.may_encrypt {
             let key = ProxyKeyRow {
                 proxy: number,
                 key: certificate.der.clone(),
@@ -391,6 +413,8 @@ impl Access {
                 registered_us: 0,
             };
             self.register(peer, Change::Mandate(Box::new(Mandating::RegisterProxyKey(key)))).await;
+        } else {
+            self.note_seen(peer, certificate, Bearer::Proxy(number)).await;
         }
         Ok(())
     }
@@ -410,8 +434,11 @@ impl Access {
     async fn offer_key(&self, peer: &Peer, certificate: &VerifiedCertificate, member: &directory::Member) {
         let known = &peer.shared.key_known;
         let registered = |key: &KeyRow| key.fingerprint == certificate.fingerprint;
-        if !certificate.may_encrypt || known.load(Ordering::Relaxed) || member.keys.iter().any(registered) {
+        if known.load(Ordering::Relaxed) || member.keys.iter().any(registered) {
             return;
+        }
+        if !certificate.may_encrypt {
+            return self.note_seen(peer, certificate, Bearer::Office(member.office.number)).await;
         }
         let row = KeyRow {
             office: member.office.number,
@@ -423,6 +450,23 @@ impl Access {
             registered_us: 0,
         };
         self.register(peer, Change::RegisterKey(Box::new(row))).await;
+    }
+
+    /// Remembers a certificate that parcels can't be sealed to: it ends one day, too.
+    async fn note_seen(&self, peer: &Peer, certificate: &VerifiedCertificate, bearer: Bearer) {
+        match self.store.knows_certificate(&bearer, &certificate.fingerprint).await {
+            Ok(true) => peer.shared.key_known.store(true, Ordering::Relaxed),
+            Ok(false) => {
+                let seen = CertificateRow::seen(
+                    bearer,
+                    &certificate.der,
+                    certificate.fingerprint,
+                    certificate.not_after_us,
+                );
+                self.register(peer, Change::Certificate(Box::new(Certifying::Seen(seen)))).await;
+            }
+            Err(error) => tracing::warn!(%error, "a certificate can't be remembered"),
+        }
     }
 
     /// Has a key registered, once for each connection.
@@ -449,10 +493,8 @@ fn own(number: &str, named: Option<OfficeNumber>) -> Result<OfficeNumber, Denied
 fn holds<'m>(member: &'m directory::Member, role: &Role, fingerprint: &[u8; 32]) -> Option<&'m Arc<Mandate>> {
     member.mandates.iter().find(|mandate| match (&mandate.row.holder, role) {
         (Holder::Proxy(one), Role::Proxy { number }) => one == number,
-        // A terminal's name is not enough: the certificate must be the one that its invitation led to.
-        (Holder::Terminal(one), Role::Terminal { name }) => {
-            one == name && mandate.row.fingerprint == *fingerprint
-        }
+        // A terminal's name is not enough: the certificate must be the one that its invitation led to, or a renewal of it.
+        (Holder::Terminal(one), Role::Terminal { name }) => one == name && mandate.is_held_with(fingerprint),
         _ => false,
     })
 }

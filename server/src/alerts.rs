@@ -1,5 +1,5 @@
 //! Alerts (不正監視): an office that sends far more than it usually does, or whose signatures fail again and again. That an
-//! office got another key is noted where keys are registered (`committer::apply`). Nothing here looks at content. Addresses
+//! office got another key or terminal is noted where those are registered (`committer`). Nothing here looks at content. Addresses
 //! from which handshakes come to nothing again and again are counted as well; none is kept but in memory and in an alert.
 //!
 //! Counted in memory, per relay process; looked at twice a minute, and raised once for an office and a day.

@@ -15,7 +15,7 @@ use tasuki_certs::trial_ca::IssueOptions;
 use tasuki_certs::trust::{CurrentTrust as _, Purpose};
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::is_office;
-use tasuki_proto::mandate::Enrolment;
+use tasuki_proto::mandate::{Enrolment, KeyChain};
 use tasuki_proto::reason;
 
 use crate::clock::Clock;
@@ -146,7 +146,10 @@ impl Enrolments {
             };
         }
         let signer_ends_us = self.signer_ends_us(&row)?;
-        if others.iter().any(|other| key_of(other) == Some(said.key)) {
+        let has_it = |other: &MandateRow| {
+            KeyChain::peek(&other.enrolment).is_ok_and(|keys| keys.keys().any(|key| key == said.key))
+        };
+        if others.iter().any(has_it) {
             return Err(RequestError::Subject.into());
         }
         let not_after_us = now_us.saturating_add(ca.certificate_life_us());
@@ -174,5 +177,5 @@ impl Enrolments {
 
 /// SHA-256 of the key that a terminal enrolled with.
 fn key_of(row: &MandateRow) -> Option<[u8; 32]> {
-    Enrolment::peek(&row.enrolment).ok().map(|said| said.key)
+    KeyChain::peek(&row.enrolment).ok().map(|said| said.enrolment.key)
 }

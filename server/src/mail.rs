@@ -15,9 +15,10 @@ use lettre::{Address, Message, SmtpTransport, Transport as _};
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::{Event, kind};
 use tasuki_proto::feed::Cursor;
+use tasuki_proto::time;
 use tokio::sync::Semaphore;
 
-use self::letter::BySender;
+use self::letter::{Ending, News};
 use crate::clock::Clock;
 use crate::config::{MailConfig, MailTls};
 use crate::directory::Directory;
@@ -185,12 +186,12 @@ impl Mails {
     async fn turn(&self, mut row: MailRow, lease_us: i64) -> Result<(), StoreError> {
         // Its pause, if it kept one, is over.
         row.next_us = 0;
-        let (arrived, cursor) = self.arrived(&row).await?;
-        if arrived.is_empty() {
+        let (news, cursor) = self.news(&row).await?;
+        if news.is_empty() {
             row.cursor = cursor;
             return self.store.note_mail(&row, lease_us).await;
         }
-        let outcome = self.write(&row, cursor, &arrived).await;
+        let outcome = self.write(&row, cursor, &news).await;
         let now_us = self.clock.now_us();
         let counted = match outcome {
             Ok(refused) => {
@@ -209,10 +210,11 @@ impl Mails {
         self.store.note_mail(&row, lease_us).await
     }
 
-    /// Deliveries to the office behind its place, as far as the published checkpoint covers them; and the place behind them.
-    async fn arrived(&self, row: &MailRow) -> Result<(BySender, Cursor), StoreError> {
+    /// Deliveries to the office, and certificates that end, behind its place, as far as the published checkpoint covers them; and
+    /// the place behind them.
+    async fn news(&self, row: &MailRow) -> Result<(News, Cursor), StoreError> {
         let current = self.ledger.checkpoint();
-        let (mut arrived, mut cursor) = (BySender::new(), row.cursor);
+        let (mut news, mut cursor) = (News::default(), row.cursor);
         for (place, text) in self.store.feed_after(row.office, row.cursor, IN_ONE_MAIL).await? {
             let at = place.position;
             if at.epoch > current.epoch || (at.epoch == current.epoch && at.index >= current.size) {
@@ -220,28 +222,37 @@ impl Mails {
             }
             cursor = Cursor { epoch: at.epoch, number: place.opening.number };
             let Ok(event) = Event::parse(&text) else { continue };
+            if event.kind == kind::CERTIFICATE_ENDING {
+                news.ending.extend(ending(&event));
+            }
             let ours = event.kind == kind::PARCEL_DELIVERED && event.office("recipient") == Some(row.office);
             let Some(key) = event.parcel().filter(|_| ours) else { continue };
-            let from = arrived.entry(key.sender).or_default();
+            let from = news.arrived.entry(key.sender).or_default();
             from.count += 1;
             from.last_us = event.time_us;
         }
-        for (sender, from) in &mut arrived {
+        for (sender, from) in &mut news.arrived {
             from.name = self.directory.name(*sender).await?;
         }
-        Ok((arrived, cursor))
+        Ok((news, cursor))
     }
 
     /// Writes to every address. What the server refused of single addresses is in the answer: nobody else waits for them.
-    async fn write(&self, row: &MailRow, cursor: Cursor, arrived: &BySender) -> Result<String, String> {
+    async fn write(&self, row: &MailRow, cursor: Cursor, news: &News) -> Result<String, String> {
         let name = self.directory.name(row.office).await.map_err(|e| e.to_string())?;
-        let (subject, text) = letter::write(row.office, &name, arrived);
+        let (subject, text) = letter::write(row.office, &name, news);
         let (config, addresses) = (self.config.clone(), row.addresses.clone());
         let id = format!("{}-{}-{}", row.office, cursor.epoch, cursor.number);
         let letter = Letter { id, subject, text };
         let send = tokio::task::spawn_blocking(move || send(&config, &addresses, &letter));
         send.await.unwrap_or_else(|_| Err("the mail's task failed".to_owned()))
     }
+}
+
+/// What an event says of a certificate's end.
+fn ending(event: &Event) -> Option<Ending> {
+    let not_after_us = time::parse_us(event.lines.get("not-after")?)?;
+    Some(Ending { holder: event.lines.get("holder")?.to_owned(), not_after_us })
 }
 
 /// What is handed to the server for each address.

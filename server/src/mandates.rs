@@ -9,6 +9,7 @@ use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::profile::Identity;
 use tasuki_certs::recipient::Recipient;
 use tasuki_certs::trust::{Purpose, TrustStore};
+use tasuki_proto::event::sha256;
 use tasuki_proto::ids::{ProxyNumber, is_office};
 use tasuki_proto::mandate::Scope;
 
@@ -19,23 +20,26 @@ use crate::store::mandates::{Holder, MAX_PROXY_KEYS, MandateRow, ProxyKeyRow, Pr
 /// A use is written down at most this often for each mandate.
 const NOTE_EVERY_US: i64 = 3_600 * 1_000_000;
 
-const DAY_US: i64 = 86_400 * 1_000_000;
-
-/// Days after which a terminal that nobody used lapses: half a year without one monthly round is a computer that is gone.
-pub const TERMINAL_IDLE_DAYS: i64 = 180;
-
 /// A mandate that can be used.
 #[derive(Debug)]
 pub struct Mandate {
     /// As it stands in the database.
     pub row: MandateRow,
+    /// SHA-256 of the terminal's certificate before its renewal.
+    previous: Option<[u8; 32]>,
     used_us: AtomicI64,
 }
 
 impl Mandate {
     fn new(row: MandateRow) -> Self {
         let used_us = AtomicI64::new(row.last_used_us);
-        Self { row, used_us }
+        let previous = Some(&row.previous).filter(|der| !der.is_empty()).map(|der| sha256(der));
+        Self { row, previous, used_us }
+    }
+
+    /// Whether a terminal holds it with this certificate: its own, or the one before its renewal.
+    pub fn is_held_with(&self, fingerprint: &[u8; 32]) -> bool {
+        self.row.fingerprint == *fingerprint || self.previous == Some(*fingerprint)
     }
 
     /// Whether its holder may do something for the office.
@@ -149,16 +153,17 @@ impl Loaded {
         }
         match &row.holder {
             Holder::Terminal(name) => {
-                let lapses_us = row.last_used_us.max(row.enrolled_us) + TERMINAL_IDLE_DAYS * DAY_US;
-                if now_us >= lapses_us {
-                    return Err("IDLE");
-                }
-                usable.until_us = usable.until_us.min(lapses_us - 1);
                 let identity = Identity::Terminal { office: row.office.to_string(), name: name.clone() };
                 let key = key(row, &row.certificate, row.enrolled_us, &identity, trust, now_us)?;
                 usable.until_us = usable.until_us.min(key.1);
                 if row.scopes.has(Scope::Receive) {
                     usable.keys.extend(key.0);
+                    // Whoever has not noticed yet that it was renewed opens with the key before.
+                    let before = self::key(row, &row.previous, row.enrolled_us, &identity, trust, now_us);
+                    if let Ok((key, until_us)) = before {
+                        usable.until_us = usable.until_us.min(until_us);
+                        usable.keys.extend(key);
+                    }
                 }
             }
             Holder::Proxy(number) => {

@@ -10,6 +10,7 @@ use tasuki_careplan::policy::CheckPolicy;
 use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::tls::{self, Anonymous, ServerCertificate, TlsError};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::ReceiverStream;
 
@@ -22,6 +23,7 @@ use crate::committer::{Fatal, Started};
 use crate::config::{Config, ConfigError};
 use crate::counts::RejectedCounts;
 use crate::directory::Directory;
+use crate::endings::Endings;
 use crate::enrolments::Enrolments;
 use crate::evidence::witnesses::Witnesses;
 use crate::fetch::MeansError;
@@ -33,6 +35,7 @@ use crate::metrics;
 use crate::ocsp::Asker;
 use crate::operation::Operating;
 use crate::refusals::Refusals;
+use crate::renewals::Renewals;
 use crate::retention::Sweeper;
 use crate::rpc::{self, Context, Places};
 use crate::server_certificate::{Follower, ServerCertificateError};
@@ -222,6 +225,8 @@ impl Relay {
         let trial_ca = trial_ca.map(Arc::new);
         let enrolments =
             Enrolments::new(trial_ca.clone(), trust.clone(), Arc::clone(&verifier), Arc::clone(&clock));
+        let renewals =
+            Renewals::new(trial_ca.clone(), trust.clone(), Arc::clone(&verifier), Arc::clone(&clock));
         let (shutdown, stopping) = Shutdown::new();
         let keeper = Keeper {
             trust: trust.clone(),
@@ -268,6 +273,7 @@ impl Relay {
             limits: config.limits.clone(),
             places: Places::new(&config.limits),
             enrolments,
+            renewals,
             stopping,
         });
         Ok(Self { context, keeper, outward, certificate, tls, shutdown, running })
@@ -292,19 +298,6 @@ impl Relay {
             tokio::spawn(certificate.follow(Arc::clone(&context.clock), keeper.every)),
             tokio::spawn(keeper.run()),
             tokio::spawn(outward.run()),
-            tokio::spawn(
-                Sweeper::new(context.store.clone(), Arc::clone(&context.clock), config.retention.clone())
-                    .run(),
-            ),
-            tokio::spawn(
-                Timekeeper::new(
-                    context.store.clone(),
-                    context.committer.clone(),
-                    Arc::clone(&context.clock),
-                    config.lifecycle.clone(),
-                )
-                .run(),
-            ),
             tokio::spawn(Arc::clone(&context.operating).run()),
             tokio::spawn(Arc::clone(&context.watchman).run(context.store.clone())),
             tokio::spawn(Arc::clone(&context.rejected).run(context.store.clone())),
@@ -318,6 +311,7 @@ impl Relay {
                 async move { directory.follow(log).await }
             }),
         ];
+        let timed = what_time_brings(&context, config);
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_service_status("", tonic_health::ServingStatus::Serving).await;
         let stopping = context.stopping.clone();
@@ -358,7 +352,7 @@ impl Relay {
                 }
             }
         };
-        for task in background {
+        for task in background.into_iter().chain(timed) {
             task.abort();
         }
         anonymous.abort();
@@ -380,6 +374,17 @@ impl Relay {
         tracing::info!("stopped");
         Ok(())
     }
+}
+
+/// The tasks that do what happens because a time has come.
+fn what_time_brings(context: &Context, config: &Config) -> [JoinHandle<()>; 3] {
+    let (store, clock) = (context.store.clone(), Arc::clone(&context.clock));
+    let (committer, trust) = (context.committer.clone(), context.trust.clone());
+    let lifecycle = config.lifecycle.clone();
+    let sweeper = Sweeper::new(store.clone(), Arc::clone(&clock), config.retention.clone());
+    let timekeeper = Timekeeper::new(store.clone(), committer.clone(), Arc::clone(&clock), lifecycle.clone());
+    let endings = Endings::new(store, committer, clock, trust, lifecycle);
+    [tokio::spawn(sweeper.run()), tokio::spawn(timekeeper.run()), tokio::spawn(endings.run())]
 }
 
 /// Serves who has no certificate yet.

@@ -37,8 +37,17 @@ impl Office {
     /// # Panics
     /// If a command fails.
     pub fn join_with(relay: &Relay, dir: &Path, number: &str, init: &[&str]) -> Self {
+        Self::join_issued(relay, dir, number, &[], init)
+    }
+
+    /// As [`Office::join_with`], with further arguments to `cert issue` as well.
+    ///
+    /// # Panics
+    /// If a command fails.
+    pub fn join_issued(relay: &Relay, dir: &Path, number: &str, issue: &[&str], init: &[&str]) -> Self {
         let certificates = dir.join(format!("certificates-{number}"));
-        relay.run(&["cert", "issue", number, "--out", &certificates.display().to_string()]).expect(0);
+        let out = certificates.display().to_string();
+        relay.run(&[&["cert", "issue", number, "--out", &out], issue].concat()).expect(0);
         let office = Self {
             programs: relay.programs.clone(),
             number: number.to_owned(),

@@ -3,7 +3,9 @@
 mod acts;
 mod check;
 mod completions;
+mod endings;
 mod evidence;
+mod export;
 mod init;
 mod join;
 mod left;
@@ -20,6 +22,7 @@ mod overdue;
 mod proxy;
 mod receive;
 mod refused;
+mod renew;
 mod resend;
 mod send;
 mod show;
@@ -63,12 +66,14 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Standard => standard::standard(out),
         Command::Enrol(args) => mandates::enrol(args, out),
         Command::Proxy(args) => proxy::proxy(&args, &global, out),
+        Command::Renew(args) => renew::renew(&args, &global, out),
         Command::Watch(args) => watch::watch(&args, &Session::open(&global)?, out),
         Command::Witness(args) => witness::witness(&args, &Session::open(&global)?, out),
         command => {
             let session = Session::open(&global)?;
             let ended = at_the_relay(command, &session, out);
             losses::tell(&session.client, out);
+            endings::tell(&session.client, out);
             ended
         }
     }
@@ -87,12 +92,14 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Discard(args) => acts::discard(&args.parcels, session, out),
         Command::Recall(args) => acts::recall(args, session, out),
         Command::Refuse(args) => acts::refuse(args, session, out),
+        Command::HandedOver(args) => acts::handed_over(&args.parcels, session, out),
         Command::Imported(args) => acts::imported(&args.parcels, session, out),
         Command::Remark(args) => acts::remark(args, session, out),
         Command::Request(args) => acts::request(&args, session, out),
         Command::Progress(args) => month::progress(&args, session, out),
         Command::Resend(args) => resend::resend(&args, session, out),
         Command::Show(args) => show::show(&args.parcel, session, out),
+        Command::Export(args) => export::export(&args, session, out),
         Command::Evidence(args) => evidence::evidence(&args, session, out),
         Command::Mail(command) => mail::mail(&command, session, out),
         Command::Webhook(command) => webhook::webhook(&command, session, out),
@@ -105,6 +112,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Init(_)
         | Command::Enrol(_)
         | Command::Proxy(_)
+        | Command::Renew(_)
         | Command::Verify(_)
         | Command::Watch(_)
         | Command::Witness(_)

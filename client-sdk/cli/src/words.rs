@@ -2,6 +2,7 @@
 
 use tasuki_careplan::words::Words;
 use tasuki_proto::event::{Event, kind};
+use tasuki_proto::ids::proxy_of;
 use tasuki_sdk::declare::RefusalReason;
 
 use crate::lang::Text;
@@ -39,6 +40,9 @@ pub(crate) fn event(event: &str) -> Text {
         kind::PARCEL_IMPORTED => {
             ("宛先の介護ソフトが取り込みました", "the receiver's care software took it in")
         }
+        kind::PARCEL_HANDED_OVER => {
+            ("宛先の伝送代行業者が事業所に引き渡しました", "the receiver's proxy handed it to the office")
+        }
         kind::PARCEL_REFUSED => ("宛先が受け取りを断りました", "the receiver refused it"),
         kind::PARCEL_RECALLED => ("送信元が取り消しました", "the sender recalled it"),
         kind::PARCEL_DISCARDED => ("保留中に破棄されました", "it was discarded while it was held"),
@@ -55,6 +59,15 @@ pub(crate) fn event(event: &str) -> Text {
         kind::OFFICE_SUSPENDED => ("事業所が利用停止になりました", "the office was suspended"),
         kind::OFFICE_RESUMED => ("事業所の利用が再開されました", "the office was let in again"),
         kind::KEY_REGISTERED => ("暗号鍵が登録されました", "a key was registered"),
+        kind::KEY_RENEWED => ("証明書が更新されました", "a certificate was renewed"),
+        kind::CERTIFICATE_ENDING => ("証明書の期限が近づいています", "a certificate ends soon"),
+        kind::KEY_REVOKED => {
+            ("証明書が失効し、使えなくなりました", "a certificate is revoked and can't be used any more")
+        }
+        kind::MANDATE_DELEGATED => ("伝送代行業者に委任しました", "a proxy may act for the office"),
+        kind::MANDATE_INVITED => ("端末を招待しました", "a terminal was invited"),
+        kind::MANDATE_ENROLLED => ("新しい端末が登録されました", "a new terminal was enrolled"),
+        kind::MANDATE_ENDED => ("委任または端末の承認が終わりました", "a delegation or terminal ended"),
         kind::CERTIFICATE_ISSUED => ("証明書が発行されました", "a certificate was issued"),
         kind::CERTIFICATE_REVOKED => ("証明書が失効しました", "a certificate was revoked"),
         kind::REVOCATION_OVERRIDE => {
@@ -83,10 +96,23 @@ pub(crate) fn refusal(reason: RefusalReason) -> Text {
     Text::new(ja, en)
 }
 
-/// Whose word an event is: `recipient` or `sender` where it carries that party's own signature, `party` where it may be
-/// either's, else `relay`.
+/// Whose word an event is: `recipient` or `sender` where it carries that party's own signature, `recipient-proxy` or `sender-proxy`
+/// where only its proxy signed, `party` where it may be either's, else `relay`.
 pub(crate) fn word_of(event: &Event) -> &'static str {
     let signed = event.digest("statement").is_some();
+    if signed && event.lines.get("by").and_then(proxy_of).is_some() {
+        match event.kind.as_str() {
+            kind::PARCEL_ACKNOWLEDGED
+            | kind::PARCEL_IMPORTED
+            | kind::PARCEL_REFUSED
+            | kind::PARCEL_HANDED_OVER => return "recipient-proxy",
+            kind::PARCEL_RECALLED
+            | kind::PARCEL_WITHDRAWAL_ASKED
+            | kind::PARCEL_DELIVERED
+            | kind::PARCEL_DISCARDED => return "sender-proxy",
+            _ => {}
+        }
+    }
     match event.kind.as_str() {
         kind::PARCEL_ACKNOWLEDGED | kind::PARCEL_IMPORTED | kind::PARCEL_REFUSED => "recipient",
         kind::PARCEL_RECALLED | kind::PARCEL_WITHDRAWAL_ASKED => "sender",

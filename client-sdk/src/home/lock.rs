@@ -1,6 +1,7 @@
 //! One process at a time does a thing with a HOME.
 
 use std::fs::{File, TryLockError};
+use std::path::Path;
 use std::time::Duration;
 
 use super::{Home, LOCKS};
@@ -16,8 +17,10 @@ pub(crate) enum Task {
     Receive,
     /// The feed's cursor.
     Feed,
-    /// The checkpoints seen; held for moments only.
+    /// The checkpoints seen; held for moments only. One for all offices of a proxy.
     Checkpoints,
+    /// What the log lost; held for moments only.
+    Epochs,
     /// What a witness has vouched for.
     Witness,
 }
@@ -29,6 +32,7 @@ impl Task {
             Self::Receive => "receive",
             Self::Feed => "feed",
             Self::Checkpoints => "checkpoints",
+            Self::Epochs => "epochs",
             Self::Witness => "witness",
         }
     }
@@ -61,13 +65,20 @@ impl Home {
 
     /// Takes the lock if nobody has it.
     pub(crate) fn try_lock(&self, task: Task) -> Result<Lock, SdkError> {
-        let folder = self.path(LOCKS);
-        files::create_private_folder(&folder)?;
-        let path = folder.join(task.file());
+        let folder = if task == Task::Checkpoints { self.common(LOCKS) } else { self.path(LOCKS) };
+        Lock::take(&self.folder, &folder, task.file())
+    }
+}
+
+impl Lock {
+    /// Takes a lock of a HOME if nobody has it.
+    pub(crate) fn take(home: &Path, folder: &Path, name: &str) -> Result<Self, SdkError> {
+        files::create_private_folder(folder)?;
+        let path = folder.join(name);
         let file = files::open_private(&path).map_err(|e| SdkError::io(&path, &e))?;
         match file.try_lock() {
-            Ok(()) => Ok(Lock(file)),
-            Err(TryLockError::WouldBlock) => Err(ConfigError::Locked(self.folder.clone()).into()),
+            Ok(()) => Ok(Self(file)),
+            Err(TryLockError::WouldBlock) => Err(ConfigError::Locked(home.to_owned()).into()),
             Err(TryLockError::Error(e)) => Err(SdkError::io(&path, &e)),
         }
     }

@@ -3,7 +3,7 @@
 //! ```text
 //! mandate/delegation.p7s   the office's delegation to the proxy
 //! mandate/invitation.p7s   the office's invitation of the terminal
-//! mandate/enrolment.txt    the terminal's key, signed with the invitation's
+//! mandate/enrolment.txt    the terminal's key, signed with the invitation's, and its renewals
 //! ```
 
 use std::path::Path;
@@ -48,6 +48,12 @@ impl OwnPapers {
     /// [`OwnPapers::write`], unless the very same are there.
     pub(crate) fn write_if_changed(&self, home: &Path) -> Result<(), SdkError> {
         if Self::read(home)? == *self { Ok(()) } else { self.write(home) }
+    }
+
+    /// With a renewal of the terminal's key behind the others.
+    pub(crate) fn renewed_with(&self, renewal: &[u8]) -> Self {
+        let enrolment = self.enrolment.as_ref().map(|enrolment| [enrolment.as_slice(), renewal].concat());
+        Self { enrolment, ..self.clone() }
     }
 
     /// As a parcel carries them.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use futures_util::StreamExt as _;
 use tasuki_careplan::month::Month;
 use tasuki_certs::open::OpenError;
+use tasuki_proto::mandate::PapersError;
 use tasuki_proto::{evidence, reason};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -13,6 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::acknowledge::{BATCH, acknowledge};
 use super::fetch::{Fetched, Fetching, fetch_all, sweep};
 use super::infected;
+use super::left;
 use super::store::store;
 use super::unpack::{Delivered, unpack};
 use super::{ReceiveOptions, ReceiveOutcome, ReceiveReport, ReceivedParcel, Stored};
@@ -20,6 +22,7 @@ use crate::client::Client;
 use crate::declare::{RefusalReason, Say};
 use crate::error::{Refusal, SdkError, VerificationError};
 use crate::home::Task;
+use crate::papers::Right;
 use crate::parcel::Parcel;
 use crate::progress::{Progress, Step};
 use crate::tracking::ListFilter;
@@ -61,6 +64,7 @@ impl Client {
         progress: &dyn Progress,
     ) -> Result<ReceiveReport, SdkError> {
         let _lock = self.home().lock(Task::Receive).await?;
+        let _place = self.inner.budget.receive().await;
         self.log_key().await?;
         let waiting = self.waiting(options).await?;
         let bytes = waiting.iter().map(|p| p.sealed_size).sum();
@@ -81,8 +85,13 @@ impl Client {
             })
             .await;
         };
-        let ((), (), mut parcels) = tokio::join!(fetch, open, self.acknowledge_all(verified, progress));
+        let leave = options.leave_acknowledging;
+        let ((), (), mut parcels) =
+            tokio::join!(fetch, open, self.acknowledge_all(verified, leave, progress));
         parcels.sort_by_key(|p| order.get(&p.parcel.key).copied());
+        if leave {
+            left::add(self.home(), &parcels)?;
+        }
         Ok(ReceiveReport { parcels })
     }
 
@@ -91,6 +100,9 @@ impl Client {
         let all = self.list_received(&everything).await?;
         sweep(self.home(), &all)?;
         let mut waiting = all;
+        if options.leave_acknowledging {
+            left::skip(self.home(), &mut waiting)?;
+        }
         waiting.retain(|parcel| {
             let named = options.only.iter().any(|name| name.names(&parcel.key));
             let current = options.superseded || named || parcel.marks.superseded_by.is_none();
@@ -115,6 +127,7 @@ impl Client {
         match fetching {
             Err((parcel, error)) => (parcel, Err(error)),
             Ok(Fetched { parcel, delivered, sealed }) => {
+                let _share = self.inner.budget.open(parcel.sealed_size).await;
                 let delivered = self.prove_delivery(&parcel, &delivered).await;
                 let stored = match delivered {
                     Ok(delivered) => self.open_and_store(out, keep_sealed, delivered, sealed).await,
@@ -168,6 +181,11 @@ impl Client {
                     return Err(error.into());
                 }
             };
+            if unpacked.right == Right::Vouched && !home.config().accept_vouched {
+                files::remove(&sealed_file)?;
+                let sender = delivered.key.sender;
+                return Err(VerificationError::of_papers(PapersError::Missing, sender).into());
+            }
             if let Some(refusal) = infected::scan(&home.config().malware, &unpacked, delivered.key)? {
                 if keep_sealed {
                     infected::keep(&out, delivered.key, &sealed)?;
@@ -204,6 +222,7 @@ impl Client {
     async fn acknowledge_all(
         &self,
         mut verified: mpsc::Receiver<Verified>,
+        leave: bool,
         progress: &dyn Progress,
     ) -> Vec<ReceivedParcel> {
         let mut reports = Vec::new();
@@ -213,6 +232,9 @@ impl Client {
             let mut stored = Vec::with_capacity(batch.len());
             for (parcel, result) in batch.drain(..) {
                 match result {
+                    Ok((_, stored)) if leave => {
+                        report(&mut reports, progress, parcel, ReceiveOutcome::Left(stored));
+                    }
                     Ok(result) => {
                         parcels.push(parcel);
                         stored.push(result);

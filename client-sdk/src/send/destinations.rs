@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::limits::MAX_PAGE;
 use tasuki_proto::{pb, reason};
 
 use super::plan::{Plan, PlannedParcel};
@@ -66,18 +67,43 @@ impl Client {
         recipients: &BTreeSet<OfficeNumber>,
     ) -> Result<BTreeSet<OfficeNumber>, SdkError> {
         let mut known = known(self.home())?;
-        let unknown: Vec<OfficeNumber> = recipients.difference(&known).copied().collect();
+        let mut unknown: Vec<OfficeNumber> = recipients.difference(&known).copied().collect();
+        let mut new = BTreeSet::new();
+        let before = known.len();
+        if unknown.len() > 1 {
+            // One question for all, where the relay's list fits into one answer.
+            let (partners, all) = self.sent_lately_to().await?;
+            known.extend(unknown.iter().filter(|office| partners.contains(office)));
+            unknown.retain(|office| !partners.contains(office));
+            if all {
+                new.extend(std::mem::take(&mut unknown));
+            }
+        }
         let asked: Vec<(OfficeNumber, bool)> = stream::iter(unknown)
             .map(|office| async move { Ok::<_, SdkError>((office, self.has_sent_to(office).await?)) })
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
-        let before = known.len();
         known.extend(asked.iter().filter(|(_, sent)| *sent).map(|(office, _)| *office));
         if known.len() > before {
             remember(self.home(), &known)?;
         }
-        Ok(asked.into_iter().filter(|(_, sent)| !sent).map(|(office, _)| office).collect())
+        new.extend(asked.into_iter().filter(|(_, sent)| !sent).map(|(office, _)| office));
+        Ok(new)
+    }
+
+    /// Whom the newest parcels of the own office went to, and whether these are all that the relay has.
+    async fn sent_lately_to(&self) -> Result<(BTreeSet<OfficeNumber>, bool), SdkError> {
+        let caller = &self.inner.caller;
+        let request = pb::ListRequest { page_size: MAX_PAGE, ..pb::ListRequest::default() };
+        let answer = caller.repeat(|| {
+            let mut tracking = caller.tracking();
+            let request = request.clone();
+            async move { tracking.list_sent(request).await }
+        });
+        let answer = answer.await?;
+        let partners = answer.parcels.iter().filter_map(|parcel| parcel.recipient.parse().ok()).collect();
+        Ok((partners, answer.next_page_token.is_empty()))
     }
 
     /// Whether the relay has anything that the own office sent there.

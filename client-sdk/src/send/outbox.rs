@@ -50,9 +50,10 @@ impl Outbox {
         }
     }
 
-    /// Removes a container whose fate is known.
+    /// Removes a container whose fate is known. Not durably: one that a power cut brings back is known by its record, or
+    /// gets the same answer again.
     pub(super) fn remove(&self, content: Fingerprint) -> Result<(), SdkError> {
-        files::remove(&self.path(content))
+        files::discard(&self.path(content))
     }
 
     /// The header of a parcel that waits, by its id.

@@ -33,6 +33,10 @@ const MAX_PARCELS: usize = 256;
 /// KiB in flight: two of the largest containers, or thousands of ordinary ones.
 const MAX_KIB: u32 = 64 * 1024;
 
+/// Offices of a proxy that receive at once: what the relay sends ahead on their calls, 1 MiB each, must leave room on the connection
+/// for the answers that they wait for.
+const MAX_RECEIVING: usize = 8;
+
 impl Client {
     /// Sorts files, folders and ZIPs into parcels; see [`plan()`].
     ///
@@ -146,7 +150,7 @@ impl Client {
         let mut reports: Vec<Option<ParcelReport>> = work.iter().map(|_| None).collect();
         let (parcels_in, parcels) = mpsc::channel(MAX_PARCELS);
         let (told, mut tellings) = mpsc::unbounded_channel();
-        let prepare = prepare_all(Arc::new(workshop), work, parcels_in, told.clone());
+        let prepare = prepare_all(Arc::new(workshop), &self.inner.budget, work, parcels_in, told.clone());
         let submission =
             Submission { caller: &self.inner.caller, settler: &settler, progress, told, unreachable };
         let submit = async move { submission.run(parcels).await };
@@ -198,17 +202,34 @@ impl Work {
     }
 }
 
-/// Shares of what may be in flight.
-#[derive(Debug)]
-struct Budget {
+/// Shares of what may be in flight, of all sendings over one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Budget {
     parcels: Arc<Semaphore>,
     kib: Arc<Semaphore>,
+    receiving: Arc<Semaphore>,
+    opening_kib: Arc<Semaphore>,
 }
 
 impl Budget {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let kib = usize::try_from(MAX_KIB).expect("some thousands fit");
-        Self { parcels: Arc::new(Semaphore::new(MAX_PARCELS)), kib: Arc::new(Semaphore::new(kib)) }
+        let of = |count| Arc::new(Semaphore::new(count));
+        let (parcels, kib, opening_kib) = (of(MAX_PARCELS), of(kib), of(kib));
+        Self { parcels, kib, receiving: of(MAX_RECEIVING), opening_kib }
+    }
+
+    /// A place among the receivings.
+    pub(crate) async fn receive(&self) -> OwnedSemaphorePermit {
+        let place = Arc::clone(&self.receiving).acquire_owned().await;
+        place.expect("the semaphore is never closed")
+    }
+
+    /// A share of what may be open of received parcels.
+    pub(crate) async fn open(&self, sealed_bytes: u64) -> OwnedSemaphorePermit {
+        let kib = u32::try_from(sealed_bytes.div_ceil(1024)).unwrap_or(MAX_KIB).clamp(1, MAX_KIB);
+        let share = Arc::clone(&self.opening_kib).acquire_many_owned(kib).await;
+        share.expect("the semaphore is never closed")
     }
 
     async fn share(&self, kib: u32) -> (OwnedSemaphorePermit, OwnedSemaphorePermit) {
@@ -221,11 +242,11 @@ impl Budget {
 /// Prepares everything, some side by side, and passes on what is to be sent, in the plan's order.
 async fn prepare_all(
     workshop: Arc<Workshop>,
+    budget: &Budget,
     work: Vec<Work>,
     parcels: mpsc::Sender<Parcel>,
     told: mpsc::UnboundedSender<(usize, ParcelReport)>,
 ) {
-    let budget = &Budget::new();
     let workshop = &workshop;
     let prepared = stream::iter(work.into_iter().enumerate())
         .then(|(place, work)| async move { (place, budget.share(work.kib()).await, work) })

@@ -98,6 +98,10 @@ impl Caller {
         pb::enrolment_client::EnrolmentClient::new(self.way())
     }
 
+    pub(crate) fn renewal(&self) -> pb::renewal_client::RenewalClient<Way> {
+        pb::renewal_client::RenewalClient::new(self.way())
+    }
+
     pub(crate) fn mail(&self) -> pb::mail_client::MailClient<Way> {
         pb::mail_client::MailClient::new(self.way())
     }

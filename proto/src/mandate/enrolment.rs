@@ -19,7 +19,7 @@ use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use tasuki_careplan::office::OfficeNumber;
 use zeroize::Zeroizing;
 
-use super::is_terminal_name;
+use super::{RenewalError, is_terminal_name};
 use crate::canonical::{Lines, TextError, digest_text, hex, parse_digest, parse_hex};
 
 const FORM: &str = "tasuki-enrolment/v1";
@@ -145,6 +145,12 @@ pub enum EnrolmentError {
     /// It is not signed with the invitation's key.
     #[error("it is not signed with the invitation's code")]
     Signature,
+    /// A renewal behind it does not hold.
+    #[error("a renewal behind it: {0}")]
+    Renewal(#[from] RenewalError),
+    /// What stands behind it are not this terminal's renewals, in their order.
+    #[error("the renewals behind it don't go on from one another")]
+    Chain,
 }
 
 impl Enrolment {

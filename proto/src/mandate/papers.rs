@@ -6,7 +6,7 @@ use tasuki_certs::profile::Identity;
 use tasuki_certs::signature_error::SignatureError;
 use tasuki_certs::trust::VerifiedCertificate;
 
-use super::{Enrolment, EnrolmentError, Scope, Scopes};
+use super::{EnrolmentError, KeyChain, Scope, Scopes};
 use crate::canonical::TextError;
 use crate::event::sha256;
 use crate::ids::{ProxyNumber, is_office, own_office};
@@ -17,7 +17,7 @@ use crate::statement::Statement;
 const DELEGATION: &str = "mandate/delegation.p7s";
 /// The office's invitation of the terminal that signed (CMS).
 const INVITATION: &str = "mandate/invitation.p7s";
-/// The terminal's key, signed with the invitation's.
+/// The terminal's key, signed with the invitation's; behind it its renewals.
 const ENROLMENT: &str = "mandate/enrolment.txt";
 /// Media type of a paper that is a statement.
 const CMS_TYPE: &str = "application/pkcs7-mime";
@@ -31,7 +31,7 @@ pub struct Papers<'a> {
     pub delegation: Option<&'a [u8]>,
     /// The office's invitation of the terminal that signed: `mandate/invitation.p7s`.
     pub invitation: Option<&'a [u8]>,
-    /// The terminal's key, signed with the invitation's: `mandate/enrolment.txt`.
+    /// The terminal's key, signed with the invitation's, and its renewals: `mandate/enrolment.txt`.
     pub enrolment: Option<&'a [u8]>,
 }
 
@@ -171,13 +171,14 @@ pub fn check(
                 return Err(PapersError::Missing);
             };
             let Statement::InviteTerminal(said) = said(invitation)? else { return Err(PapersError::Other) };
-            let enrolment = Enrolment::verify(enrolment, &said.code_key)?;
+            let keys = KeyChain::verify(enrolment, &said.code_key)?;
+            let enrolment = &keys.enrolment;
             let fits = said.office == office
                 && enrolment.office == office
                 && said.name == *name
                 && enrolment.name == *name
                 && enrolment.invitation == sha256(invitation)
-                && enrolment.key == sha256(&signer.spki_der);
+                && keys.keys().any(|key| key == sha256(&signer.spki_der));
             if !fits {
                 return Err(PapersError::Other);
             }

@@ -2,21 +2,22 @@
 
 use super::{
     ALREADY_FETCHED, ALREADY_IMPORTED, ATTACHMENT_NAME, CALLER_SUSPENDED, CALLER_UNKNOWN,
-    CERTIFICATE_REQUEST_INVALID, CODE_UNKNOWN, CODE_USED, CONTENT_GONE, COSIGNATURE_INVALID,
-    CREATED_IN_FUTURE, CRL_NOT_FOUND, CURSOR_IN_FUTURE, DIGEST_MISMATCH, Explanation, FILES_REJECTED,
-    HEADER_MALFORMED, HOLD_TOO_LONG, INTERNAL, KEY_MALFORMED, LOG_RANGE, MAIL_ADDRESS, MAIL_NOT_OFFERED,
-    MALWARE, MANDATE_ENDED, MANDATE_INVALID, MANDATE_MISSING, MANDATE_NOT_FOUND, MANDATE_SCOPE, NEW_PARTNER,
-    NO_ISSUING_CA, NOT_ACKNOWLEDGED, NOT_ALLOWED, NOT_ARCHIVED, NOT_FETCHED, NOT_HELD, NOTE_TOO_LONG,
-    NOTHING_TO_PROVE, OFFICE_NOT_FOUND, OFFICE_NOT_NAMED, OFFSET_OUT_OF_RANGE, OVERLOADED, PARCEL_AMBIGUOUS,
-    PARCEL_DISCARDED, PARCEL_EMPTY, PARCEL_EXPIRED, PARCEL_ID_REUSED, PARCEL_NOT_FOUND, PARCEL_RECALLED,
-    PARCEL_REFUSED, PARCEL_TOO_LARGE, PLANNED_STOP, PROXY_SUSPENDED, PROXY_UNKNOWN, RECEIVE_ONLY,
-    RECIPIENT_IS_SENDER, RECIPIENT_MISMATCH, RECIPIENT_NO_KEY, RECIPIENT_NOT_READY, RECIPIENT_SUSPENDED,
-    RECIPIENT_UNKNOWN, REQUEST_MALFORMED, SCAN_TOO_LARGE, SCANNER_UNAVAILABLE, SENDER_MISMATCH,
-    SENDER_SUSPENDED, SENDER_UNKNOWN, SHUTTING_DOWN, SIGNER_NOT_ALLOWED, STATE_CONFLICT, STATEMENT_MALFORMED,
-    STATEMENT_SIGNER, STILL_HELD, STORE_UNAVAILABLE, STREAM_CUT, STREAM_TOO_SLOW, SUPERSEDES_UNKNOWN,
-    TERMINAL_NAME_USED, TEXT_MISMATCH, TEXT_TOO_LONG, TOO_MANY_MANDATES, TOO_MANY_STATEMENTS,
-    TOO_MANY_STREAMS, TOO_MANY_TRIES, TRANSMITTER_NOT_ALLOWED, WEBHOOK_NONE, WEBHOOK_URL,
-    WEBHOOKS_NOT_OFFERED, row,
+    CERTIFICATE_REQUEST_INVALID, CODE_UNKNOWN, CODE_USED, CONFIRMATION_NEEDED, CONTENT_GONE,
+    COSIGNATURE_INVALID, CREATED_IN_FUTURE, CRL_NOT_FOUND, CURSOR_IN_FUTURE, DIGEST_MISMATCH, Explanation,
+    FILES_REJECTED, HEADER_MALFORMED, HOLD_TOO_LONG, INTERNAL, KEY_MALFORMED, LOG_RANGE, MAIL_ADDRESS,
+    MAIL_NOT_OFFERED, MALWARE, MANDATE_ENDED, MANDATE_INVALID, MANDATE_MISSING, MANDATE_NOT_FOUND,
+    MANDATE_SCOPE, NEW_PARTNER, NO_ISSUING_CA, NOT_ACKNOWLEDGED, NOT_ALLOWED, NOT_ARCHIVED, NOT_FETCHED,
+    NOT_HELD, NOTE_TOO_LONG, NOTHING_TO_PROVE, OFFICE_NOT_FOUND, OFFICE_NOT_NAMED, OFFSET_OUT_OF_RANGE,
+    OVERLOADED, PARCEL_AMBIGUOUS, PARCEL_DISCARDED, PARCEL_EMPTY, PARCEL_EXPIRED, PARCEL_ID_REUSED,
+    PARCEL_NOT_FOUND, PARCEL_RECALLED, PARCEL_REFUSED, PARCEL_TOO_LARGE, PLANNED_STOP, PROXY_SUSPENDED,
+    PROXY_UNKNOWN, RECEIVE_ONLY, RECIPIENT_IS_SENDER, RECIPIENT_MISMATCH, RECIPIENT_NO_KEY,
+    RECIPIENT_NOT_READY, RECIPIENT_SUSPENDED, RECIPIENT_UNKNOWN, RENEWAL_ELSEWHERE, RENEWAL_INVALID,
+    RENEWED_ALREADY, RENEWED_TOO_OFTEN, REQUEST_MALFORMED, SCAN_TOO_LARGE, SCANNER_UNAVAILABLE,
+    SENDER_MISMATCH, SENDER_SUSPENDED, SENDER_UNKNOWN, SHUTTING_DOWN, SIGNER_NOT_ALLOWED, STATE_CONFLICT,
+    STATEMENT_MALFORMED, STATEMENT_SIGNER, STILL_HELD, STORE_UNAVAILABLE, STREAM_CUT, STREAM_TOO_SLOW,
+    SUPERSEDES_UNKNOWN, TERMINAL_NAME_USED, TEXT_MISMATCH, TEXT_TOO_LONG, TOO_MANY_MANDATES,
+    TOO_MANY_STATEMENTS, TOO_MANY_STREAMS, TOO_MANY_TRIES, TRANSMITTER_NOT_ALLOWED, WEBHOOK_NONE,
+    WEBHOOK_URL, WEBHOOKS_NOT_OFFERED, row,
 };
 
 /// Words of the interface itself, sorted by what they concern.
@@ -233,6 +234,11 @@ pub(super) const TABLE: &[Explanation] = &[
         "The parcel is not held; if it was delivered, recall it instead.",
     ),
     row(
+        CONFIRMATION_NEEDED,
+        "伝送代行業者が預けた電文で、事業所の確認を待っています。事業所の鍵または端末で送出(release)か破棄(discard)してください。",
+        "A proxy handed the parcel in and it waits for the office's own word: release or discard it with the office's key or a terminal of it.",
+    ),
+    row(
         STILL_HELD,
         "まだ保留中で、宛先には届いていません。先に送出(release)してください。",
         "The parcel is still held and its receiver does not see it; release it first.",
@@ -377,6 +383,26 @@ pub(super) const TABLE: &[Explanation] = &[
         NO_ISSUING_CA,
         "この中継サーバーは証明書を発行していません。運用主体に問い合わせてください。",
         "This relay issues no certificates; ask the operator.",
+    ),
+    row(
+        RENEWAL_ELSEWHERE,
+        "この証明書はほかの認証局が発行したものです。発行元で更新し、tasuki renew --identity で入れ替えてください。",
+        "Another CA issued this certificate: renew it there, and put the new one in with tasuki renew --identity.",
+    ),
+    row(
+        RENEWED_ALREADY,
+        "この証明書は別の鍵ですでに更新されています。同じ鍵を持つパソコンがほかにないか確かめ、事業所または運用主体に問い合わせてください。",
+        "This certificate was renewed already, with another key: look for another computer that has a copy of this key, and ask the office or the operator.",
+    ),
+    row(
+        RENEWED_TOO_OFTEN,
+        "証明書の数、または端末の更新の回数が上限に達しています。端末は招待し直し、事業所は運用主体に問い合わせてください。",
+        "There are as many certificates or renewals as there may be: invite the terminal anew, or ask the operator.",
+    ),
+    row(
+        RENEWAL_INVALID,
+        "更新の書面が正しくありません。接続に使っている証明書の鍵で署名し直してください。",
+        "The renewal does not hold: sign it with the key of the certificate that connects.",
     ),
     row(
         MAIL_NOT_OFFERED,

@@ -10,7 +10,9 @@ use super::lang::Text;
 use super::output::Output;
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::Config;
-use crate::store::alerts::{AddressAlert, Alert, NEW_KEY, REFUSED_HANDSHAKES, SIGNATURE_FAILURES};
+use crate::store::alerts::{
+    AddressAlert, Alert, NEW_KEY, NEW_TERMINAL, REFUSED_HANDSHAKES, SIGNATURE_FAILURES,
+};
 
 /// Flags of `alerts`.
 #[derive(Debug, Args)]
@@ -50,6 +52,10 @@ pub(super) async fn run(arguments: &Alerts, config: &Config, out: &mut Output) -
             NEW_KEY => Text::new(
                 format!("{time}  {office}  新しい鍵が登録されました"),
                 format!("{time}  {office}  got another key"),
+            ),
+            NEW_TERMINAL => Text::new(
+                format!("{time}  {office}  新しい端末が登録されました"),
+                format!("{time}  {office}  has a further terminal"),
             ),
             SIGNATURE_FAILURES => Text::new(
                 format!("{time}  {office}  署名の不備が続いています({count}件)"),

@@ -10,10 +10,11 @@ use tasuki_proto::lifecycle::State;
 use super::batch::GiveUp;
 use super::change::{Change, Notice, Refused};
 use super::events::{Entry, FeedEnds, NoRandomness, Scribe};
-use crate::store::alerts::{Alert, NEW_KEY};
+use crate::store::alerts::NEW_KEY;
+use crate::store::certificates::{Bearer, CertificateRow};
 use crate::store::head::Head;
 use crate::store::leaves::Position;
-use crate::store::offices::{KeyRow, OfficeRow, OfficeState};
+use crate::store::offices::{KeyKind, KeyRow, OfficeRow, OfficeState};
 use crate::store::parcels::ParcelRow;
 use crate::store::{Store, Tx};
 
@@ -86,6 +87,7 @@ impl Draft<'_> {
                 Change::SetOfficeState { office, .. } => offices.push(*office),
                 Change::RegisterKey(key) => offices.push(key.office),
                 Change::Mandate(mandating) => offices.extend(mandating.office()),
+                Change::Certificate(certifying) => offices.extend(certifying.office()),
                 Change::Notice(notice) => offices.extend(&notice.to),
                 Change::Audit { office, .. } => offices.extend(*office),
             }
@@ -106,6 +108,7 @@ impl Draft<'_> {
             }
             Change::RegisterKey(key) => self.register_key(tx, key).await,
             Change::Mandate(mandating) => self.mandate(tx, mandating).await,
+            Change::Certificate(certifying) => self.certify(tx, certifying).await,
             Change::Notice(notice) => self.notice(tx, notice).await,
             Change::Audit { kind, lines, office, setting } => {
                 if let Some((name, value)) = setting {
@@ -202,13 +205,12 @@ impl Draft<'_> {
             return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
         }
         if self.store.key_count(tx, key.office).await? > 1 {
-            let at_us = self.scribe.time_us;
-            let (code, office) = (NEW_KEY, key.office);
-            let alert = Alert { code, office, period_us: at_us, at_us, count: 1, usual: 0 };
-            // Told now, and once more if the batch is tried again: too often rather than not.
-            if self.store.raise_in(tx, &alert).await? {
-                alert.tell();
-            }
+            self.alert(tx, NEW_KEY, key.office).await?;
+        }
+        if key.kind == KeyKind::Certificate {
+            let bearer = Bearer::Office(key.office);
+            let seen = CertificateRow::seen(bearer, &key.key, key.fingerprint, key.not_after_us);
+            self.store.insert_certificate(tx, &seen, self.scribe.time_us).await?;
         }
         self.head.directory += 1;
         self.store.touch_office(tx, key.office, self.head.directory).await?;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::ids::{ParcelId, ParcelKey, ProxyNumber};
+use tasuki_proto::ids::{ParcelId, ParcelKey, ProxyNumber, proxy_of};
 use tasuki_proto::lifecycle::Act;
 use tasuki_proto::log::Checkpoint;
 use tasuki_proto::reason;
 use tasuki_proto::statement::{Request, Word};
 
 use crate::store::archive::Archived;
+use crate::store::certificates::{CertificateKey, CertificateRow};
 use crate::store::leaves::Position;
 use crate::store::mandates::{MandateRow, ProxyKeyRow, ProxyRow};
 use crate::store::offices::{KeyRow, OfficeRow, OfficeState};
@@ -39,6 +40,8 @@ pub enum Change {
     RegisterKey(Box<KeyRow>),
     /// Who else may act for an office, and the proxies.
     Mandate(Box<Mandating>),
+    /// Certificates as they come, end and are revoked.
+    Certificate(Box<Certifying>),
     /// A notice of the operator (お知らせ).
     Notice(Box<Notice>),
     /// An event of the operator's own, for auditors: kind and lines. It may concern one office.
@@ -52,6 +55,43 @@ pub enum Change {
         /// A setting that changes with it: name and value.
         setting: Option<(&'static str, String)>,
     },
+}
+
+/// What happens to a certificate.
+#[derive(Debug)]
+pub enum Certifying {
+    /// It came for the first time, and parcels can't be sealed to it.
+    Seen(CertificateRow),
+    /// It takes the place of another.
+    Renewed(Box<Renewing>),
+    /// It is time to say that it ends.
+    Ending(CertificateKey),
+    /// It is revoked.
+    Revoked(CertificateKey),
+}
+
+/// A certificate that was renewed.
+#[derive(Debug)]
+pub struct Renewing {
+    /// The new one.
+    pub row: CertificateRow,
+    /// Its own end, Unix microseconds.
+    pub not_after_us: i64,
+    /// Parcels can be sealed to it.
+    pub may_encrypt: bool,
+    /// A terminal's mandate as it stands with it.
+    pub mandate: Option<MandateRow>,
+}
+
+impl Certifying {
+    /// The office whose certificate it is, or whose terminal's.
+    pub fn office(&self) -> Option<OfficeNumber> {
+        match self {
+            Self::Seen(row) => row.bearer.office(),
+            Self::Renewed(renewing) => renewing.row.bearer.office(),
+            Self::Ending((bearer, _)) | Self::Revoked((bearer, _)) => bearer.office(),
+        }
+    }
 }
 
 /// What is done to mandates and proxies.
@@ -77,6 +117,15 @@ pub enum Mandating {
         /// The office's signed word; absent where the operator ends it.
         paper: Option<Paper>,
     },
+    /// A terminal lapses, unless somebody used it after a time.
+    Lapse {
+        /// Whose.
+        office: OfficeNumber,
+        /// Which: SHA-256 of its invitation.
+        digest: [u8; 32],
+        /// The time, Unix microseconds.
+        unused_since_us: i64,
+    },
     /// A terminal takes its invitation up: the row with certificate, enrolment and end.
     Enrol(MandateRow),
     /// A proxy, new or changed.
@@ -90,7 +139,7 @@ impl Mandating {
     pub fn office(&self) -> Option<OfficeNumber> {
         match self {
             Self::Give { row, .. } | Self::Enrol(row) => Some(row.office),
-            Self::End { office, .. } => Some(*office),
+            Self::End { office, .. } | Self::Lapse { office, .. } => Some(*office),
             Self::PutProxy(_) | Self::RegisterProxyKey(_) => None,
         }
     }
@@ -138,6 +187,10 @@ pub struct Delivery {
     pub mandates: Vec<[u8; 32]>,
     /// The proxy through which it was sent.
     pub proxy: Option<ProxyNumber>,
+    /// The signer's mandate is one that the operator registered.
+    pub vouched: bool,
+    /// It is held until the sender itself releases or discards it.
+    pub confirm: bool,
     /// SHA-256 of the CRLs that the signer's chain was checked against.
     pub crls: Vec<[u8; 32]>,
     /// Certificates and CRLs that may not be archived yet; empty if the signer is known.
@@ -174,6 +227,8 @@ pub enum Actor {
         name: String,
         /// What lets them act for the office, where they are not the office itself.
         mandate: Option<[u8; 32]>,
+        /// The operator registered that mandate: no office signed it.
+        vouched: bool,
     },
     /// The relay, when a time has come.
     Relay,
@@ -194,6 +249,16 @@ impl Actor {
             Self::Office { mandate, .. } => mandate.as_ref(),
             Self::Relay => None,
         }
+    }
+
+    /// The operator vouches for their right, and nobody else.
+    pub fn vouched(&self) -> bool {
+        matches!(self, Self::Office { mandate: Some(_), vouched: true, .. })
+    }
+
+    /// The proxy that acts.
+    pub fn proxy(&self) -> Option<ProxyNumber> {
+        proxy_of(self.name())
     }
 }
 
@@ -232,6 +297,8 @@ pub struct Asking {
     pub by: String,
     /// What lets them sign for the office, where they are not the office itself.
     pub mandate: Option<[u8; 32]>,
+    /// The operator registered that mandate.
+    pub vouched: bool,
     /// Who signed, and over which bytes.
     pub paper: Paper,
 }

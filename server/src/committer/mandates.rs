@@ -10,6 +10,8 @@ use super::batch::GiveUp;
 use super::change::{Mandating, Paper, Refused};
 use super::events::Entry;
 use crate::store::Tx;
+use crate::store::alerts::NEW_TERMINAL;
+use crate::store::certificates::{Bearer, CertificateRow};
 use crate::store::mandates::{Holder, MAX_MANDATES, MandateRow, ProxyKeyRow, ProxyRow, ProxyState};
 use crate::store::offices::OfficeState;
 
@@ -25,6 +27,9 @@ impl Draft<'_> {
                 }
                 let written = self.end(tx, &row, by, paper.as_ref(), None).await?;
                 Ok(Ok(Applied::event(written)))
+            }
+            Mandating::Lapse { digest, unused_since_us, .. } => {
+                self.lapse(tx, digest, *unused_since_us).await
             }
             Mandating::Enrol(row) => self.enrol(tx, row).await,
             Mandating::PutProxy(row) => self.put_proxy(tx, row).await,
@@ -68,7 +73,7 @@ impl Draft<'_> {
         self.archive_behind(tx, paper).await?;
         // A proxy has one mandate of an office: the new one takes the place of the one before.
         for before in same {
-            self.end(tx, &before, by, None, Some(&row.digest)).await?;
+            self.end(tx, &before, by, None, Some(("replaced-by", &digest_text(&row.digest)))).await?;
         }
         let row = MandateRow { made_us: self.scribe.time_us, ..row.clone() };
         self.store.insert_mandate(tx, &row).await?;
@@ -82,6 +87,9 @@ impl Draft<'_> {
             event.lines.add("scopes", &row.scopes.to_string());
             event.lines.add("from", &time::format_us(row.from_us));
             event.lines.add("until", &time::format_us(row.until_us));
+            if row.confirm {
+                event.lines.add("confirm", "office");
+            }
             signed(event, paper);
         })?;
         Ok(Ok(Applied::event(written)))
@@ -93,7 +101,7 @@ impl Draft<'_> {
         row: &MandateRow,
         by: &str,
         paper: Option<&Paper>,
-        replaced: Option<&[u8; 32]>,
+        why: Option<(&'static str, &str)>,
     ) -> Result<Entry, GiveUp> {
         self.archive_behind(tx, paper).await?;
         let statement = paper.map(|paper| paper.cms.as_slice()).unwrap_or_default();
@@ -101,11 +109,20 @@ impl Draft<'_> {
         self.head.directory += 1;
         Ok(self.scribe.write(kind::MANDATE_ENDED, 0, &[row.office], self.ends, |event| {
             about(event, row, by);
-            if let Some(digest) = replaced {
-                event.lines.add("replaced-by", &digest_text(digest));
+            if let Some((key, value)) = why {
+                event.lines.add(key, value);
             }
             signed(event, paper);
         })?)
+    }
+
+    async fn lapse(&mut self, tx: &mut Tx, digest: &[u8; 32], unused_since_us: i64) -> Answer {
+        let idle = |m: &MandateRow| m.ended_us == 0 && m.last_used_us.max(m.enrolled_us) <= unused_since_us;
+        let Some(row) = self.store.mandate_in(tx, digest).await?.filter(idle) else {
+            return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
+        };
+        let written = self.end(tx, &row, "relay", None, Some(("reason", "idle"))).await?;
+        Ok(Ok(Applied::event(written)))
     }
 
     async fn enrol(&mut self, tx: &mut Tx, row: &MandateRow) -> Answer {
@@ -117,6 +134,8 @@ impl Draft<'_> {
         if !self.store.enrol(tx, &row).await? {
             return Ok(Err(Refused::Because(reason::CODE_USED)));
         }
+        self.remember_terminal(tx, &row).await?;
+        self.alert(tx, NEW_TERMINAL, row.office).await?;
         self.head.directory += 1;
         let written = self.scribe.write(kind::MANDATE_ENROLLED, 0, &[row.office], self.ends, |event| {
             about(event, &row, &row.holder.identity(row.office));
@@ -124,6 +143,17 @@ impl Draft<'_> {
             event.lines.add("until", &time::format_us(row.until_us));
         })?;
         Ok(Ok(Applied::event(written)))
+    }
+
+    /// Remembers when a terminal's certificate ends.
+    async fn remember_terminal(&mut self, tx: &mut Tx, row: &MandateRow) -> Result<(), GiveUp> {
+        if let Holder::Terminal(name) = &row.holder {
+            let bearer = Bearer::Terminal(row.office, name.clone());
+            let fingerprint = sha256(&row.certificate);
+            let seen = CertificateRow::seen(bearer, &row.certificate, fingerprint, row.until_us);
+            self.store.insert_certificate(tx, &seen, self.scribe.time_us).await?;
+        }
+        Ok(())
     }
 
     async fn put_proxy(&mut self, tx: &mut Tx, row: &ProxyRow) -> Answer {
@@ -147,6 +177,9 @@ impl Draft<'_> {
         if !self.store.insert_proxy_key(tx, key, self.scribe.time_us).await? {
             return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
         }
+        let bearer = Bearer::Proxy(key.proxy);
+        let seen = CertificateRow::seen(bearer, &key.key, key.fingerprint, key.not_after_us);
+        self.store.insert_certificate(tx, &seen, self.scribe.time_us).await?;
         self.head.directory += 1;
         let written = self.scribe.write(kind::PROXY_KEY_REGISTERED, 0, &[], self.ends, |event| {
             event.lines.add("proxy", key.proxy.as_str());

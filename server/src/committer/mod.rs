@@ -7,6 +7,7 @@
 
 mod apply;
 mod batch;
+mod certificates;
 pub mod change;
 mod events;
 mod mandates;

@@ -20,6 +20,8 @@ pub struct LifecycleConfig {
     pub overdue_after: Patience,
     /// A parcel that is not fetched for so long expires.
     pub expire_after: Period,
+    /// A terminal that nobody used for so long lapses.
+    pub terminal_idle_after: Period,
     /// How often the relay looks for parcels whose time has come.
     pub look_every_s: u32,
 }
@@ -31,6 +33,8 @@ impl Default for LifecycleConfig {
             hold_at_most: Period::days(90),
             overdue_after: Patience::WorkingDays(3),
             expire_after: Period::days(90),
+            // Half a year without one monthly round is a computer that is gone.
+            terminal_idle_after: Period::days(180),
             look_every_s: 1,
         }
     }
@@ -92,6 +96,9 @@ pub(super) fn check(
     }
     if lifecycle.grace > lifecycle.hold_at_most {
         return Err(("lifecycle.grace", "must not be longer than hold_at_most"));
+    }
+    if lifecycle.terminal_idle_after < Period::seconds(1) {
+        return Err(("lifecycle.terminal_idle_after", "must be at least 1s"));
     }
     let known = |kind: &String| kind == ATTACHMENT || FileKind::from_prefix(kind).is_some();
     if !retention.by_kind.keys().all(known) {

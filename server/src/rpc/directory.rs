@@ -48,7 +48,14 @@ impl Directory for Service {
         let member = self.0.directory.member(number).await.map_err(Failure::from)?;
         let member = member.ok_or(Failure::of(reason::OFFICE_NOT_FOUND))?;
         let keys = member.keys.iter().map(key).chain(member.mandate_keys.iter().map(mandate_key)).collect();
-        Ok(Response::new(pb::Office { keys, ..office(&member.office) }))
+        let mut proxies = Vec::new();
+        for mandate in member.mandates.iter().filter(|mandate| mandate.may(Scope::Receive)) {
+            let Holder::Proxy(number) = mandate.row.holder else { continue };
+            let proxy = self.0.directory.proxy(number).await.map_err(Failure::from)?;
+            let name = proxy.map(|proxy| proxy.name.clone()).unwrap_or_default();
+            proxies.push(pb::OfficeProxy { number: number.to_string(), name });
+        }
+        Ok(Response::new(pb::Office { keys, proxies, ..office(&member.office) }))
     }
 
     async fn search_offices(
@@ -189,6 +196,7 @@ pub(super) fn office(row: &OfficeRow) -> pb::Office {
         keys: Vec::new(),
         municipality: row.municipality.clone(),
         accepts: row.accepts.clone(),
+        proxies: Vec::new(),
         since: if row.since_us == 0 { String::new() } else { time::format_us(row.since_us) },
     }
 }

@@ -235,6 +235,27 @@ async fn read(
     batch(context, place, rows, next, more, &checkpoint).await
 }
 
+/// Where an office's feed ends under the published checkpoint; `None`: it is growing right now. From memory where it did not grow
+/// since it was last asked for.
+pub(super) async fn end(context: &Context, office: OfficeNumber) -> Result<Option<Cursor>, Failure> {
+    let (current, end) = context.ledger.feed_end(office);
+    let epoch = current.epoch;
+    let ticket = match end {
+        End::At(number) => return Ok(Some(Cursor { epoch, number })),
+        End::Unknown(ticket) => ticket,
+    };
+    let number = context.store.feed_length(office, epoch).await?;
+    if number > 0 {
+        let before = Cursor { epoch, number: number - 1 };
+        let rows = context.store.feed_after(office, before, 1).await?;
+        if !rows.first().is_some_and(|(row, _)| covers(&current, row.position)) {
+            return Ok(None);
+        }
+    }
+    context.ledger.learn_feed_end(office, ticket, number);
+    Ok(Some(Cursor { epoch, number }))
+}
+
 /// The last entry whose event was erased, and what is left of it. What stands before it is skipped with it, even where a parcel
 /// with later events kept its texts: all of it is older than evidence is kept.
 fn last_erased(rows: &[(FeedRow, Vec<u8>)]) -> Option<(&FeedRow, [u8; 32])> {

@@ -7,7 +7,7 @@ use tasuki_certs::trust::VerifiedCertificate;
 use tasuki_proto::canonical::{hex, parse_hex};
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::ProxyNumber;
-use tasuki_proto::mandate::{Delegate, EndMandate, InviteTerminal, Scopes};
+use tasuki_proto::mandate::{Delegate, EndMandate, InviteTerminal, Scope, Scopes};
 use tasuki_proto::pb::mandates_server::Mandates;
 use tasuki_proto::{limits, pb, reason, time};
 use tonic::{Request, Response, Status};
@@ -78,7 +78,21 @@ async fn of_proxy(
     let now_us = context.clock.now_us();
     let rows = context.store.mandates_of_proxy(number, &after, now_us, limit + 1).await?;
     let next = |last: &MandateRow| token('p', &format!("{}/{}", last.office, hex(&last.digest)));
-    page(context, rows, limit, next).await
+    let mut answer = page(context, rows, limit, next).await?;
+    for mandate in &mut answer.mandates {
+        let reads = mandate
+            .scopes
+            .iter()
+            .any(|scope| [Scope::Receive, Scope::ReadStatus].iter().any(|s| s.as_str() == scope));
+        let active = mandate.state == i32::from(pb::MandateState::Active);
+        let office: Option<OfficeNumber> = mandate.office.parse().ok().filter(|_| reads && active);
+        if let Some(office) = office
+            && let Some(end) = super::feed::end(context, office).await?
+        {
+            (mandate.feed_epoch, mandate.feed_number) = (end.epoch, end.number);
+        }
+    }
+    Ok(answer)
 }
 
 async fn page(
@@ -144,7 +158,10 @@ async fn one(context: &Context, row: MandateRow) -> Result<pb::Mandate, Failure>
         enrolled_at: when(row.enrolled_us),
         ended_at: when(row.ended_us),
         last_used_at: when(row.last_used_us),
+        confirm: row.confirm,
         paper: Some(paper(row)),
+        feed_epoch: 0,
+        feed_number: 0,
     })
 }
 
@@ -168,6 +185,7 @@ pub(super) fn delegate(
         from_us: said.from_us,
         // It can't be checked any more once its signer's certificate has ended.
         until_us: said.until_us.min(signer.not_after_us),
+        confirm: said.confirm,
         ..row(said.office, Holder::Proxy(said.proxy), said.scopes, &paper)?
     };
     give(row, by, paper, now_us)

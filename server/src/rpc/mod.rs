@@ -16,6 +16,7 @@ mod notices;
 mod office_changes;
 mod page;
 mod refused;
+mod renewal;
 mod status;
 mod submit;
 mod tracking;
@@ -49,6 +50,7 @@ use crate::intake::{Archivist, Intake};
 use crate::mail::Mails;
 use crate::operation::Operating;
 use crate::refusals::Refusals;
+use crate::renewals::Renewals;
 use crate::shutdown::Stopping;
 use crate::store::Store;
 use crate::trust::Trust;
@@ -97,6 +99,8 @@ pub struct Context {
     pub places: Places,
     /// Issues certificates of terminals.
     pub enrolments: Enrolments,
+    /// Renews certificates.
+    pub renewals: Renewals,
     /// Says when to stop.
     pub stopping: Stopping,
 }
@@ -208,6 +212,8 @@ pub fn routes(context: &Arc<Context>) -> Result<Routes, tonic_reflection::server
     routes.add_service(pb::mandates_server::MandatesServer::new(mandates::Service(Arc::clone(context))));
     // Who has a certificate already may take up another invitation over the same connection.
     routes.add_service(enrolment_service(context));
+    let renewal = pb::renewal_server::RenewalServer::new(renewal::Service(Arc::clone(context)));
+    routes.add_service(renewal.max_decoding_message_size(tasuki_proto::limits::MAX_ENROLMENT_BYTES));
     routes.add_service(pb::mail_server::MailServer::new(mail::Service(Arc::clone(context))));
     routes.add_service(pb::webhooks_server::WebhooksServer::new(webhooks::Service(Arc::clone(context))));
     let reflection = tonic_reflection::server::Builder::configure()

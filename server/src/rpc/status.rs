@@ -69,7 +69,8 @@ fn code(reason: &str) -> Code {
         | reason::STATEMENT_MALFORMED
         | reason::KEY_MALFORMED
         | reason::OFFICE_NOT_NAMED
-        | reason::CERTIFICATE_REQUEST_INVALID => Code::InvalidArgument,
+        | reason::CERTIFICATE_REQUEST_INVALID
+        | reason::RENEWAL_INVALID => Code::InvalidArgument,
         reason::PARCEL_NOT_FOUND
         | reason::OFFICE_NOT_FOUND
         | reason::CRL_NOT_FOUND

@@ -14,11 +14,13 @@ pub const UNUSUAL_VOLUME: &str = "UNUSUAL_VOLUME";
 pub const SIGNATURE_FAILURES: &str = "SIGNATURE_FAILURES";
 /// An office that had a key got another.
 pub const NEW_KEY: &str = "NEW_KEY";
+/// An office has a further terminal.
+pub const NEW_TERMINAL: &str = "NEW_TERMINAL";
 
 /// Handshakes with an address were refused again and again.
 pub const REFUSED_HANDSHAKES: &str = "REFUSED_HANDSHAKES";
 
-const CODES: [&str; 3] = [UNUSUAL_VOLUME, SIGNATURE_FAILURES, NEW_KEY];
+const CODES: [&str; 4] = [UNUSUAL_VOLUME, SIGNATURE_FAILURES, NEW_KEY, NEW_TERMINAL];
 
 /// Something unusual.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -91,26 +91,4 @@ impl Store {
         let size: Option<i64> = row.try_get("size")?;
         Ok(size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0))
     }
-
-    /// Active offices whose last certificate ends before `until_us`, the first to end first, at most `limit`:
-    /// office and end, Unix microseconds.
-    pub async fn certificates_ending(
-        &self,
-        until_us: i64,
-        limit: u32,
-    ) -> Result<Vec<(OfficeNumber, i64)>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT k.office AS office, MAX(k.not_after_us) AS last_us FROM office_keys k \
-             JOIN offices o ON o.number = k.office \
-             WHERE k.kind = 'certificate' AND o.state = 'active' \
-             GROUP BY k.office HAVING MAX(k.not_after_us) < $1 ORDER BY last_us, k.office LIMIT $2",
-        )
-        .bind(until_us)
-        .bind(i64::from(limit))
-        .fetch_all(self.read())
-        .await?;
-        rows.iter()
-            .map(|row| Ok((parsed(row, "office_keys", "office", &"")?, row.try_get("last_us")?)))
-            .collect()
-    }
 }

@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 12] = [
+const MIGRATIONS: [Migration; 14] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -74,6 +74,16 @@ const MIGRATIONS: [Migration; 12] = [
         name: "0016_timestamps",
         sqlite: include_str!("../../../migrations/sqlite/0016_timestamps.sql"),
         postgres: include_str!("../../../migrations/postgres/0016_timestamps.sql"),
+    },
+    Migration {
+        name: "0018_certificates",
+        sqlite: include_str!("../../../migrations/sqlite/0018_certificates.sql"),
+        postgres: include_str!("../../../migrations/postgres/0018_certificates.sql"),
+    },
+    Migration {
+        name: "0022_hand_over",
+        sqlite: include_str!("../../../migrations/sqlite/0022_hand_over.sql"),
+        postgres: include_str!("../../../migrations/postgres/0022_hand_over.sql"),
     },
 ];
 
@@ -240,7 +250,10 @@ mod tests {
         for migration in MIGRATIONS {
             for sql in [migration.sqlite, migration.postgres] {
                 for statement in statements(sql) {
-                    assert!(["CREATE ", "ALTER "].iter().any(|k| statement.starts_with(k)), "{statement}");
+                    assert!(
+                        ["CREATE ", "ALTER ", "INSERT "].iter().any(|k| statement.starts_with(k)),
+                        "{statement}"
+                    );
                 }
             }
         }

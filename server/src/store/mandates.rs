@@ -76,6 +76,8 @@ pub struct MandateRow {
     pub from_us: i64,
     /// Until when, Unix microseconds; the moment itself is too late. Of an invitation: until when it can be taken up.
     pub until_us: i64,
+    /// What the proxy signs and hands in is held until the office itself releases or discards it.
+    pub confirm: bool,
     /// The statement (CMS); empty: the operator registered it for an office without a certificate.
     pub cms: Vec<u8>,
     /// SHA-256 of the certificate that signed it; absent where the operator registered it.
@@ -86,8 +88,10 @@ pub struct MandateRow {
     pub certificate: Vec<u8>,
     /// SHA-256 of it.
     pub fingerprint: Vec<u8>,
-    /// The terminal's key, signed with the invitation's.
+    /// The terminal's key, signed with the invitation's, and its renewals behind it.
     pub enrolment: Vec<u8>,
+    /// The terminal's certificate before its last renewal (DER), good as well until it ends; empty: there is none.
+    pub previous: Vec<u8>,
     /// When it was given, Unix microseconds.
     pub made_us: i64,
     /// When the terminal took it up, Unix microseconds; 0: not yet.
@@ -118,12 +122,14 @@ impl MandateRow {
             scopes,
             from_us: 0,
             until_us: 0,
+            confirm: false,
             cms: Vec::new(),
             signer: None,
             code_key: Vec::new(),
             certificate: Vec::new(),
             fingerprint: Vec::new(),
             enrolment: Vec::new(),
+            previous: Vec::new(),
             made_us: 0,
             enrolled_us: 0,
             ended_us: 0,
@@ -196,7 +202,7 @@ pub struct ProxyKeyRow {
 }
 
 const MANDATE: &str = "digest, office, kind, holder, scopes, from_us, until_us, cms, signer, code_key, certificate, \
-                       fingerprint, enrolment, made_us, enrolled_us, ended_us, last_used_us";
+                       fingerprint, enrolment, previous, made_us, enrolled_us, ended_us, last_used_us, confirm";
 
 fn mandate(row: &AnyRow) -> Result<MandateRow, StoreError> {
     let office: OfficeNumber = parsed(row, "mandates", "office", &"")?;
@@ -217,12 +223,14 @@ fn mandate(row: &AnyRow) -> Result<MandateRow, StoreError> {
         scopes: parsed(row, "mandates", "scopes", &office)?,
         from_us: row.try_get("from_us")?,
         until_us: row.try_get("until_us")?,
+        confirm: row.try_get::<i64, _>("confirm")? != 0,
         cms: bytes("cms")?,
         signer: bytes("signer")?.try_into().ok(),
         code_key: bytes("code_key")?,
         certificate: bytes("certificate")?,
         fingerprint: bytes("fingerprint")?,
         enrolment: bytes("enrolment")?,
+        previous: bytes("previous")?,
         made_us: row.try_get("made_us")?,
         enrolled_us: row.try_get("enrolled_us")?,
         ended_us: row.try_get("ended_us")?,
@@ -240,8 +248,8 @@ impl Store {
     pub(crate) async fn insert_mandate(&self, tx: &mut Tx, row: &MandateRow) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "INSERT INTO mandates (digest, office, kind, holder, scopes, from_us, until_us, cms, signer, code_key, certificate, \
-             fingerprint, enrolment, made_us, enrolled_us, ended_us, end_cms, last_used_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, 0) \
+             fingerprint, enrolment, made_us, enrolled_us, ended_us, end_cms, last_used_us, confirm) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, 0, $16) \
              ON CONFLICT (digest) DO NOTHING",
         )
         .bind(row.digest.to_vec())
@@ -259,6 +267,7 @@ impl Store {
         .bind(row.enrolment.clone())
         .bind(row.made_us)
         .bind(Vec::new())
+        .bind(i64::from(row.confirm))
         .execute(&mut **tx)
         .await?;
         Ok(done.rows_affected() == 1)
@@ -291,6 +300,23 @@ impl Store {
         .bind(row.fingerprint.clone())
         .bind(row.enrolment.clone())
         .bind(row.enrolled_us)
+        .bind(row.until_us)
+        .bind(row.digest.to_vec())
+        .execute(&mut **tx)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Writes what a terminal's renewal brings. False: it was renewed meanwhile, or it was ended.
+    pub(crate) async fn renew_terminal(&self, tx: &mut Tx, row: &MandateRow) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE mandates SET certificate = $1, fingerprint = $2, enrolment = $3, previous = $4, until_us = $5 \
+             WHERE digest = $6 AND certificate = $4 AND ended_us = 0",
+        )
+        .bind(row.certificate.clone())
+        .bind(row.fingerprint.clone())
+        .bind(row.enrolment.clone())
+        .bind(row.previous.clone())
         .bind(row.until_us)
         .bind(row.digest.to_vec())
         .execute(&mut **tx)

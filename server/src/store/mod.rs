@@ -9,6 +9,7 @@ pub mod archive;
 pub mod archive_sweep;
 pub mod audit;
 pub mod blobs;
+pub mod certificates;
 mod contents;
 pub mod cosignatures;
 pub mod counts;

@@ -44,6 +44,19 @@ pub struct Signed {
 /// # Panics
 /// If the CA can't issue.
 pub fn parties(ca: &TrialCa, now_us: i64) -> (Vec<Party>, Vec<Party>) {
+    some_parties(ca, SENDERS, RECIPIENTS, now_us)
+}
+
+/// As [`parties`], so many of them.
+///
+/// # Panics
+/// If the CA can't issue.
+pub fn some_parties(
+    ca: &TrialCa,
+    senders: usize,
+    recipients: usize,
+    now_us: i64,
+) -> (Vec<Party>, Vec<Party>) {
     let keys: Vec<Issued> = in_parallel(KEYS, |_| {
         ca.issue_office("0000000000", "key", &IssueOptions::new(now_us)).expect("the trial CA issues")
     });
@@ -57,7 +70,7 @@ pub fn parties(ca: &TrialCa, now_us: i64) -> (Vec<Party>, Vec<Party>) {
         let identity = KeyIdentity::from_pem(&chain, &key).expect("what was issued fits together");
         Party { number, issued, identity }
     };
-    (in_parallel(SENDERS, |n| make(n, 10_000_000)), in_parallel(RECIPIENTS, |n| make(n, 20_000_000)))
+    (in_parallel(senders, |n| make(n, 10_000_000)), in_parallel(recipients, |n| make(n, 20_000_000)))
 }
 
 /// Signs `count` parcels: the senders in turn, the recipients in turn.

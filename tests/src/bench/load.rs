@@ -161,8 +161,31 @@ impl Load {
             note(parcel);
             self.send(parcel.sender, parcel.container.clone(), place).await?;
         }
-        let mut latencies = Vec::with_capacity(parcels.len());
-        while latencies.len() < parcels.len() {
+        self.collect(began, parcels.len()).await
+    }
+
+    /// Sends parcels as they are made, at most `window` unanswered at once, until `count` are answered.
+    ///
+    /// # Errors
+    /// If a parcel is rejected or a call breaks.
+    pub async fn run_live(
+        &mut self,
+        parcels: &mut mpsc::Receiver<Signed>,
+        count: usize,
+        window: usize,
+    ) -> Result<Measured, String> {
+        let places = Arc::new(Semaphore::new(window));
+        let began = Instant::now();
+        while let Some(parcel) = parcels.recv().await {
+            let place = Arc::clone(&places).acquire_owned().await.map_err(|e| e.to_string())?;
+            self.send(parcel.sender, parcel.container, place).await?;
+        }
+        self.collect(began, count).await
+    }
+
+    async fn collect(&mut self, began: Instant, count: usize) -> Result<Measured, String> {
+        let mut latencies = Vec::with_capacity(count);
+        while latencies.len() < count {
             let result = tokio::time::timeout(Duration::from_secs(30), self.results.recv()).await;
             let result = result.map_err(|_| "no result for 30 s".to_owned())?;
             latencies.push(result.ok_or("the calls ended")??);

@@ -5,4 +5,5 @@ pub mod feeds;
 pub mod fixture;
 pub mod floor;
 pub mod load;
+pub mod month_end;
 pub mod soak;

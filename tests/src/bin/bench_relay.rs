@@ -1,16 +1,19 @@
-//! `cargo bench-relay [-- --json] [--database URL] [--parcels N] [soak|feed]`: see `tasuki_tests::bench`.
+//! `cargo bench-relay [-- --json] [--database URL] [--parcels N] [soak|feed|proxy] [--kills N]`: see `tasuki_tests::bench`.
 //!
 //! `--parcels` is the number of parcels at saturation (default 8,000), of a soak (default a
-//! million), or of arrivals while feeds are open (default 3,000).
+//! million), of arrivals while feeds are open (default 3,000), or of each of the 300 offices of a proxy (default 30). `proxy --kills N` kills
+//! the proxy so often in between, and proves that every parcel went out once; without, it compares rates.
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tasuki_certs::trial_ca::TrialCa;
 use tasuki_tests::bench::fixture::{self, Party, RECIPIENTS, SENDERS};
 use tasuki_tests::bench::load::{self, Load};
+use tasuki_tests::bench::month_end::{self, Proxied};
 use tasuki_tests::bench::soak::{self, Receivers};
 use tasuki_tests::bench::{cpu, feeds, floor};
 use tasuki_tests::office::IMPORT_HEADER;
@@ -29,6 +32,8 @@ const ARRIVALS: usize = 3_000;
 const ARRIVALS_PER_SECOND: f64 = 200.0;
 /// Parcels before anything is measured: every signer once, so that the cache is as full as in daily work.
 const WARM_UP: usize = SENDERS;
+/// What the offices of a proxy let it do.
+const PROXY_SCOPES: &str = "send,receive,acknowledge,read-status";
 /// Unanswered parcels at saturation.
 const WINDOW: usize = 256;
 
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
     let mode = match () {
         () if words.iter().any(|w| w == "soak") => Mode::Soak,
         () if words.iter().any(|w| w == "feed") => Mode::Feed,
+        () if words.iter().any(|w| w == "proxy") => Mode::Proxy,
         () => Mode::Rate,
     };
     let options = Options {
@@ -51,11 +57,17 @@ fn main() -> ExitCode {
             Mode::Soak => SOAK,
             Mode::Feed => ARRIVALS,
             Mode::Rate => AT_SATURATION,
+            Mode::Proxy => month_end::PARCELS_EACH,
         }),
+        kills: value("--kills").and_then(|n| n.parse().ok()),
         mode,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    match runtime.block_on(bench(&options)) {
+    let outcome = match options.mode {
+        Mode::Proxy => runtime.block_on(bench_proxy(&options)),
+        Mode::Rate | Mode::Soak | Mode::Feed => runtime.block_on(bench(&options)),
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench-relay: {error}");
@@ -69,6 +81,7 @@ struct Options {
     database: Option<String>,
     mode: Mode,
     parcels: usize,
+    kills: Option<usize>,
 }
 
 /// What is measured.
@@ -80,6 +93,8 @@ enum Mode {
     Soak,
     /// What being told costs.
     Feed,
+    /// The month's end of many offices through one proxy.
+    Proxy,
 }
 
 async fn bench(options: &Options) -> Result<(), String> {
@@ -261,6 +276,88 @@ async fn bench_feeds(
     }
     drop(load);
     relay.stop();
+    Ok(())
+}
+
+/// `proxy`: the same files of the same offices, sent plainly, then through a proxy.
+async fn bench_proxy(options: &Options) -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|e| e.to_string())?;
+    let programs = Programs::new(std::env::current_exe().map_err(|e| e.to_string())?);
+    let mut relay = Relay::init(programs, &folder.path().join("relay"));
+    let read = |name: &str| std::fs::read(relay.dir.join(name)).map_err(|e| format!("{name}: {e}"));
+    let ca = TrialCa::load(&read("trial-ca.pem")?, &read("trial-ca.key")?).map_err(|e| e.to_string())?;
+    let (senders, recipients) = fixture::some_parties(&ca, month_end::OFFICES, RECIPIENTS, now_us());
+    let unsent = Arc::new(month_end::parcels(&senders, &recipients, options.parcels));
+    let files: usize = unsent.iter().map(|parcel| parcel.files.len()).sum();
+    if let Some(url) = &options.database {
+        relay.use_database(url);
+    }
+    month_end::import(&relay, &[&senders, &recipients]);
+    println!("prepared   {} parcels, {files} files of {} offices", unsent.len(), senders.len());
+
+    let dir = folder.path();
+    if let Some(kills) = options.kills {
+        relay.start();
+        let proxied = Proxied::set_up(&relay, dir, &senders, &recipients, PROXY_SCOPES).await?;
+        proxied.put(&unsent, None);
+        let began = Instant::now();
+        let told = proxied.rounds_killed(unsent.len(), kills);
+        let (accepted, done) = (month_end::accepted(&relay), proxied.count("done"));
+        let once = told.code == 0 && accepted == unsent.len() && done == files && proxied.count("out") == 0;
+        let line = json!({
+            "parcels": unsent.len(), "files": files, "kills": kills, "accepted": accepted, "files_done": done,
+            "exactly_once": once, "seconds": began.elapsed().as_secs_f64(),
+        });
+        println!("{line}");
+        let last = told.out.lines().last().unwrap_or_default();
+        return if once { Ok(()) } else { Err(format!("not every parcel once: {last}\n{}", told.err)) };
+    }
+
+    relay.start();
+    let pid = relay.pid().ok_or("the relay does not run")?;
+    let before = (cpu::of_process(pid), cpu::of_this_process());
+    let plain = month_end::plain(&relay, &senders, &recipients, Arc::clone(&unsent)).await?;
+    let since = |now: Duration, before: Duration| now.saturating_sub(before);
+    let plain_cpu = (since(cpu::of_process(pid), before.0), since(cpu::of_this_process(), before.1));
+
+    let proxied = Proxied::set_up(&relay, dir, &senders, &recipients, PROXY_SCOPES).await?;
+    proxied.put(&unsent, None);
+    let accepted_before = month_end::accepted(&relay);
+    let before = cpu::of_process(pid);
+    let (told, took, proxy_cpu) = proxied.round();
+    let relay_cpu = since(cpu::of_process(pid), before);
+    let accepted = month_end::accepted(&relay) - accepted_before;
+    if told.code != 0 || accepted != unsent.len() || proxied.count("done") != files {
+        let last = told.out.lines().last().unwrap_or_default();
+        return Err(format!("{accepted} of {} accepted: {last}\n{}", unsent.len(), told.err));
+    }
+    let count = u32::try_from(unsent.len()).map_err(|e| e.to_string())?;
+    let rate = f64::from(count) / took.as_secs_f64();
+    let ratio = rate / plain.per_second();
+    println!(
+        "plain, signed live     {:>7.0} /s  CPU per parcel: relay {:.0} µs, senders {:.0} µs",
+        plain.per_second(),
+        micros(plain_cpu.0 / count),
+        micros(plain_cpu.1 / count)
+    );
+    println!(
+        "through the proxy      {rate:>7.0} /s  CPU per parcel: relay {:.0} µs, proxy {:.0} µs",
+        micros(relay_cpu / count),
+        micros(proxy_cpu / count)
+    );
+    println!("ratio                  {ratio:>7.2}");
+    let line = json!({
+        "parcels": unsent.len(),
+        "files": files,
+        "offices": senders.len(),
+        "plain_parcels_per_s": plain.per_second().round(),
+        "proxy_parcels_per_s": rate.round(),
+        "ratio": ratio,
+        "plain_cpu_us_per_parcel": { "relay": micros(plain_cpu.0 / count), "senders": micros(plain_cpu.1 / count) },
+        "proxy_cpu_us_per_parcel": { "relay": micros(relay_cpu / count), "proxy": micros(proxy_cpu / count) },
+        "database": database(options),
+    });
+    println!("{line}");
     Ok(())
 }
 

@@ -18,6 +18,9 @@ pub(crate) struct Delegate {
     /// For how many days from now on
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=1830))]
     pub(crate) days: Option<u32>,
+    /// Hold what the proxy sends until this office releases or discards it
+    #[arg(long, requires = "scopes", conflicts_with = "revoke")]
+    pub(crate) confirm: bool,
     /// End the delegation now
     #[arg(long)]
     pub(crate) revoke: bool,
@@ -79,15 +82,22 @@ pub(crate) struct Enrol {
 /// Flags of `proxy`.
 #[derive(Debug, Args)]
 pub(crate) struct Proxy {
-    /// Folder with out/ (what is to be sent, of all offices), in/OFFICE/ (what was received) and done/
+    /// Folder with out/ or out/OFFICE/ (what is to be sent), in/OFFICE/ (what was received), done/ and error/
     #[arg(value_name = "DIR")]
     pub(crate) folder: PathBuf,
-    /// Send and receive once, and end; without it, again every five minutes
+    /// Send and receive once, and end
     #[arg(long)]
     pub(crate) once: bool,
+    /// Without --once: minutes between two rounds
+    #[arg(long, value_name = "MINUTES", default_value_t = 5, conflicts_with = "once",
+        value_parser = clap::value_parser!(u32).range(1..=1440))]
+    pub(crate) every: u32,
     /// Send also to offices that nothing was ever sent to
     #[arg(long)]
     pub(crate) new_partner: bool,
+    /// in/OFFICE/ is the office's own place: sign that what is stored there was handed over to it
+    #[arg(long)]
+    pub(crate) hand_over: bool,
 }
 
 /// A code; it is used once, and of no use to who reads it in a list of processes afterwards.

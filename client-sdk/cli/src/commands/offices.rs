@@ -96,6 +96,7 @@ mod tests {
             municipality: "見本県見本市".into(),
             accepts: vec!["pdf".into()],
             since: "2026-02-01T00:00:00Z".into(),
+            proxies: Vec::new(),
             has_key: None,
         }
     }

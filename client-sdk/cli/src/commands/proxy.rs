@@ -1,68 +1,100 @@
 //! `tasuki proxy DIR`: a transmission proxy sends and receives for all offices that let it act.
 //!
-//! `DIR/out/` is one heap of files of all offices, told apart by the sender in their names. What was accepted goes to `DIR/done/OFFICE/`;
-//! what was not stays, and is told. What was received lies in `DIR/in/OFFICE/`. Running it again after a crash sends nothing twice: each
-//! office's HOME remembers what it has sent.
+//! `DIR/out/` is one heap of files of all offices, told apart by the sender in their names, or holds a folder for each office, `out/OFFICE/`.
+//! What was accepted goes to `DIR/done/OFFICE/`, what the checks refuse for good to `DIR/error/OFFICE/` with a `.reason.json` beside each
+//! file; all else stays, and is told. What was received lies in `DIR/in/OFFICE/`. Running it again after a crash sends nothing twice.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+mod bar;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tasuki_careplan::file_name::FileName;
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::mandate::Scope;
-use tasuki_sdk::proxy::{Proxy, Served};
-use tasuki_sdk::receive::ReceiveOptions;
-use tasuki_sdk::send::{NewPartners, SendOptions, SendOutcome, SendReport};
-use tasuki_sdk::{Client, SdkError, Silent, SystemClock};
+use tasuki_sdk::error::ConfigError;
+use tasuki_sdk::proxy::{Left, OfficeReport, Proxy, RoundLock, RoundOptions, RoundReport, Stop};
+use tasuki_sdk::send::NewPartners;
+use tasuki_sdk::{SdkError, SystemClock};
 
 use crate::args::Global;
 use crate::args::mandates::Proxy as Arguments;
 use crate::exit::{Exit, Failure};
 use crate::explain;
+use crate::lang::Text;
 use crate::output::Output;
 use crate::table::shown;
 
-/// Without `--once`: how long between two rounds.
-const EVERY: Duration = Duration::from_mins(5);
+use super::watch::asked_to_stop;
+use bar::RoundBar;
+
+/// Without `--once`, files that changed within this time are left for the next round: somebody may still be copying them.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// Exit code of a process that was interrupted, by the custom of shells.
+const INTERRUPTED: i32 = 130;
 
 /// What became of one office's files.
 #[derive(Serialize)]
 struct OfficeObject<'a> {
     office: String,
     name: &'a str,
+    /// Files that were to be sent.
+    files: usize,
     /// Parcels that the relay has.
     accepted: usize,
     rejected: usize,
     /// Parcels that are sent with the next run.
     pending: usize,
-    /// Parcels that were received and signed for.
+    /// Parcels that were received, and signed for where the office lets the proxy do that.
     received: usize,
+    /// Files that went to `error/OFFICE/`.
+    to_error: usize,
     /// Why parcels were not sent or received: stable words, each once.
-    reasons: Vec<String>,
+    reasons: &'a [String],
 }
 
-impl<'s> OfficeObject<'s> {
-    fn of(served: &'s Served) -> Self {
+impl<'r> OfficeObject<'r> {
+    fn of(report: &'r OfficeReport) -> Self {
         Self {
-            office: served.office.to_string(),
-            name: &served.name,
-            accepted: 0,
-            rejected: 0,
-            pending: 0,
-            received: 0,
-            reasons: Vec::new(),
+            office: report.office.to_string(),
+            name: &report.name,
+            files: report.files,
+            accepted: report.accepted,
+            rejected: report.rejected,
+            pending: report.pending,
+            received: report.received,
+            to_error: report.to_error,
+            reasons: &report.reasons,
         }
     }
 }
 
-/// A file that is none of the proxy's business.
+/// A file that is left where it lies.
 #[derive(Serialize)]
 struct LeftObject<'a> {
+    /// Its name in `out/`, with its folder where it lies in one.
     left: &'a str,
-    reason: &'static str,
+    reason: &'a str,
+}
+
+/// The sum, as the last object.
+#[derive(Serialize)]
+struct TotalsObject {
+    totals: Sum,
+}
+
+#[derive(Serialize)]
+struct Sum {
+    offices: usize,
+    files: usize,
+    accepted: usize,
+    rejected: usize,
+    pending: usize,
+    received: usize,
+    to_error: usize,
+    left: usize,
+    /// It was asked to end before every office had its turn.
+    stopped: bool,
 }
 
 /// `tasuki proxy`.
@@ -73,161 +105,233 @@ pub(super) fn proxy(args: &Arguments, global: &Global, out: &mut Output) -> Resu
         let _inside = runtime.enter();
         Proxy::open(&home, Arc::new(SystemClock))?
     };
+    let lock = proxy.lock().map_err(|error| match error {
+        SdkError::Config(ConfigError::Locked(_)) => busy(),
+        error => error.into(),
+    })?;
+    let stop = Stop::default();
+    runtime.spawn(stop_when_asked(stop.clone()));
+    runtime.block_on(rounds(&proxy, &lock, args, &stop, out))
+}
+
+fn busy() -> Failure {
+    Failure::Stopped(
+        "PROXY_BUSY",
+        Text::new(
+            "同じHOMEで別の tasuki proxy が動いています。終わってから実行してください。",
+            "Another `tasuki proxy` works with this HOME. Run it again once that one has ended.",
+        ),
+    )
+}
+
+/// Once: what is at work is brought to its end. Twice: at once, which loses nothing either.
+async fn stop_when_asked(stop: Stop) {
+    asked_to_stop().await;
+    stop.ask();
+    asked_to_stop().await;
+    std::process::exit(INTERRUPTED);
+}
+
+async fn rounds(
+    proxy: &Proxy,
+    lock: &RoundLock,
+    args: &Arguments,
+    stop: &Stop,
+    out: &mut Output,
+) -> Result<Exit, Failure> {
+    let every = Duration::from_mins(u64::from(args.every));
     loop {
-        match runtime.block_on(round(&proxy, args, out)) {
+        match round(proxy, lock, args, stop, out).await {
             ended if args.once => return ended,
             // What passes does not end a proxy that works on and on; the next round tries again.
             Err(Failure::Sdk(error @ SdkError::Unreachable(_))) => out.notice(&explain::error(&error)),
             ended => drop(ended?),
         }
-        std::thread::sleep(EVERY);
-    }
-}
-
-async fn round(proxy: &Proxy, args: &Arguments, out: &mut Output) -> Result<Exit, Failure> {
-    let offices = proxy.offices().await?;
-    let (mut heaps, left) = heaps(&args.folder.join("out"), &offices)?;
-    for (path, reason) in &left {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if out.is_json() {
-            out.object(&LeftObject { left: &name, reason })?;
-        } else {
-            let name = shown(&name);
-            out.say(
-                &format!("{name}: 委任を受けた事業所のファイルではないため、そのままにしました [{reason}]"),
-                &format!("{name}: no file of an office that this proxy may send for; left [{reason}]"),
-            )?;
+        tokio::select! {
+            () = stop.asked() => return Ok(Exit::Done),
+            () = tokio::time::sleep(every) => {}
         }
     }
-    let mut worst = Exit::Done;
-    for served in &offices {
-        let files = heaps.remove(&served.office).unwrap_or_default();
-        let mut object = OfficeObject::of(served);
-        // What became of the others is told all the same.
-        let exit = one(proxy, served, &files, args, &mut object).await.unwrap_or_else(|error| {
-            object.reasons.push(error.reason().to_owned());
-            error.kind().into()
-        });
-        object.reasons.sort();
-        object.reasons.dedup();
-        worst = worst.max(exit);
-        tell(&object, out)?;
-    }
-    Ok(worst)
 }
 
-/// Files by the office that sends them; and those that are of no office that lets the proxy send.
-type Heaps = (BTreeMap<OfficeNumber, Vec<PathBuf>>, Vec<(PathBuf, &'static str)>);
-
-fn heaps(folder: &Path, offices: &[Served]) -> Result<Heaps, Failure> {
-    let (mut heaps, mut left) = (BTreeMap::<_, Vec<PathBuf>>::new(), Vec::new());
-    if !folder.exists() {
-        return Ok((heaps, left));
-    }
-    let failed = |error: &std::io::Error| SdkError::Io {
-        path: folder.to_owned(),
-        kind: error.kind(),
-        message: error.to_string(),
-    };
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(|e| failed(&e))? {
-        paths.push(entry.map_err(|e| failed(&e))?.path());
-    }
-    paths.sort();
-    for path in paths {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        match FileName::parse(&name) {
-            Err(_) => left.push((path, "NOT_STANDARD")),
-            Ok(name) => match offices.iter().find(|served| served.office == name.sender) {
-                Some(served) if served.may(Scope::Send) => heaps.entry(name.sender).or_default().push(path),
-                Some(_) => left.push((path, tasuki_proto::reason::MANDATE_SCOPE)),
-                None => left.push((path, tasuki_proto::reason::MANDATE_MISSING)),
-            },
-        }
-    }
-    Ok((heaps, left))
-}
-
-/// Sends and receives for one office.
-async fn one(
+async fn round(
     proxy: &Proxy,
-    served: &Served,
-    files: &[PathBuf],
+    lock: &RoundLock,
     args: &Arguments,
-    object: &mut OfficeObject<'_>,
-) -> Result<Exit, SdkError> {
-    let mut worst = Exit::Done;
-    let client = proxy.client(served).await?;
-    if !files.is_empty() {
-        let report = send(&client, files, args).await?;
-        worst = worst.max(report.worst().into());
-        object.rejected += report.unsendable.len();
-        for parcel in &report.parcels {
-            match &parcel.outcome {
-                SendOutcome::Accepted { .. } | SendOutcome::Recorded { .. } => {
-                    object.accepted += 1;
-                    put_away(&args.folder, served.office, files, &parcel.files)?;
-                }
-                SendOutcome::Rejected(_) => object.rejected += 1,
-                SendOutcome::Pending(_) | SendOutcome::Unproven(_) => object.pending += 1,
-            }
-            object.reasons.extend(parcel.outcome.reason().map(str::to_owned));
-        }
-    }
-    if served.may(Scope::Receive) && served.may(Scope::Acknowledge) {
-        let into = args.folder.join("in").join(served.office.as_str());
-        let report = client.receive(&into, &ReceiveOptions::default(), &Silent).await?;
-        worst = worst.max(report.worst().into());
-        for parcel in &report.parcels {
-            match parcel.outcome.error() {
-                None => object.received += 1,
-                Some(error) => object.reasons.push(error.reason().to_owned()),
-            }
-        }
-    }
-    Ok(worst)
-}
-
-async fn send(client: &Client, files: &[PathBuf], args: &Arguments) -> Result<SendReport, SdkError> {
+    stop: &Stop,
+    out: &mut Output,
+) -> Result<Exit, Failure> {
     let new_partners = if args.new_partner { NewPartners::Meant } else { NewPartners::AsConfigured };
-    let options = SendOptions { new_partners, ..SendOptions::default() };
-    let plan = client.plan(files, &options)?;
-    client.send(plan, &Silent).await
+    let quiet = (!args.once).then_some(QUIET);
+    let options = RoundOptions { new_partners, quiet, hand_over: args.hand_over, stop: stop.clone() };
+    let bar = RoundBar::new(out.lang());
+    let report = proxy.round(lock, &args.folder, &options, &bar).await;
+    bar.clear();
+    let report = report?;
+    print(&report, out)?;
+    let exit = report.worst().into();
+    // Some offices had no turn: the same again gives them one.
+    Ok(if report.stopped { Exit::Unreachable.max(exit) } else { exit })
 }
 
-/// Moves what was accepted out of the way.
-fn put_away(
-    folder: &Path,
-    office: OfficeNumber,
-    files: &[PathBuf],
-    names: &[String],
-) -> Result<(), SdkError> {
-    let done = folder.join("done").join(office.as_str());
-    let failed = |path: &Path, error: &std::io::Error| SdkError::Io {
-        path: path.to_owned(),
-        kind: error.kind(),
-        message: error.to_string(),
-    };
-    std::fs::create_dir_all(&done).map_err(|e| failed(&done, &e))?;
-    for path in files {
-        let Some(name) = path.file_name().filter(|name| names.iter().any(|n| n.as_str() == *name)) else {
-            continue;
-        };
-        std::fs::rename(path, done.join(name)).map_err(|e| failed(path, &e))?;
+fn print(report: &RoundReport, out: &mut Output) -> Result<(), Failure> {
+    for left in &report.left {
+        tell_left(left, out)?;
     }
-    Ok(())
-}
-
-fn tell(object: &OfficeObject<'_>, out: &mut Output) -> Result<(), Failure> {
+    for office in &report.offices {
+        if out.is_json() {
+            out.object(&OfficeObject::of(office))?;
+        } else if !office.is_idle() {
+            tell(office, out)?;
+        }
+    }
+    let totals = report.totals();
     if out.is_json() {
-        out.object(object)?;
+        let sum = Sum {
+            offices: totals.offices,
+            files: totals.files,
+            accepted: totals.accepted,
+            rejected: totals.rejected,
+            pending: totals.pending,
+            received: totals.received,
+            to_error: totals.to_error,
+            left: report.left.len(),
+            stopped: report.stopped,
+        };
+        out.object(&TotalsObject { totals: sum })?;
         return Ok(());
     }
-    let OfficeObject { office, accepted, rejected, pending, received, reasons, .. } = object;
-    let (name, reasons) = (shown(object.name), reasons.join(" "));
+    let (offices, files, left) = (totals.offices, totals.files, report.left.len());
+    let counts = (totals.accepted, totals.rejected, totals.pending, totals.received);
+    let (ja, en) = told(counts, totals.to_error);
     out.say(
-        &format!("{office} {name}: 送信 {accepted}件、拒否 {rejected}件、未送信 {pending}件、受信 {received}件 {reasons}"),
-        &format!("{office} {name}: {accepted} sent, {rejected} rejected, {pending} pending, {received} received {reasons}"),
+        &format!("合計: {offices}事業所、ファイル{files}件（そのままにしたもの{left}件）、{ja}"),
+        &format!("total: {offices} offices, {files} files ({left} left), {en}"),
+    )?;
+    if report.stopped {
+        out.say(
+            "中断しました。もう一度実行すると続きから再開します。",
+            "It was interrupted; run the same again to go on.",
+        )?;
+    }
+    Ok(())
+}
+
+/// Counts as words: accepted, rejected, pending, received; files in `error/`.
+fn told(counts: (usize, usize, usize, usize), to_error: usize) -> (String, String) {
+    let (accepted, rejected, pending, received) = counts;
+    let ja = format!("送信 {accepted}件、拒否 {rejected}件、未送信 {pending}件、受信 {received}件");
+    let en = format!("{accepted} sent, {rejected} rejected, {pending} pending, {received} received");
+    if to_error == 0 {
+        return (ja, en);
+    }
+    (format!("{ja}、error/ に移したファイル {to_error}件"), format!("{en}, {to_error} files moved to error/"))
+}
+
+fn tell(office: &OfficeReport, out: &mut Output) -> Result<(), Failure> {
+    let counts = (office.accepted, office.rejected, office.pending, office.received);
+    let (ja, en) = told(counts, office.to_error);
+    let (number, name, reasons): (OfficeNumber, _, _) =
+        (office.office, shown(&office.name), office.reasons.join(" "));
+    out.say(
+        format!("{number} {name}: {ja} {reasons}").trim_end(),
+        format!("{number} {name}: {en} {reasons}").trim_end(),
     )?;
     Ok(())
+}
+
+fn tell_left(left: &Left, out: &mut Output) -> Result<(), Failure> {
+    let file = left.file.strip_prefix("out/").unwrap_or(&left.file);
+    let reason = left.reason.as_str();
+    if out.is_json() {
+        out.object(&LeftObject { left: file, reason })?;
+        return Ok(());
+    }
+    let (ja, en) = match reason {
+        "NOT_STANDARD" => ("標準仕様のファイル名ではないため", "its name is none of the standard's"),
+        "NOT_A_FILE" => ("ファイルではないため", "it is no file"),
+        "OTHER_OFFICE" => ("別の事業所のフォルダーにあるため", "it lies in another office's folder"),
+        "STILL_CHANGING" => {
+            ("書き込み中の可能性があるため", "it, or a file that goes with it, may still be being copied")
+        }
+        tasuki_proto::reason::MANDATE_MISSING | tasuki_proto::reason::MANDATE_SCOPE => (
+            "送信の委任を受けた事業所のファイルではないため",
+            "no file of an office that lets this proxy send",
+        ),
+        _ => ("このままでは送信できないため", "it can't be sent as it is"),
+    };
+    let file = shown(file);
+    out.say(
+        &format!("{file}: {ja}、そのままにしました [{reason}]"),
+        &format!("{file}: left, {en} [{reason}]"),
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use tasuki_sdk::error::ErrorKind;
+
+    use super::*;
+    use crate::lang::Lang;
+
+    fn office(number: &str, accepted: usize) -> OfficeReport {
+        OfficeReport {
+            office: number.parse().unwrap(),
+            name: "ひまわり\u{1b}訪問介護".to_owned(),
+            files: accepted * 3,
+            accepted,
+            rejected: 0,
+            pending: 0,
+            received: 0,
+            to_error: 0,
+            reasons: Vec::new(),
+            worst: None,
+        }
+    }
+
+    fn report() -> RoundReport {
+        let refused = OfficeReport {
+            rejected: 1,
+            to_error: 3,
+            reasons: vec!["FILES_REJECTED".to_owned()],
+            worst: Some(ErrorKind::Rejected),
+            ..office("9971100012", 2)
+        };
+        let left = Left { file: "out/memo.txt".to_owned(), reason: "NOT_STANDARD".to_owned() };
+        let offices = vec![office("1371215102", 1), refused, office("9971100020", 0)];
+        RoundReport { offices, left: vec![left], stopped: false }
+    }
+
+    #[test]
+    fn programs_get_every_office_and_the_totals_last() {
+        let (mut out, results, _) = Output::captured(Lang::Ja, true);
+        print(&report(), &mut out).unwrap();
+        let objects = results.objects();
+        assert_eq!(
+            (&objects[0]["left"], &objects[0]["reason"]),
+            (&"memo.txt".into(), &"NOT_STANDARD".into())
+        );
+        assert_eq!(objects.len(), 5);
+        assert_eq!(objects[2]["reasons"], serde_json::json!(["FILES_REJECTED"]));
+        let totals = &objects[4]["totals"];
+        let count = |key: &str| totals[key].as_u64().unwrap();
+        assert_eq!(
+            ["offices", "files", "accepted", "rejected", "to_error", "left"].map(count),
+            [3, 9, 3, 1, 3, 1]
+        );
+        assert_eq!(report().worst(), Some(ErrorKind::Rejected));
+    }
+
+    #[test]
+    fn people_see_who_had_something_and_the_totals() {
+        let (mut out, results, _) = Output::captured(Lang::En, false);
+        print(&RoundReport { stopped: true, ..report() }, &mut out).unwrap();
+        let text = results.text();
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(text.contains("memo.txt: left, its name is none of the standard's [NOT_STANDARD]"), "{text}");
+        assert!(!text.contains("9971100020") && !text.contains('\u{1b}'), "{text}");
+        assert!(text.contains("total: 3 offices, 9 files (1 left), 3 sent, 1 rejected"), "{text}");
+        assert!(text.ends_with("run the same again to go on.\n"), "{text}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use tasuki_proto::mandate::BY_OPERATOR;
 use tasuki_sdk::SdkError;
 use tasuki_sdk::receive::{ReceiveOptions, ReceiveOutcome, ReceiveReport, ReceivedParcel};
 
@@ -39,6 +40,8 @@ struct ReceivedObject<'a> {
     /// Names of the files in it.
     files: &'a [String],
     note: Option<&'a str>,
+    /// `operator` where the sender has no certificate and its proxy signed; else null.
+    vouched_by: Option<&'static str>,
     /// It stood there already, complete, from an earlier run.
     already_there: bool,
     accepted_at: Option<String>,
@@ -67,13 +70,15 @@ impl<'a> ReceivedObject<'a> {
             dir: stored.map(|s| s.folder.display().to_string()),
             files: stored.map_or(&[], |s| s.files.as_slice()),
             note: stored.and_then(|s| s.note.as_deref()),
+            vouched_by: stored.is_some_and(|s| s.vouched).then_some(BY_OPERATOR),
             already_there: stored.is_some_and(|s| s.already_there),
             accepted_at: parcel.accepted_us.map(utc),
             acknowledged_at: match received.outcome {
                 ReceiveOutcome::Acknowledged { acknowledged_us, .. } => Some(utc(acknowledged_us)),
-                ReceiveOutcome::Stored { .. } | ReceiveOutcome::Failed(_) | ReceiveOutcome::KeyLost(_) => {
-                    None
-                }
+                ReceiveOutcome::Stored { .. }
+                | ReceiveOutcome::Left(_)
+                | ReceiveOutcome::Failed(_)
+                | ReceiveOutcome::KeyLost(_) => None,
             },
         }
     }
@@ -83,7 +88,7 @@ impl<'a> ReceivedObject<'a> {
 fn state(received: &ReceivedParcel) -> &'static str {
     match &received.outcome {
         ReceiveOutcome::Acknowledged { state, .. } => state.as_str(),
-        ReceiveOutcome::Stored { .. } => tasuki_sdk::State::Fetched.as_str(),
+        ReceiveOutcome::Stored { .. } | ReceiveOutcome::Left(_) => tasuki_sdk::State::Fetched.as_str(),
         ReceiveOutcome::Failed(_) => received.parcel.state.as_str(),
         ReceiveOutcome::KeyLost(_) => tasuki_sdk::State::Refused.as_str(),
     }
@@ -92,8 +97,14 @@ fn state(received: &ReceivedParcel) -> &'static str {
 /// `tasuki receive --out DIR`.
 pub(super) fn receive(args: Receive, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
     let Choice { from, month, all, zip } = args.choice;
-    let options =
-        ReceiveOptions { keep_sealed: args.keep_sealed, only: args.parcels, superseded: all, from, month };
+    let options = ReceiveOptions {
+        keep_sealed: args.keep_sealed,
+        only: args.parcels,
+        superseded: all,
+        from,
+        month,
+        leave_acknowledging: false,
+    };
     let bar = Bar::new(out.lang());
     let report = session.run(session.client.receive(&args.out, &options, &bar));
     bar.clear();
@@ -139,6 +150,13 @@ fn card(received: &ReceivedParcel, lang: Lang) -> Vec<String> {
     if let Some(stored) = received.outcome.stored() {
         lines.push(format!("  {}", shown(&stored.folder.display().to_string())));
         lines.extend(stored.files.iter().map(|name| format!("    {}", shown(name))));
+        if stored.vouched {
+            let text = lang.pick(
+                "送信元は証明書を持たず、伝送代行業者が署名しています（委任は運用主体の登録による）。",
+                "The sender has no certificate: its proxy signed, and the operator vouches that it may.",
+            );
+            lines.push(format!("  {text}"));
+        }
         if let Some(note) = &stored.note {
             lines.push(format!("  {}", lang.pick("送付状:", "note:")));
             lines.extend(shown_lines(note).map(|line| format!("    {line}")));
@@ -194,6 +212,7 @@ mod tests {
             files: vec!["UPJSK.CSV".into(), "scan.pdf".into()],
             note: Some("2月分です。\nよろしく\u{1b}[5m".into()),
             signer: [0x91; 32],
+            vouched: false,
             already_there: false,
         }
     }

@@ -296,6 +296,7 @@ fn line(event: &FeedEvent, name: impl FnMut(OfficeNumber) -> String, lang: Lang)
     parts.extend(who(event, name));
     parts.extend(event.event.parcel().map(|key| key.id.to_string()));
     parts.extend(notice(&event.event, lang));
+    parts.extend(certificate(&event.event, lang));
     shown(&parts.join("  ")).into_owned()
 }
 
@@ -304,6 +305,31 @@ fn notice(event: &Event, lang: Lang) -> Option<String> {
     let text = event.lines.get(lang.pick("ja", "en"))?;
     let urgent = event.lines.get("urgent").map_or("", |_| lang.pick("【至急】", "URGENT: "));
     Some(format!("{urgent}{text}"))
+}
+
+/// Whose certificate ends when; what it means that one is revoked.
+fn certificate(event: &Event, lang: Lang) -> Option<String> {
+    match event.kind.as_str() {
+        kind::CERTIFICATE_ENDING => {
+            let end = tasuki_proto::time::parse_us(event.lines.get("not-after")?)?;
+            let (holder, end, days) =
+                (event.lines.get("holder")?, japan_seconds(end), event.lines.get("days")?);
+            let text = Text::new(
+                format!("{holder}  {end}まで（{days}日前のお知らせ）"),
+                format!("{holder}  until {end} (the notice of {days} days before)"),
+            );
+            Some(text.of(lang).to_owned())
+        }
+        kind::KEY_REVOKED => {
+            event.lines.get("parcels-wait")?;
+            let text = Text::new(
+                "この事業所あてに届いていて受信されていない電文は、受信できません。新しい証明書が登録されるまでお待ちください",
+                "what waits for this office can't be fetched until it has a new certificate; nothing is sent again by itself",
+            );
+            Some(text.of(lang).to_owned())
+        }
+        _ => None,
+    }
 }
 
 /// `1371215102 … → 9971100012 …`, or the one office that an event is about.

@@ -12,6 +12,9 @@ pub(super) fn event(event: &str) -> Text {
         kind::PARCEL_HELD => ("保留", "held"),
         kind::PARCEL_FETCHED => ("宛先に渡した", "released to the receiver"),
         kind::PARCEL_ACKNOWLEDGED => ("受領(宛先の署名)", "acknowledged, signed by the receiver"),
+        kind::PARCEL_HANDED_OVER => {
+            ("事業所へ引渡し(伝送代行業者の署名)", "handed to the office, signed by its proxy")
+        }
         kind::PARCEL_IMPORTED => ("取込(宛先の署名)", "imported, signed by the receiver"),
         kind::PARCEL_REFUSED => ("受取拒否(宛先の署名)", "refused, signed by the receiver"),
         kind::PARCEL_RECALLED => ("取消(送信元の署名)", "recalled, signed by the sender"),
@@ -25,6 +28,9 @@ pub(super) fn event(event: &str) -> Text {
         kind::OFFICE_SUSPENDED => ("利用停止", "suspended"),
         kind::OFFICE_RESUMED => ("利用再開", "resumed"),
         kind::KEY_REGISTERED => ("鍵の登録", "key registered"),
+        kind::KEY_RENEWED => ("証明書の更新", "certificate renewed"),
+        kind::CERTIFICATE_ENDING => ("証明書の期限の知らせ", "certificate ends soon"),
+        kind::KEY_REVOKED => ("証明書の失効を確認", "certificate found revoked"),
         kind::CERTIFICATE_ISSUED => ("証明書の発行", "certificate issued"),
         kind::CERTIFICATE_REVOKED => ("証明書の失効", "certificate revoked"),
         kind::REVOCATION_OVERRIDE => ("失効情報の特例", "stale revocation data let pass"),

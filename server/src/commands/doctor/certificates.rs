@@ -82,10 +82,14 @@ fn check_fetched(config: &Config) -> Vec<Finding> {
     }
 }
 
-/// Offices' certificates that end soon or have ended: nothing can be sealed to those.
+/// What ended longer ago is no news: who needs a certificate has asked for one.
+const LONG_AGO_US: i64 = 90 * 86_400 * 1_000_000;
+
+/// Certificates of offices, terminals and proxies that end soon or ended lately, where there is no later one.
 pub(super) async fn check_offices(store: &Store, now_us: i64) -> Finding {
     let check = "certificates";
-    let ending = match store.certificates_ending(now_us.saturating_add(SOON_US), MAX_NAMED).await {
+    let (from_us, until_us) = (now_us.saturating_sub(LONG_AGO_US), now_us.saturating_add(SOON_US));
+    let ending = match store.certificates_ending(from_us, until_us, MAX_NAMED).await {
         Ok(ending) => ending,
         Err(error) => return Finding::failed(check, &error),
     };
@@ -93,12 +97,12 @@ pub(super) async fn check_offices(store: &Store, now_us: i64) -> Finding {
         return Finding::new(
             check,
             Status::Ok,
-            "30日以内に切れる事業所の証明書はありません",
-            "no office's certificate ends within 30 days",
+            "30日以内に切れる事業所、端末、代行業者の証明書はありません",
+            "no certificate of an office, terminal or proxy ends within 30 days",
         );
     }
     let named: Vec<String> =
-        ending.iter().map(|(office, end)| format!("{office} ({})", time::format_us(*end))).collect();
+        ending.iter().map(|(bearer, end)| format!("{bearer} ({})", time::format_us(*end))).collect();
     let named = named.join(", ");
     Finding::new(
         check,

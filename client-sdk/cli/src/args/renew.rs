@@ -1,0 +1,25 @@
+//! Flags of `renew`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Flags of `renew`.
+#[derive(Debug, Args)]
+pub(crate) struct Renew {
+    /// A certificate that was renewed elsewhere, with its key (PKCS#12); with --key, the certificate (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+    /// File whose first line is the password of the PKCS#12 file
+    #[arg(long, value_name = "FILE", requires = "identity", conflicts_with = "key")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Private key (PEM), for a certificate in PEM
+    #[arg(long, value_name = "FILE", requires = "identity")]
+    pub(crate) key: Option<PathBuf>,
+    /// List the keys before that this HOME keeps, and what still needs them
+    #[arg(long, conflicts_with = "identity")]
+    pub(crate) kept: bool,
+    /// Remove the keys before that nothing needs any more
+    #[arg(long, conflicts_with_all = ["identity", "kept"])]
+    pub(crate) forget: bool,
+}

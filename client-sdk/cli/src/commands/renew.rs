@@ -1,0 +1,188 @@
+//! `tasuki renew`: another certificate for this HOME, and the keys before.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tasuki_proto::canonical::hex;
+use tasuki_sdk::proxy::{PROXY_FILE, Proxy};
+use tasuki_sdk::{Client, Clock as _, Home, IdentityFiles, KeptKey, Renewed, RenewedPapers, SystemClock};
+
+use super::Session;
+use crate::args::Global;
+use crate::args::renew::Renew;
+use crate::exit::{Exit, Failure};
+use crate::moment::{japan, utc};
+use crate::output::Output;
+use crate::table::shown;
+
+/// What took the place of what, as `--json` prints it.
+#[derive(Serialize)]
+struct RenewedObject<'a> {
+    holder: &'a str,
+    /// SHA-256 of the certificate, hex.
+    certificate: String,
+    until: String,
+    /// SHA-256 of the one before, whose key is kept.
+    previous: String,
+    /// Proxies whose delegation was signed anew.
+    delegated: &'a [String],
+    /// Terminals that end with the certificate before: invite them anew.
+    terminals: Vec<TerminalObject<'a>>,
+}
+
+#[derive(Serialize)]
+struct TerminalObject<'a> {
+    name: &'a str,
+    until: String,
+}
+
+/// A key that is kept.
+#[derive(Serialize)]
+struct KeptObject {
+    certificate: String,
+    replaced_at: String,
+    /// Parcels that wait and may be sealed to it alone.
+    waiting: usize,
+    /// Parcels of the archive that may be sealed to it.
+    archived: usize,
+    needed: bool,
+    removed: bool,
+}
+
+/// `tasuki renew`.
+pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
+    let folder = super::home_folder(global)?;
+    let files = files(args)?;
+    if folder.join(PROXY_FILE).exists() {
+        if args.kept || args.forget {
+            return Err(Failure::usage(
+                "事業所ごとのHOME（offices/事業所番号）を指定してください。",
+                "name the HOME of one of its offices (offices/NUMBER).",
+            ));
+        }
+        let runtime = super::runtime()?;
+        let proxy = {
+            let _inside = runtime.enter();
+            Proxy::open(&folder, Arc::new(SystemClock))?
+        };
+        let renewed = match files {
+            Some(files) => proxy.replace_identity(&files)?,
+            None => runtime.block_on(proxy.renew())?,
+        };
+        return tell(&renewed, &RenewedPapers::default(), out);
+    }
+    let session = Session::open(global)?;
+    if args.kept || args.forget {
+        return kept(&session, args.forget, out);
+    }
+    let renewed = match files {
+        Some(files) => session.client.home().replace_identity(&files, SystemClock.now_us())?,
+        None => session.run(session.client.renew())?,
+    };
+    // From here on with the new key: the relay registers it, and what the one before signed is signed anew.
+    let papers = session.run(async {
+        let client = Client::open(Home::open(&folder)?, Arc::new(SystemClock))?;
+        client.relay().await?;
+        let own = client.home().config().terminal.is_none();
+        if own { client.renew_papers().await } else { Ok(RenewedPapers::default()) }
+    });
+    tell(&renewed, papers.as_ref().unwrap_or(&RenewedPapers::default()), out)?;
+    match papers {
+        Ok(_) => Ok(Exit::Done),
+        // The HOME has the new certificate; what was to be done with it at the relay is not done yet.
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn files(args: &Renew) -> Result<Option<IdentityFiles>, Failure> {
+    match (args.identity.clone(), args.password_file.clone(), args.key.clone()) {
+        (None, _, _) => Ok(None),
+        (Some(file), Some(password_file), None) => Ok(Some(IdentityFiles::Pkcs12 { file, password_file })),
+        (Some(certificates), None, Some(key)) => Ok(Some(IdentityFiles::Pem { certificates, key })),
+        _ => Err(Failure::usage(
+            "--password-file（PKCS#12）と --key（PEM）のどちらか一方を指定してください。",
+            "give either --password-file (PKCS#12) or --key (PEM).",
+        )),
+    }
+}
+
+fn tell(renewed: &Renewed, papers: &RenewedPapers, out: &mut Output) -> Result<Exit, Failure> {
+    if out.is_json() {
+        let terminal = |(name, until_us): &'_ (String, i64)| (name.clone(), utc(*until_us));
+        let named: Vec<(String, String)> = papers.terminals.iter().map(terminal).collect();
+        out.object(&RenewedObject {
+            holder: &renewed.holder,
+            certificate: hex(&renewed.fingerprint),
+            until: utc(renewed.until_us),
+            previous: hex(&renewed.previous),
+            delegated: &papers.delegated,
+            terminals: named
+                .iter()
+                .map(|(name, until)| TerminalObject { name, until: until.clone() })
+                .collect(),
+        })?;
+        return Ok(Exit::Done);
+    }
+    let (holder, until) = (shown(&renewed.holder), japan(renewed.until_us));
+    out.say(
+        &format!("{holder} の証明書を更新しました。期限: {until}。これまでの鍵は、届いている電文を開くために残してあります。"),
+        &format!("The certificate of {holder} is renewed, until {until}. The key before is kept, for what is sealed to it."),
+    )?;
+    if !papers.delegated.is_empty() {
+        let proxies = papers.delegated.join(", ");
+        out.say(
+            &format!("委任に署名し直しました: {proxies}"),
+            &format!("Delegations signed anew: {proxies}"),
+        )?;
+    }
+    for (name, until_us) in &papers.terminals {
+        let (name, until) = (shown(name), japan(*until_us));
+        out.say(
+            &format!("端末「{name}」の承認は {until} に終わります。それまでに招待し直してください（tasuki terminal invite）。"),
+            &format!("The terminal {name} ends at {until}: invite it anew before (tasuki terminal invite)."),
+        )?;
+    }
+    Ok(Exit::Done)
+}
+
+fn kept(session: &Session, forget: bool, out: &mut Output) -> Result<Exit, Failure> {
+    let keys = session.run(session.client.kept_keys())?;
+    let gone = if forget { session.run(session.client.forget_kept_keys())? } else { Vec::new() };
+    for key in &keys {
+        let removed = gone.iter().any(|gone| gone.fingerprint == key.fingerprint);
+        line(key, removed, out)?;
+    }
+    if keys.is_empty() && !out.is_json() {
+        out.say("残している鍵はありません。", "No key before is kept.")?;
+    }
+    Ok(Exit::Done)
+}
+
+fn line(key: &KeptKey, removed: bool, out: &mut Output) -> Result<(), Failure> {
+    let KeptKey { fingerprint, replaced_us, waiting, archived, needed } = key;
+    if out.is_json() {
+        out.object(&KeptObject {
+            certificate: hex(fingerprint),
+            replaced_at: utc(*replaced_us),
+            waiting: *waiting,
+            archived: *archived,
+            needed: *needed,
+            removed,
+        })?;
+        return Ok(());
+    }
+    let (short, when) = (&hex(fingerprint)[..16], japan(*replaced_us));
+    let (state_ja, state_en) = match (removed, needed) {
+        (true, _) => ("削除しました", "removed"),
+        (false, true) => ("まだ必要です", "still needed"),
+        (false, false) => (
+            "もう必要ありません（tasuki renew --forget で削除）",
+            "not needed any more (tasuki renew --forget)",
+        ),
+    };
+    out.say(
+        &format!("{short}…  {when} まで使用  受信待ち{waiting}件  送信控え{archived}件  {state_ja}"),
+        &format!("{short}…  used until {when}  {waiting} waiting  {archived} archived  {state_en}"),
+    )?;
+    Ok(())
+}
