@@ -346,7 +346,10 @@ impl Access {
     }
 
     /// The peer's certificate as of now. One that a responder must be asked about waits for the answer for a few seconds.
-    async fn certificate(&self, peer: &Peer) -> Result<Arc<VerifiedCertificate>, Denied> {
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn certificate(&self, peer: &Peer) -> Result<Arc<VerifiedCertificate>, Denied> {
         let mut outcome = peer.certificate(&self.trust.current(), self.clock.now_us());
         for _ in 0..ANSWER_LOOKS {
             match &outcome {
@@ -372,14 +375,6 @@ impl Access {
         }
         let caller = self.caller(peer, named, Scope::ReadStatus).await?;
         Ok(Member { who: caller.who, office: Some(caller.office) })
-    }
-
-    /// The certificate behind a connection, as of now.
-    ///
-    /// # Errors
-    /// [`Denied`].
-    pub fn certificate(&self, peer: &Peer) -> Result<Arc<VerifiedCertificate>, Denied> {
-        peer.certificate(&self.trust.current(), self.clock.now_us())
     }
 
     /// Asks again, for calls that last: certificate, standing, mandate. Returns the caller as it is now.
