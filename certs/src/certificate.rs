@@ -1,6 +1,6 @@
 //! One certificate, read once: what chain building, usage and revocation ask of it.
 
-use openssl::x509::X509;
+use openssl::x509::{X509, X509VerifyResult};
 use x509_parser::asn1_rs::{FromDer, Oid};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{
@@ -15,6 +15,8 @@ use crate::well_formed::{self, Defect};
 
 /// Longest certificate that is looked at; real ones have 1 to 4 KiB.
 const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
+/// `id-ad-ocsp` (RFC 5280 section 4.2.2.1).
+const ID_AD_OCSP: &str = "1.3.6.1.5.5.7.48.1";
 /// Microseconds in a second.
 pub(crate) const SECOND_US: i64 = 1_000_000;
 
@@ -47,6 +49,8 @@ pub(crate) struct Certificate {
     pub(crate) key_id: Option<Vec<u8>>,
     /// Where its CRL is said to be.
     pub(crate) crl_points: Vec<PointName>,
+    /// Where its OCSP responder is said to be.
+    pub(crate) ocsp_url: Option<String>,
     /// DNS names among the alternative names.
     pub(crate) dns_names: Vec<String>,
     /// DNS names that the certificates below must not have.
@@ -99,6 +103,7 @@ impl Certificate {
             signature: key_policy::judge_signature(&parsed.signature_algorithm),
             key_id: facts.key_id,
             crl_points: facts.crl_points,
+            ocsp_url: facts.ocsp_url,
             dns_names: facts.dns_names,
             excluded_dns: facts.excluded_dns,
             defect,
@@ -161,6 +166,12 @@ impl Certificate {
         }
     }
 
+    /// Whether this CA's key signed `other`, by names, key identifiers and signature.
+    pub(crate) fn issued(&self, other: &Self) -> bool {
+        let named = self.x509.issued(&other.x509) == X509VerifyResult::OK;
+        named && self.x509.public_key().and_then(|key| other.x509.verify(&key)).unwrap_or(false)
+    }
+
     /// Whether `at_us` lies in the validity period, both ends included.
     pub(crate) fn check_time(&self, position: Position, at_us: i64) -> Result<(), CertError> {
         if at_us < self.not_before_us {
@@ -181,6 +192,7 @@ struct Facts {
     extended: Option<Vec<String>>,
     key_id: Option<Vec<u8>>,
     crl_points: Vec<PointName>,
+    ocsp_url: Option<String>,
     dns_names: Vec<String>,
     excluded_dns: Vec<String>,
     malformed: Option<&'static str>,
@@ -198,6 +210,14 @@ impl Facts {
                 ParsedExtension::CRLDistributionPoints(points) => {
                     let names = points.iter().filter_map(|point| point.distribution_point.as_ref());
                     facts.crl_points = names.flat_map(point_names).collect();
+                }
+                ParsedExtension::AuthorityInfoAccess(access) => {
+                    facts.ocsp_url = access.accessdescs.iter().find_map(|one| match &one.access_location {
+                        GeneralName::URI(uri) if one.access_method.to_id_string() == ID_AD_OCSP => {
+                            Some((*uri).to_owned())
+                        }
+                        _ => None,
+                    });
                 }
                 ParsedExtension::SubjectAlternativeName(names) => {
                     facts.dns_names = dns_names(&names.general_names);

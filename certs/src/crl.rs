@@ -8,6 +8,7 @@ use openssl::stack::StackRef;
 use openssl::x509::X509Crl;
 use x509_parser::asn1_rs::FromDer;
 use x509_parser::extensions::ParsedExtension;
+use x509_parser::num_bigint::BigUint;
 use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate};
 use x509_parser::x509::X509Version;
 
@@ -37,6 +38,8 @@ pub(crate) struct Crl {
     pub(crate) next_update_us: i64,
     /// Why it cannot be used, as far as it alone shows.
     pub(crate) fault: Option<CrlFault>,
+    /// Its number (RFC 5280 section 5.2.3), which grows with every list of its issuer.
+    pub(crate) number: Option<BigUint>,
     issuer_key_id: Option<Vec<u8>>,
     scope: Scope,
     /// Serial number without leading zeros → time from which the certificate is revoked, Unix microseconds.
@@ -77,6 +80,7 @@ impl Crl {
                 time.timestamp().saturating_mul(SECOND_US).saturating_add(SECOND_US - 1)
             }),
             fault: fault_of_list(&parsed).or(extensions.fault).or(entry_fault),
+            number: extensions.number,
             issuer_key_id: extensions.issuer_key_id,
             scope: extensions.scope,
             revoked,
@@ -137,6 +141,7 @@ impl Crl {
 /// The list's own extensions.
 #[derive(Default)]
 struct Extensions {
+    number: Option<BigUint>,
     issuer_key_id: Option<Vec<u8>>,
     scope: Scope,
     fault: Option<CrlFault>,
@@ -145,7 +150,6 @@ struct Extensions {
 impl Extensions {
     fn read(parsed: &CertificateRevocationList<'_>) -> Self {
         let mut read = Self::default();
-        let mut number = false;
         for extension in parsed.extensions() {
             let fault = match extension.parsed_extension() {
                 _ if extension.oid.to_id_string() == DELTA_INDICATOR => Some(CrlFault::Delta),
@@ -154,8 +158,8 @@ impl Extensions {
                     read.issuer_key_id = id.key_identifier.as_ref().map(|id| id.0.to_vec());
                     extension.critical.then_some(CrlFault::Malformed)
                 }
-                ParsedExtension::CRLNumber(_) => {
-                    number = true;
+                ParsedExtension::CRLNumber(number) => {
+                    read.number = Some(number.clone());
                     extension.critical.then_some(CrlFault::Malformed)
                 }
                 ParsedExtension::IssuingDistributionPoint(point) => match Scope::read(point, extension.value)
@@ -174,7 +178,7 @@ impl Extensions {
         if parsed.tbs_cert_list.extensions_map().is_err() {
             read.fault = Some(CrlFault::Malformed);
         }
-        if !number || read.issuer_key_id.is_none() {
+        if read.number.is_none() || read.issuer_key_id.is_none() {
             read.fault = read.fault.or(Some(CrlFault::MissingExtension));
         }
         read

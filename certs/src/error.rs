@@ -57,6 +57,15 @@ pub enum CertError {
     /// A key below the policy's strength: RSA under 2048 bits or with an exponent under 65537, an EC curve under 256 bits.
     #[error("the key of {0} is too weak")]
     WeakKey(Position),
+    /// A responder's answer is needed, and none is at hand.
+    #[error("no answer of an OCSP responder about {0}")]
+    OcspMissing(Position),
+    /// The newest answer about it is too old.
+    #[error("the answer of the OCSP responder about {0} is too old")]
+    OcspStale(Position),
+    /// Answers about it are at hand but none can be used; the fault of the newest.
+    #[error("the answer of the OCSP responder about {0} cannot be used: {1}")]
+    OcspInvalid(Position, OcspFault),
     /// A key outside the policy that is not for its weakness: neither RSA of 2048 to 8192 bits nor P-256 nor P-384.
     #[error("the kind of key of {0} is not accepted")]
     UnsupportedKey(Position),
@@ -120,6 +129,9 @@ impl CertError {
             Self::CrlStale(_) => "CRL_STALE",
             Self::CrlMissing(_) => "CRL_MISSING",
             Self::CrlInvalid(..) => "CRL_INVALID",
+            Self::OcspMissing(_) => "OCSP_MISSING",
+            Self::OcspStale(_) => "OCSP_STALE",
+            Self::OcspInvalid(..) => "OCSP_INVALID",
             Self::WeakKey(_) => "WEAK_KEY",
             Self::UnsupportedKey(_) => "UNSUPPORTED_KEY",
             Self::WeakSignatureAlgorithm(_) => "WEAK_SIGNATURE_ALGORITHM",
@@ -175,6 +187,64 @@ pub enum CrlFault {
     /// An indirect CRL, or one that covers only some certificates or some reasons.
     #[error("it covers only part of the issuer's certificates")]
     Partial,
+}
+
+/// Why an answer of an OCSP responder cannot be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OcspFault {
+    /// Not DER, or not a basic response as RFC 6960 section 4.2 builds it.
+    #[error("it is malformed")]
+    Malformed,
+    /// The responder says that it cannot answer (`tryLater` and the like).
+    #[error("the responder has no answer")]
+    NoAnswer,
+    /// It is about other certificates.
+    #[error("it is about another certificate")]
+    OtherCertificate,
+    /// Neither the issuer's key nor a certificate that came along signed it.
+    #[error("its signature is not the issuer's or a responder's")]
+    BadSignature,
+    /// Signed with an algorithm outside the policy.
+    #[error("it is signed with an algorithm that is not accepted")]
+    SignatureAlgorithm,
+    /// Who signed it has no certificate for answering from the issuer, or had none at the time.
+    #[error("its signer may not answer for the issuer")]
+    NoAuthority,
+    /// It answers another question.
+    #[error("its nonce is not the one that was sent")]
+    Nonce,
+    /// It was made later than now.
+    #[error("it is from the future")]
+    FromTheFuture,
+    /// Its time is over already.
+    #[error("it is too old")]
+    Stale,
+    /// Older than the answer that is held: an old one played back.
+    #[error("it is older than the answer that is held")]
+    Older,
+    /// The responder does not know the certificate.
+    #[error("the responder does not know the certificate")]
+    Unknown,
+}
+
+impl OcspFault {
+    /// A stable word for metrics and logs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Malformed => "OCSP_MALFORMED",
+            Self::NoAnswer => "OCSP_NO_ANSWER",
+            Self::OtherCertificate => "OCSP_OTHER_CERTIFICATE",
+            Self::BadSignature => "OCSP_FORGED",
+            Self::SignatureAlgorithm => "OCSP_ALGORITHM",
+            Self::NoAuthority => "OCSP_NO_AUTHORITY",
+            Self::Nonce => "OCSP_NONCE",
+            Self::FromTheFuture => "OCSP_FROM_THE_FUTURE",
+            Self::Stale => "OCSP_TOO_OLD",
+            Self::Older => "OCSP_OLDER",
+            Self::Unknown => "OCSP_UNKNOWN",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@
 //! | an office's key with its certificates, from PKCS#12 or PEM | [`identity`] |
 //! | a P-256 key for receiving where the certificate may not encrypt | [`sealing_key`] |
 //! | a request for a certificate (PKCS #10), made and read | [`request`] |
+//! | time stamps (RFC 3161) | [`timestamp`] |
 //! | signing (CAdES baseline B-B) | [`cms_sign`] |
 //! | what a key says of its successor | [`key_signature`] |
 //! | verifying a signature, known signers, why one was refused | [`cms_verify`], [`signature_error`] |
@@ -33,10 +34,12 @@ mod crl_standing;
 mod der_walk;
 mod der_write;
 pub mod error;
+mod fetched_list;
 pub mod identity;
 mod key_policy;
 pub mod key_signature;
 mod name_syntax;
+mod ocsp;
 mod oids;
 pub mod open;
 mod open_walk;
@@ -52,6 +55,8 @@ pub mod sealing_key;
 pub mod signature_error;
 mod signer_cache;
 mod source;
+mod sources;
+pub mod timestamp;
 pub mod tls;
 pub mod token;
 pub mod trial_ca;

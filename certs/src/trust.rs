@@ -10,12 +10,20 @@ use crate::chain::{Issuers, first_good_path};
 use crate::crl::Crl;
 use crate::crl_standing;
 pub use crate::crl_standing::{CrlStanding, RankedCrl};
+pub use crate::error::OcspFault;
 use crate::error::{CertError, CrlFault, Position};
+use crate::fetched_list;
+pub use crate::fetched_list::{FetchedList, ListRefusal};
 use crate::identity::sha256;
+use crate::ocsp::{self, OcspAnswer};
 use crate::path;
 use crate::profile::{CertificateProfile, Identity};
-use crate::revocation::Moment;
-pub use crate::revocation::{AlarmState, OnDoubt, RevocationAge, RevocationAlarm, RevocationPolicy, Warning};
+pub use crate::revocation::{
+    AlarmState, OcspUse, OnDoubt, RevocationAge, RevocationAlarm, RevocationPolicy, Warning,
+};
+use crate::revocation::{Moment, Standing};
+pub use crate::sources::{Inquiry, NotedPoint};
+use crate::sources::{RELIED_ON_US, Sources};
 pub use crate::usage::Purpose;
 
 /// Certificates that may come along with the one that is verified. A chain has two or three; more is a way to make the
@@ -31,12 +39,15 @@ pub struct TrustMaterial {
     pub anchors: Vec<Vec<u8>>,
     /// Intermediate CA certificates, DER.
     pub intermediates: Vec<Vec<u8>>,
-    /// CRLs, DER. Several of one issuer may stand side by side.
+    /// CRLs, DER. Several of one issuer may stand side by side. Answers of OCSP responders, DER, may be among them, as
+    /// evidence has them.
     pub crls: Vec<Vec<u8>>,
     /// Where a certificate says whose it is.
     pub profile: CertificateProfile,
     /// How revocation is decided.
     pub policy: RevocationPolicy,
+    /// How it is decided below some of the anchors, by SHA-256 of the anchor's DER.
+    pub anchor_policies: Vec<([u8; 32], RevocationPolicy)>,
     /// Most CA certificates between the end entity and the anchor; at most 32.
     pub max_intermediates: u8,
 }
@@ -49,6 +60,7 @@ impl Default for TrustMaterial {
             crls: Vec::new(),
             profile: CertificateProfile::default(),
             policy: RevocationPolicy::default(),
+            anchor_policies: Vec::new(),
             max_intermediates: DEFAULT_MAX_INTERMEDIATES,
         }
     }
@@ -59,7 +71,7 @@ impl Default for TrustMaterial {
 pub struct VerifiedChain {
     /// The chain, DER, from the certificate to the anchor, both included.
     pub chain: Vec<Vec<u8>>,
-    /// SHA-256 of each CRL that was relied on.
+    /// SHA-256 of each CRL, and of each OCSP answer, that was relied on.
     pub crls: Vec<[u8; 32]>,
     /// The answer holds for no earlier time than this (Unix microseconds).
     pub valid_from_us: i64,
@@ -99,6 +111,16 @@ pub struct VerifiedCertificate {
     pub warnings: Vec<Warning>,
 }
 
+/// Whether these bytes are an answer of an OCSP responder rather than a CRL, by how they begin.
+pub fn is_ocsp_answer(der: &[u8]) -> bool {
+    OcspAnswer::looks_like_one(der)
+}
+
+/// Whether these bytes can be read as a CRL, whoever signed it.
+pub fn is_revocation_list(der: &[u8]) -> bool {
+    Crl::parse(der).is_ok()
+}
+
 /// An error in what a trust store was to be made of.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -120,8 +142,34 @@ pub enum TrustError {
 /// Anchors, intermediates, CRLs, profile and policy: an immutable snapshot. A reload makes a new one.
 pub struct TrustStore {
     contents: Arc<Contents>,
-    policy: RevocationPolicy,
+    policies: Policies,
     fingerprint: [u8; 32],
+    sources: Arc<Sources>,
+}
+
+/// How revocation is decided, by anchor.
+#[derive(Debug, Clone)]
+struct Policies {
+    general: RevocationPolicy,
+    /// Of anchors that have their own, by SHA-256 of their DER.
+    own: Vec<([u8; 32], RevocationPolicy)>,
+}
+
+impl Policies {
+    fn of(&self, anchor: &Certificate) -> &RevocationPolicy {
+        let fingerprint = sha256(&anchor.der);
+        let own = self.own.iter().find(|(named, _)| *named == fingerprint);
+        own.map_or(&self.general, |(_, policy)| policy)
+    }
+
+    fn with_override(&self, until_us: Option<i64>) -> Self {
+        let with =
+            |policy: &RevocationPolicy| RevocationPolicy { override_until_us: until_us, ..policy.clone() };
+        Self {
+            general: with(&self.general),
+            own: self.own.iter().map(|(anchor, policy)| (*anchor, with(policy))).collect(),
+        }
+    }
 }
 
 /// What snapshots that differ in policy only have in common.
@@ -129,6 +177,7 @@ struct Contents {
     anchors: Vec<Certificate>,
     intermediates: Vec<Certificate>,
     crls: Vec<Crl>,
+    answers: Vec<Arc<OcspAnswer>>,
     profile: CertificateProfile,
     max_intermediates: usize,
     fingerprint: [u8; 32],
@@ -141,31 +190,52 @@ impl TrustStore {
             return Err(TrustError::NoAnchor);
         }
         let fingerprint = contents_fingerprint(&material);
-        let crls = material.crls.iter().enumerate();
+        let (answers, crls): (Vec<_>, Vec<_>) =
+            material.crls.iter().enumerate().partition(|(_, der)| OcspAnswer::looks_like_one(der));
+        let read_answer = |(number, der): (usize, &Vec<u8>)| {
+            let read = OcspAnswer::parse(der).map(Arc::new);
+            read.map_err(|_| TrustError::Crl(number, CrlFault::Malformed))
+        };
         let contents = Contents {
             anchors: read_cas(&material.anchors, TrustError::Anchor)?,
             intermediates: read_cas(&material.intermediates, TrustError::Intermediate)?,
+            answers: answers.into_iter().map(read_answer).collect::<Result<_, _>>()?,
             crls: crls
+                .into_iter()
                 .map(|(number, der)| Crl::parse(der).map_err(|fault| TrustError::Crl(number, fault)))
                 .collect::<Result<_, _>>()?,
             profile: material.profile,
             max_intermediates: usize::from(material.max_intermediates.min(32)),
             fingerprint,
         };
-        Ok(Self::with_policy(Arc::new(contents), material.policy))
+        let policies = Policies { general: material.policy, own: material.anchor_policies };
+        Ok(Self::assemble(Arc::new(contents), policies, Arc::default()))
     }
 
-    fn with_policy(contents: Arc<Contents>, policy: RevocationPolicy) -> Self {
+    fn assemble(contents: Arc<Contents>, policies: Policies, sources: Arc<Sources>) -> Self {
         // Debug text of plain data names every field; it is compared only within one process.
-        let fingerprint = hash(&[&contents.fingerprint, format!("{policy:?}").as_bytes()]);
-        Self { contents, policy, fingerprint }
+        let fingerprint =
+            hash(&[&contents.fingerprint, format!("{policies:?}").as_bytes(), &sources.news().to_be_bytes()]);
+        Self { contents, policies, fingerprint, sources }
+    }
+
+    /// This snapshot, noting on where `before` noted: the one that takes its place.
+    #[must_use]
+    pub(crate) fn following(self, before: &Self) -> Self {
+        Self::assemble(self.contents, self.policies, Arc::clone(&before.sources))
+    }
+
+    /// The same with what answers have said since it was made.
+    #[must_use]
+    pub(crate) fn renewed(&self) -> Self {
+        Self::assemble(Arc::clone(&self.contents), self.policies.clone(), Arc::clone(&self.sources))
     }
 
     /// The same snapshot with another [`RevocationPolicy::override_until_us`].
     #[must_use]
     pub fn with_override(&self, until_us: Option<i64>) -> Self {
-        let policy = RevocationPolicy { override_until_us: until_us, ..self.policy.clone() };
-        Self::with_policy(Arc::clone(&self.contents), policy)
+        let policies = self.policies.with_override(until_us);
+        Self::assemble(Arc::clone(&self.contents), policies, Arc::clone(&self.sources))
     }
 
     /// The trust anchors, DER.
@@ -274,17 +344,98 @@ impl TrustStore {
             valid_until_us: path.iter().map(|one| one.not_after_us).min().unwrap_or(i64::MIN),
             warnings: Vec::new(),
         };
+        let policy = path.last().map_or(&self.policies.general, |anchor| self.policies.of(anchor));
         for (index, pair) in path.windows(2).enumerate() {
             let [certificate, issuer] = pair else { continue };
             let position = path::position(index);
             purpose.check_extended(certificate, position)?;
-            let standing = self.policy.check(&self.contents.crls, certificate, issuer, position, moment)?;
+            self.sources.note(certificate, issuer);
+            let standing = self.standing(policy, certificate, issuer, position, moment)?;
             verified.crls.extend(standing.crls);
             verified.warnings.extend(standing.warnings);
             verified.valid_from_us = verified.valid_from_us.max(standing.from_us.unwrap_or(i64::MIN));
             verified.valid_until_us = verified.valid_until_us.min(standing.until_us.unwrap_or(i64::MAX));
         }
         Ok(verified)
+    }
+
+    /// Revocation of one certificate of a path, by lists and by answers.
+    fn standing(
+        &self,
+        policy: &RevocationPolicy,
+        certificate: &Certificate,
+        issuer: &Certificate,
+        position: Position,
+        moment: Moment,
+    ) -> Result<Standing, CertError> {
+        let crls = &self.contents.crls;
+        if policy.ocsp == OcspUse::Off {
+            return policy.check(crls, &[], certificate, issuer, position, moment);
+        }
+        let fetched = self.sources.answers(certificate);
+        let answers: Vec<Arc<OcspAnswer>> = self.contents.answers.iter().cloned().chain(fetched).collect();
+        let mut outcome = policy.check(crls, &answers, certificate, issuer, position, moment);
+        let is_now = moment.at_us == moment.known_us;
+        let required = policy.ocsp == OcspUse::Require && !certificate.is_ca;
+        let wanted =
+            required || (certificate.ocsp_url.is_some() && (outcome.is_err() || !answers.is_empty()));
+        if is_now && wanted {
+            self.sources.ask(certificate, issuer, policy.max_ocsp_age_s, moment.known_us);
+            if let Ok(standing) = &mut outcome {
+                standing.no_longer_than(moment.known_us.saturating_add(RELIED_ON_US));
+            }
+        }
+        outcome
+    }
+
+    /// Certificates that OCSP responders are to be asked about at `now_us` (Unix microseconds). At most 8,192; those
+    /// that were not verified for an hour are forgotten.
+    pub fn inquiries(&self, now_us: i64) -> Vec<Inquiry> {
+        self.sources.inquiries(now_us)
+    }
+
+    /// The question for a responder, DER. `nonce`: what makes the answer one to this question.
+    pub fn ocsp_question(&self, inquiry: &Inquiry, nonce: &[u8]) -> Option<Vec<u8>> {
+        let certificate = Certificate::parse(&inquiry.certificate).ok()?;
+        let issuer = Certificate::parse(&inquiry.issuer).ok()?;
+        ocsp::question(&certificate, &issuer, nonce)
+    }
+
+    /// Judges an answer at `now_us` (Unix microseconds) and, if it is good, relies on it from now on. A responder that
+    /// sends no nonce is believed for as long as its answer is fresh (RFC 5019). `true`: the certificate stands otherwise
+    /// than before, and [`TrustStore::fingerprint`] of the next snapshot differs.
+    ///
+    /// # Errors
+    /// [`OcspFault`]: what is held stays.
+    pub fn take_answer(
+        &self,
+        inquiry: &Inquiry,
+        answer: &[u8],
+        nonce: &[u8],
+        now_us: i64,
+    ) -> Result<bool, OcspFault> {
+        let answer = OcspAnswer::parse(answer)?;
+        let certificate =
+            Certificate::parse(&inquiry.certificate).map_err(|_| OcspFault::OtherCertificate)?;
+        let issuer = Certificate::parse(&inquiry.issuer).map_err(|_| OcspFault::OtherCertificate)?;
+        let word = answer.about(&certificate, &issuer).ok_or(OcspFault::OtherCertificate)?;
+        word.usability(&issuer, Moment { at_us: now_us, known_us: now_us })?;
+        if answer.nonce.as_deref().is_some_and(|own| own != nonce) {
+            return Err(OcspFault::Nonce);
+        }
+        let policy = RevocationPolicy { max_ocsp_age_s: inquiry.max_age_s, ..RevocationPolicy::default() };
+        let until_us = policy.answer_until_us(word);
+        if now_us > until_us {
+            return Err(OcspFault::Stale);
+        }
+        let held = inquiry.held().last().and_then(|held| held.about(&certificate, &issuer));
+        if held.is_some_and(|held| held.this_update_us() > word.this_update_us()) {
+            return Err(OcspFault::Older);
+        }
+        let revoked = word.revoked_since_us().is_some();
+        let news = held.is_none_or(|held| held.revoked_since_us().is_some() != revoked);
+        self.sources.keep(inquiry, answer, until_us, news);
+        Ok(news)
     }
 
     /// SHA-256 over everything the snapshot is made of, policy and profile included: another value means that
@@ -297,7 +448,7 @@ impl TrustStore {
     pub fn revocation_alarms(&self, now_us: i64) -> Vec<RevocationAlarm> {
         let cas = self.contents.anchors.iter().chain(&self.contents.intermediates);
         let alarm = |ca: &Certificate| {
-            let state = self.policy.alarm(&self.contents.crls, ca, now_us)?;
+            let state = self.policy_of_ca(ca).alarm(&self.contents.crls, ca, now_us)?;
             Some(RevocationAlarm { issuer: ca.subject_text(), state })
         };
         cas.filter_map(alarm).collect()
@@ -306,14 +457,18 @@ impl TrustStore {
     /// How old the CRLs of the configured CAs are. A CA without one is left out: there is an alarm for it.
     pub fn revocation_ages(&self) -> Vec<RevocationAge> {
         let cas = self.contents.anchors.iter().chain(&self.contents.intermediates);
-        cas.filter_map(|ca| self.policy.age_of_lists(&self.contents.crls, ca)).collect()
+        cas.filter_map(|ca| self.policy_of_ca(ca).age_of_lists(&self.contents.crls, ca)).collect()
     }
 
-    /// The DER of a CRL that [`VerifiedChain::crls`] names: with the chain, what a later check needs to come to the
+    /// The DER of a CRL, or of an OCSP answer, that [`VerifiedChain::crls`] names: with the chain, what a later check needs to come to the
     /// same answer. `None`: this snapshot does not have it.
     pub fn crl_der(&self, fingerprint: &[u8; 32]) -> Option<Arc<[u8]>> {
-        let crl = self.contents.crls.iter().find(|crl| crl.fingerprint == *fingerprint)?;
-        Some(Arc::clone(&crl.der))
+        let list = self.contents.crls.iter().find(|crl| crl.fingerprint == *fingerprint);
+        let answer = || self.contents.answers.iter().find(|one| one.fingerprint == *fingerprint);
+        list.map(|crl| &crl.der)
+            .or_else(|| answer().map(|one| &one.der))
+            .map(Arc::clone)
+            .or_else(|| self.sources.answer_der(fingerprint))
     }
 
     /// Every CRL of this snapshot: SHA-256 and DER.
@@ -334,9 +489,50 @@ impl TrustStore {
         &self.contents.profile
     }
 
-    /// The revocation policy in force.
+    /// The revocation policy in force, below anchors that have none of their own.
     pub fn policy(&self) -> &RevocationPolicy {
-        &self.policy
+        &self.policies.general
+    }
+
+    /// The policy below the anchor that a configured CA's chain ends in.
+    fn policy_of_ca(&self, ca: &Certificate) -> &RevocationPolicy {
+        if self.policies.own.is_empty() {
+            return &self.policies.general;
+        }
+        let mut at = ca;
+        for _ in 0..=self.contents.max_intermediates {
+            if let Some(anchor) = self.contents.anchors.iter().find(|anchor| anchor.der == at.der) {
+                return self.policies.of(anchor);
+            }
+            let cas = self.contents.anchors.iter().chain(&self.contents.intermediates);
+            let mut issuers = cas.filter(|above| above.der != at.der && above.issued(at));
+            let Some(above) = issuers.next() else { break };
+            at = above;
+        }
+        &self.policies.general
+    }
+
+    /// The CRL distribution points of certificates that were verified so far, and whose lists are there. At most 128.
+    pub fn noted_points(&self) -> Vec<NotedPoint> {
+        self.sources.points()
+    }
+
+    /// Judges a list that was fetched, at `now_us` (Unix microseconds): whether it may be used beside, or in the place
+    /// of, those that this snapshot holds. `issuers`: certificates of CAs, DER, that are no configured ones and whose
+    /// lists are wanted all the same; the caller vouches for them.
+    ///
+    /// # Errors
+    /// [`ListRefusal`].
+    pub fn judge_list(
+        &self,
+        bytes: &[u8],
+        issuers: &[&[u8]],
+        now_us: i64,
+    ) -> Result<FetchedList, ListRefusal> {
+        let further: Vec<Certificate> =
+            issuers.iter().filter_map(|der| Certificate::parse(der).ok()).filter(|one| one.is_ca).collect();
+        let cas = self.contents.anchors.iter().chain(&self.contents.intermediates).chain(&further);
+        fetched_list::judge(bytes, &self.contents.crls, cas, now_us)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Trust from files: anchors, intermediates and CRLs, read from disk and read again when they change.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use x509_parser::pem::Pem;
 
 use crate::error::{CertError, CrlFault};
+use crate::identity::sha256;
 use crate::profile::CertificateProfile;
 use crate::trust::{
     CurrentTrust, DEFAULT_MAX_INTERMEDIATES, RevocationPolicy, TrustError, TrustMaterial, TrustStore,
@@ -47,6 +49,9 @@ pub struct TrustFiles {
     /// How revocation is decided.
     #[serde(default)]
     pub revocation: RevocationPolicy,
+    /// How it is decided below some of the anchors: files with their certificates. Whoever makes this configuration gives them.
+    #[serde(skip)]
+    pub anchor_policies: Vec<(PathBuf, RevocationPolicy)>,
     /// Where certificates say whose they are.
     #[serde(default)]
     pub profile: CertificateProfile,
@@ -96,6 +101,9 @@ pub enum TrustFilesError {
         /// What is wrong with it.
         fault: CrlFault,
     },
+    /// A certificate with a policy of its own that is no trust anchor.
+    #[error("{}: a certificate in it is no trust anchor", .0.display())]
+    NoSuchAnchor(PathBuf),
     /// The files hold no trust anchor.
     #[error("no trust anchor is configured")]
     NoAnchor,
@@ -109,6 +117,7 @@ impl TrustFiles {
             intermediates: Vec::new(),
             crls: Vec::new(),
             revocation: RevocationPolicy::default(),
+            anchor_policies: Vec::new(),
             profile: CertificateProfile::default(),
             max_intermediates: DEFAULT_MAX_INTERMEDIATES,
         }
@@ -127,13 +136,15 @@ impl TrustFiles {
     pub fn load(&self) -> Result<TrustStore, TrustFilesError> {
         let (anchors, anchor_files) = read_all(&self.anchors, "CERTIFICATE")?;
         let (intermediates, intermediate_files) = read_all(&self.intermediates, "CERTIFICATE")?;
-        let (crls, crl_files) = read_all(&self.crls, "X509 CRL")?;
+        let (crls, crl_files) = once(read_all(&self.crls, "X509 CRL")?);
+        let anchor_policies = self.policies_of(&anchors)?;
         let material = TrustMaterial {
             anchors,
             intermediates,
             crls,
             profile: self.profile.clone(),
             policy: self.revocation.clone(),
+            anchor_policies,
             max_intermediates: self.max_intermediates,
         };
         TrustStore::new(material).map_err(|error| match error {
@@ -148,6 +159,20 @@ impl TrustFiles {
                 TrustFilesError::Crl { path: origin(&crl_files, number), fault }
             }
         })
+    }
+
+    /// The policies of single anchors, by SHA-256 of the anchor.
+    fn policies_of(&self, anchors: &[Vec<u8>]) -> Result<Vec<([u8; 32], RevocationPolicy)>, TrustFilesError> {
+        let mut policies = Vec::new();
+        for (path, policy) in &self.anchor_policies {
+            for der in certificates_in(path)? {
+                if !anchors.contains(&der) {
+                    return Err(TrustFilesError::NoSuchAnchor(path.clone()));
+                }
+                policies.push((sha256(&der), policy.clone()));
+            }
+        }
+        Ok(policies)
     }
 
     /// The files as they are on disk now: a changed list means that something may have changed.
@@ -183,6 +208,12 @@ fn read_all(paths: &[PathBuf], label: &str) -> Result<(Vec<Vec<u8>>, Vec<PathBuf
         }
     }
     Ok((ders, origins))
+}
+
+/// The same without those that stand there twice: a list may be in a file and be fetched.
+fn once((ders, origins): (Vec<Vec<u8>>, Vec<PathBuf>)) -> (Vec<Vec<u8>>, Vec<PathBuf>) {
+    let mut seen = HashSet::new();
+    ders.into_iter().zip(origins).filter(|(der, _)| seen.insert(sha256(der))).unzip()
 }
 
 fn origin(files: &[PathBuf], number: usize) -> PathBuf {
@@ -282,7 +313,7 @@ impl TrustWatch {
             return Ok(false);
         }
         let current = self.current();
-        let store = self.files.load()?.with_override(current.policy().override_until_us);
+        let store = self.files.load()?.following(&current).with_override(current.policy().override_until_us);
         *seen = Seen { stamps, settled: same_stamps };
         if store.fingerprint() == current.fingerprint() {
             return Ok(false);
@@ -297,6 +328,18 @@ impl TrustWatch {
         let _no_reload_between = lock(&self.seen);
         let store = self.current().with_override(until_us);
         self.replace(store);
+    }
+
+    /// Has what OCSP answers have said since taken into account. `true`: there is a new snapshot.
+    pub fn renew_if_answered(&self) -> bool {
+        let _no_reload_between = lock(&self.seen);
+        let current = self.current();
+        let renewed = current.renewed();
+        let is_new = renewed.fingerprint() != current.fingerprint();
+        if is_new {
+            self.replace(renewed);
+        }
+        is_new
     }
 
     fn replace(&self, store: TrustStore) {

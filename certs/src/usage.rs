@@ -20,6 +20,8 @@ pub enum Purpose {
     /// Parcels are sealed to its key: `keyEncipherment` (RSA) or `keyAgreement` (P-256); extended as for
     /// [`Purpose::Sign`]. There is no sealing to P-384.
     Seal,
+    /// Signs time stamps (RFC 3161 section 2.3): `digitalSignature` or `nonRepudiation`; extended `timeStamping`.
+    TimeStamp,
     /// Chain, validity, revocation and identity only; key usage is not looked at.
     Any,
 }
@@ -27,6 +29,7 @@ pub enum Purpose {
 const ANY: &str = "2.5.29.37.0";
 const CLIENT_AUTH: &str = "1.3.6.1.5.5.7.3.2";
 const EMAIL_PROTECTION: &str = "1.3.6.1.5.5.7.3.4";
+const TIME_STAMPING: &str = "1.3.6.1.5.5.7.3.8";
 /// RFC 9336.
 const DOCUMENT_SIGNING: &str = "1.3.6.1.5.5.7.3.36";
 /// The identifier that CAs used before RFC 9336.
@@ -52,6 +55,7 @@ impl Purpose {
                 &[ANY, EMAIL_PROTECTION, DOCUMENT_SIGNING, MICROSOFT_DOCUMENT_SIGNING, CLIENT_AUTH]
             }
             Self::TlsClient => &[ANY, CLIENT_AUTH],
+            Self::TimeStamp => &[ANY, TIME_STAMPING],
             Self::Any => return Ok(()),
         };
         match &certificate.extended {
@@ -70,7 +74,7 @@ impl Purpose {
             return true;
         };
         match self {
-            Self::Sign => usage.digital_signature() || usage.non_repudiation(),
+            Self::Sign | Self::TimeStamp => usage.digital_signature() || usage.non_repudiation(),
             Self::TlsClient => usage.digital_signature(),
             Self::Seal if certificate.key == Ok(KeyKind::Rsa) => usage.key_encipherment(),
             Self::Seal => usage.key_agreement(),

@@ -412,6 +412,9 @@ pub enum VerificationError {
         /// What is wrong.
         message: Words,
     },
+    /// A time stamp is none of what it stands beside.
+    #[error("time stamp: {0}")]
+    TimeStamp(tasuki_certs::timestamp::TimeStampError),
     /// Fewer witnesses than are asked for have vouched.
     #[error("{have} of the witnesses have vouched for the log so far, {need} must")]
     Witnesses {
@@ -457,6 +460,7 @@ impl VerificationError {
             Self::FeedWentBack { .. } => reason::CURSOR_IN_FUTURE,
             Self::Incomplete(_) => "ANSWER_INCOMPLETE",
             Self::Malformed { .. } => "EVIDENCE_MALFORMED",
+            Self::TimeStamp(_) => "TIME_STAMP_INVALID",
             Self::Witnesses { .. } => "WITNESSES_MISSING",
             Self::NothingToTrust(_) => "NOTHING_TO_TRUST",
         }

@@ -8,7 +8,9 @@
 //! statements/*.p7s            signed statements (CMS) that events name, by their SHA-256
 //! certificates/*.pem          certificates of every signer and those above, by their SHA-256;
 //!                             `anchor-` stands before those that this HOME trusts
-//! crls/*.crl                  revocation lists (DER) used when the signatures were accepted, by their SHA-256
+//! crls/*.crl                  revocation lists (DER) used when the signatures were accepted, by their SHA-256;
+//! crls/*.ors                  answers of OCSP responders (DER), likewise
+//! checkpoints/*-stamped-*.txt, .tsr  checkpoints with the time stamps of them (TimeStampResp), if the relay has them stamped
 //! checkpoints/*-cosigned-*.txt  those that witnesses have cosigned, with the proofs in evidence.json that connect them
 //! witness-keys.txt            the witnesses' verifier keys
 //! log-key.txt                 the log's verifier keys, one line for each epoch
@@ -30,9 +32,7 @@ use std::path::PathBuf;
 
 use tasuki_proto::ids::ParcelKey;
 
-#[cfg(test)]
-pub(crate) use layout::LinkIndex;
-pub(crate) use layout::{CosignedIndex, EventIndex, INDEX, Index, MandateIndex};
+pub(crate) use layout::{CosignedIndex, EventIndex, INDEX, Index, LinkIndex, MandateIndex};
 pub(crate) use month::months_of;
 pub use month::{MonthOptions, SavedMonth};
 

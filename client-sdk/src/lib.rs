@@ -62,6 +62,7 @@ mod refused;
 mod renew;
 pub mod send;
 pub mod split;
+mod stamped;
 mod stations;
 mod tracking;
 mod transport;

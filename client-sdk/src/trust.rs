@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::profile::CertificateProfile;
-use tasuki_certs::trust::{CurrentTrust, TrustMaterial, TrustStore};
+use tasuki_certs::trust::{CurrentTrust, TrustMaterial, TrustStore, is_revocation_list};
 use tasuki_proto::event::sha256;
 use tasuki_proto::limits::MAX_CRL_BYTES;
 
@@ -78,7 +78,7 @@ impl Trust {
             if lists.iter().any(|list| list.name == name) {
                 continue;
             }
-            if crl.len() > MAX_CRL_BYTES || !is_crl(home, crl)? {
+            if crl.len() > MAX_CRL_BYTES || !is_revocation_list(crl) {
                 tracing::warn!("the relay handed on a revocation list that can't be read; it is passed over");
                 continue;
             }
@@ -157,9 +157,4 @@ fn material(home: &Home, crls: Vec<Vec<u8>>) -> Result<TrustMaterial, SdkError> 
     let policy = home.config().revocation.clone();
     let (anchors, intermediates) = (anchors(home)?, intermediates(home));
     Ok(TrustMaterial { anchors, intermediates, crls, profile, policy, ..TrustMaterial::default() })
-}
-
-/// Whether the bytes are a revocation list at all; who signed it is looked at whenever it is used.
-fn is_crl(home: &Home, crl: &[u8]) -> Result<bool, SdkError> {
-    Ok(TrustStore::new(material(home, vec![crl.to_vec()])?).is_ok())
 }

@@ -6,6 +6,7 @@ mod material;
 mod month;
 #[cfg(test)]
 mod tests;
+mod timestamps;
 mod witnesses;
 
 use std::path::{Path, PathBuf};
@@ -28,6 +29,8 @@ pub struct VerifyOptions {
     /// Absent: that beside the evidence, unless `ca` is given; else the trial CA's. Who pins the anchors does not let
     /// the other side say how their certificates are read.
     pub profile: Option<PathBuf>,
+    /// CA certificates of time stamping authorities (PEM file). Absent: those that came along with the stamps.
+    pub tsa_ca: Option<PathBuf>,
     /// Verifier keys of witnesses, one a line (C2SP tlog-cosignature). Absent: those beside the evidence.
     pub witness_keys: Option<String>,
     /// So many different witnesses must have vouched for every event.
@@ -47,6 +50,8 @@ pub struct VerifyReport {
     pub proofs: Vec<Proof>,
     /// Who has vouched for the log, beside the relay.
     pub witnesses: Vec<VouchedBy>,
+    /// Time stamps of the log that cover events.
+    pub timestamps: Vec<StampedBy>,
     /// What trust rests on.
     pub trust: TrustUsed,
     /// What somebody should know.
@@ -76,6 +81,21 @@ pub struct VouchedBy {
     /// The key was given, not found beside the evidence.
     pub pinned: bool,
     /// When, Unix microseconds: the witness's own clock.
+    pub time_us: i64,
+    /// How many of the events it covers.
+    pub events: usize,
+}
+
+/// A time stamp (RFC 3161): these events were in the log when the authority stamped it, and not later.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StampedBy {
+    /// The authority, as its certificate names it.
+    pub authority: String,
+    /// SHA-256 of the CA certificate (DER) that its own ends in.
+    pub anchor: [u8; 32],
+    /// The CA was given, not found beside the evidence.
+    pub pinned: bool,
+    /// When, Unix microseconds: the authority's clock.
     pub time_us: i64,
     /// How many of the events it covers.
     pub events: usize,

@@ -11,6 +11,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::error::CertError;
@@ -33,6 +34,15 @@ use crate::trust::Trust;
 
 /// An answer about a certificate is used for at most this long.
 const RECHECK_US: i64 = 60 * 1_000_000;
+
+/// How often, and with which pauses, is looked whether an OCSP answer has come: for six seconds.
+const ANSWER_LOOKS: u32 = 60;
+const ANSWER_PAUSE: Duration = Duration::from_millis(100);
+
+/// Whether a certificate is refused only until a responder has answered.
+pub(crate) fn awaits_answer(error: &CertError) -> bool {
+    matches!(error, CertError::OcspMissing(_) | CertError::OcspStale(_))
+}
 
 /// The peer of one connection; clones share what is known of it.
 #[derive(Clone, Debug)]
@@ -92,7 +102,11 @@ impl Peer {
 impl Judged {
     fn holds(&self, trust: &Arc<TrustStore>, now_us: i64) -> bool {
         let fresh = (self.at_us..=self.at_us + RECHECK_US).contains(&now_us);
-        let valid = self.outcome.as_ref().map_or(true, |c| now_us <= c.valid_until_us);
+        let valid = match &self.outcome {
+            Ok(certificate) => now_us <= certificate.valid_until_us,
+            // The answer may come any moment.
+            Err(error) => !awaits_answer(error),
+        };
         fresh && valid && Arc::ptr_eq(&self.trust, trust)
     }
 }
@@ -284,7 +298,7 @@ impl Access {
         named: Option<OfficeNumber>,
         scope: Scope,
     ) -> Result<Caller, Denied> {
-        let certificate = peer.certificate(&self.trust.current(), self.clock.now_us())?;
+        let certificate = self.certificate(peer).await?;
         let (office, role) = match &certificate.identity {
             Identity::Office { number } => (own(number, named)?, Role::Office),
             Identity::Terminal { office, name } => {
@@ -331,12 +345,29 @@ impl Access {
         Ok(caller)
     }
 
+    /// The peer's certificate as of now. One that a responder must be asked about waits for the answer for a few seconds.
+    ///
+    /// # Errors
+    /// [`Denied`].
+    pub async fn certificate(&self, peer: &Peer) -> Result<Arc<VerifiedCertificate>, Denied> {
+        let mut outcome = peer.certificate(&self.trust.current(), self.clock.now_us());
+        for _ in 0..ANSWER_LOOKS {
+            match &outcome {
+                Err(Denied::Certificate(error)) if awaits_answer(error) => {}
+                _ => break,
+            }
+            tokio::time::sleep(ANSWER_PAUSE).await;
+            outcome = peer.certificate(&self.trust.current(), self.clock.now_us());
+        }
+        outcome
+    }
+
     /// Whoever takes part: for what all may know. An office that is named is looked at like any caller's.
     ///
     /// # Errors
     /// [`Denied`].
     pub async fn member(&self, peer: &Peer, named: Option<OfficeNumber>) -> Result<Member, Denied> {
-        let certificate = peer.certificate(&self.trust.current(), self.clock.now_us())?;
+        let certificate = self.certificate(peer).await?;
         if let (Identity::Proxy { number }, None) = (&certificate.identity, named) {
             let number = number.parse().map_err(|_| Denied::ProxyUnknown)?;
             self.proxy(peer, &certificate, number).await?;
@@ -344,14 +375,6 @@ impl Access {
         }
         let caller = self.caller(peer, named, Scope::ReadStatus).await?;
         Ok(Member { who: caller.who, office: Some(caller.office) })
-    }
-
-    /// The certificate behind a connection, as of now.
-    ///
-    /// # Errors
-    /// [`Denied`].
-    pub fn certificate(&self, peer: &Peer) -> Result<Arc<VerifiedCertificate>, Denied> {
-        peer.certificate(&self.trust.current(), self.clock.now_us())
     }
 
     /// Asks again, for calls that last: certificate, standing, mandate. Returns the caller as it is now.

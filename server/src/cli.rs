@@ -299,8 +299,10 @@ pub(crate) enum Revocation {
     Override(RevocationOverride),
     /// End an override now; recorded in the log
     End(RevocationEnd),
-    /// Show how fresh the lists are, and whether an override is in force
+    /// Show how fresh the lists are, what came of fetching them, and whether an override is in force
     Status,
+    /// Fetch the lists of relay.toml and of certificates now, without waiting for their turn
+    Fetch,
 }
 
 /// Flags of `revocation override`.

@@ -11,7 +11,9 @@ mod mail;
 mod malware;
 mod operators;
 pub mod period;
+mod revocation;
 pub mod template;
+mod timestamps;
 mod webhooks;
 mod witnesses;
 
@@ -27,6 +29,8 @@ pub use limits::LimitsConfig;
 pub use mail::{MailConfig, MailTls};
 pub use malware::MalwareConfig;
 pub use operators::{OperatorFiles, OperatorsConfig};
+pub use revocation::{AnchorConfig, FetchConfig, OcspConfig, OcspMode};
+pub use timestamps::TimestampsConfig;
 pub use webhooks::WebhooksConfig;
 pub use witnesses::WitnessesConfig;
 
@@ -91,6 +95,9 @@ pub struct Config {
     /// Other parties that cosign the log's checkpoints.
     #[serde(default)]
     pub witnesses: WitnessesConfig,
+    /// An authority that stamps the log's checkpoints.
+    #[serde(default)]
+    pub timestamps: TimestampsConfig,
     /// Whose certificates are believed.
     pub trust: TrustConfig,
     /// The relay's own CA for trials.
@@ -214,6 +221,15 @@ pub struct TrustConfig {
     /// Signers that are remembered, about 6 KiB each.
     #[serde(default = "defaults::known_signers")]
     pub known_signers: usize,
+    /// Lists that are fetched.
+    #[serde(default)]
+    pub fetch: FetchConfig,
+    /// Responders that are asked.
+    #[serde(default)]
+    pub ocsp: OcspConfig,
+    /// What holds below single anchors.
+    #[serde(default)]
+    pub anchor: Vec<AnchorConfig>,
 }
 
 /// `[trial_ca]`
@@ -334,6 +350,10 @@ impl Config {
         if self.trust.reload_every_s == 0 {
             return Err(("trust.reload_every_s", "must be at least 1"));
         }
+        self.timestamps.check()?;
+        self.trust.fetch.check()?;
+        self.trust.ocsp.check()?;
+        self.trust.anchor.iter().try_for_each(AnchorConfig::check)?;
         if let Some(ca) = &self.trial_ca
             && (ca.crl_days < 2 || ca.certificate_days == 0)
         {
@@ -363,6 +383,11 @@ impl Config {
             paths.iter_mut().for_each(here);
         }
         self.trust.profile.iter_mut().for_each(here);
+        here(&mut self.timestamps.ca_file);
+        here(&mut self.trust.fetch.folder);
+        here(&mut self.trust.fetch.ca_file);
+        here(&mut self.trust.fetch.proxy_user_file);
+        self.trust.anchor.iter_mut().for_each(|anchor| here(&mut anchor.certificate));
         self.checks.documents.iter_mut().for_each(here);
         if let Some(ca) = &mut self.trial_ca {
             for path in [&mut ca.certificate, &mut ca.key, &mut ca.register, &mut ca.crl] {

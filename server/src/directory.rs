@@ -41,6 +41,8 @@ pub struct Member {
     pub mandate_keys: Vec<MandateKey>,
     /// All these keys, ready for sealing.
     pub recipients: Vec<Recipient>,
+    /// A key of its own waits for an OCSP answer about its certificate.
+    pub awaits_answer: bool,
     /// `Head::directory` when this was read.
     pub generation: i64,
     /// Read it again after this time, Unix microseconds: a key or what vouches for it ends.
@@ -142,6 +144,7 @@ impl Directory {
             mandates: mandates.mandates.into_iter().map(Arc::new).collect(),
             mandate_keys: mandates.keys,
             recipients,
+            awaits_answer: usable.awaits_answer,
             generation,
             valid_until_us: usable.until_us.min(mandates.until_us),
         });
@@ -276,12 +279,14 @@ enum Known {
 struct Usable {
     rows: Vec<KeyRow>,
     recipients: Vec<Recipient>,
+    awaits_answer: bool,
     until_us: i64,
 }
 
 /// The newest of `keys` that can be used; `keys` are sorted, newest first.
 fn usable_keys(keys: Vec<KeyRow>, verifier: &SignatureVerifier, trust: &TrustStore, now_us: i64) -> Usable {
-    let mut usable = Usable { rows: Vec::new(), recipients: Vec::new(), until_us: i64::MAX };
+    let mut usable =
+        Usable { rows: Vec::new(), recipients: Vec::new(), awaits_answer: false, until_us: i64::MAX };
     for row in keys {
         if usable.rows.len() == MAX_KEYS_USED {
             break;
@@ -293,6 +298,11 @@ fn usable_keys(keys: Vec<KeyRow>, verifier: &SignatureVerifier, trust: &TrustSto
                 usable.rows.push(row);
             }
             Err(reason) => {
+                // Asked again at once: the answer may come any moment.
+                if ["OCSP_MISSING", "OCSP_STALE"].contains(&reason) {
+                    usable.awaits_answer = true;
+                    usable.until_us = now_us;
+                }
                 tracing::debug!(office.number = %row.office, reason, "a registered key is not used");
             }
         }

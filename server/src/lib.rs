@@ -9,11 +9,13 @@
 //! | TLS at the door; who may call | [`accept`], [`access`] |
 //! | offices and their keys, cached | [`directory`] |
 //! | trust anchors, CRLs, override; the trial CA | [`trust`], [`trial_ca`] |
+//! | CRLs over HTTP, OCSP | `fetched_lists`, `ocsp`, `fetch` |
 //! | checking and sealing a parcel | [`intake`] |
 //! | gRPC handlers | [`rpc`] |
 //! | changes of state, their events, the log | [`committer`], [`evidence`] |
 //! | sealed contents whose time is over | [`retention`] |
 //! | what was not accepted, kept for its sender | [`refusals`] |
+//! | time stamps of checkpoints | `stamper` |
 //! | SQL | [`store`] |
 //! | parcels whose time comes: release, overdue, expiry | `timekeeper` |
 //! | large contents that were left over | [`sweep`] |
@@ -38,6 +40,8 @@ pub mod directory;
 mod endings;
 pub mod enrolments;
 pub mod evidence;
+mod fetch;
+mod fetched_lists;
 pub mod files;
 pub mod intake;
 pub mod log_key;
@@ -46,7 +50,9 @@ pub mod mail;
 pub mod mandates;
 pub mod metrics;
 mod month;
+mod ocsp;
 pub mod operation;
+mod public_address;
 pub mod refusals;
 pub mod renewals;
 pub mod retention;
@@ -54,6 +60,7 @@ pub mod rpc;
 pub mod serve;
 pub mod server_certificate;
 pub mod shutdown;
+mod stamper;
 pub mod store;
 pub mod sweep;
 mod timekeeper;

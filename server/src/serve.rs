@@ -26,9 +26,13 @@ use crate::directory::Directory;
 use crate::endings::Endings;
 use crate::enrolments::Enrolments;
 use crate::evidence::witnesses::Witnesses;
+use crate::fetch::MeansError;
+use crate::fetched_lists::ListFetcher;
+use crate::fetched_lists::kept::Kept;
 use crate::intake::{Archivist, Intake};
 use crate::mail::Mails;
 use crate::metrics;
+use crate::ocsp::Asker;
 use crate::operation::Operating;
 use crate::refusals::Refusals;
 use crate::renewals::Renewals;
@@ -36,6 +40,7 @@ use crate::retention::Sweeper;
 use crate::rpc::{self, Context, Places};
 use crate::server_certificate::{Follower, ServerCertificateError};
 use crate::shutdown::Shutdown;
+use crate::stamper::{Stamper, StamperError};
 use crate::sweep;
 use crate::timekeeper::Timekeeper;
 use crate::trial_ca::TrialCaFiles;
@@ -73,6 +78,15 @@ pub enum ServeError {
     /// Trust anchors, CRLs or the profile.
     #[error(transparent)]
     Trust(#[from] TrustSetupError),
+    /// The folder of fetched revocation lists.
+    #[error("trust.fetch.folder: {0}")]
+    Fetched(io::Error),
+    /// What fetches revocation lists.
+    #[error("trust.fetch: {0}")]
+    Fetch(#[from] MeansError),
+    /// The authority for time stamps.
+    #[error(transparent)]
+    Stamper(#[from] StamperError),
     /// The server's certificate and key.
     #[error(transparent)]
     Certificate(#[from] ServerCertificateError),
@@ -125,10 +139,43 @@ pub async fn serve(
 struct Relay {
     context: Arc<Context>,
     keeper: Keeper,
+    outward: Outward,
     certificate: Follower,
     tls: TlsAcceptor,
     shutdown: Shutdown,
     running: crate::committer::Running,
+}
+
+/// What the relay asks others for, for its own sake.
+struct Outward {
+    lists: ListFetcher,
+    asker: Asker,
+    stamper: Option<Stamper>,
+}
+
+impl Outward {
+    fn new(
+        config: &Config,
+        trust: &Trust,
+        clock: &Arc<dyn Clock>,
+        stamper: Option<Stamper>,
+    ) -> Result<Self, ServeError> {
+        Ok(Self {
+            lists: ListFetcher::new(trust.clone(), &config.trust.fetch, Arc::clone(clock))?,
+            asker: Asker::new(trust.clone(), &config.trust, Arc::clone(clock))?,
+            stamper,
+        })
+    }
+
+    /// All of it, side by side. Never ends.
+    async fn run(self) {
+        let stamping = async {
+            if let Some(stamper) = self.stamper {
+                stamper.run().await;
+            }
+        };
+        tokio::join!(self.lists.run(), self.asker.run(), stamping);
+    }
 }
 
 impl Relay {
@@ -142,7 +189,10 @@ impl Relay {
         {
             tracing::error!(%error, "the trial CA's revocation list can't be renewed");
         }
+        Kept::at(&config.trust.fetch.folder).prepare().map_err(ServeError::Fetched)?;
         let trust = Trust::load(&config.trust)?;
+        let stamper = Stamper::new(config, store.clone(), Arc::clone(&ledger), Arc::clone(&clock))?;
+        let outward = Outward::new(config, &trust, &clock, stamper)?;
         trust.refresh(&store).await.map_err(BootError::from)?;
         let certificate = Follower::load(&config.server)?;
         let tls = acceptor(&certificate.certificate(), &trust, &clock, anonymous)?;
@@ -226,7 +276,7 @@ impl Relay {
             renewals,
             stopping,
         });
-        Ok(Self { context, keeper, certificate, tls, shutdown, running })
+        Ok(Self { context, keeper, outward, certificate, tls, shutdown, running })
     }
 
     async fn run(
@@ -235,7 +285,7 @@ impl Relay {
         stop: impl Future<Output = ()>,
         listening: impl FnOnce(SocketAddr),
     ) -> Result<(), ServeError> {
-        let Self { context, keeper, certificate, tls, shutdown, mut running } = self;
+        let Self { context, keeper, outward, certificate, tls, shutdown, mut running } = self;
         let address = config.server.listen;
         let listen_error = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen_error)?;
@@ -247,6 +297,7 @@ impl Relay {
         let background = [
             tokio::spawn(certificate.follow(Arc::clone(&context.clock), keeper.every)),
             tokio::spawn(keeper.run()),
+            tokio::spawn(outward.run()),
             tokio::spawn(Arc::clone(&context.operating).run()),
             tokio::spawn(Arc::clone(&context.watchman).run(context.store.clone())),
             tokio::spawn(Arc::clone(&context.rejected).run(context.store.clone())),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tasuki_certs::profile::CertificateProfile;
-use tasuki_certs::trust::{AlarmState, CurrentTrust, OnDoubt, RevocationPolicy, TrustStore};
+use tasuki_certs::trust::{AlarmState, CurrentTrust, OcspUse, OnDoubt, RevocationPolicy, TrustStore};
 use tasuki_certs::trust_files::{TrustFiles, TrustFilesError, TrustWatch};
 
 use crate::clock::Clock;
-use crate::config::{OnStale, TrustConfig};
+use crate::config::{AnchorConfig, OcspMode, OnStale, TrustConfig};
 use crate::store::settings::REVOCATION_OVERRIDE;
 use crate::store::{Store, StoreError};
 use crate::trial_ca::TrialCaFiles;
@@ -58,19 +58,18 @@ impl Trust {
     /// [`TrustSetupError`] names the file.
     pub fn load(config: &TrustConfig) -> Result<Self, TrustSetupError> {
         let profile = profile(config)?;
+        // There once something was to be fetched.
+        let fetched = Some(&config.fetch.folder).filter(|folder| folder.is_dir());
         let files = TrustFiles {
             anchors: config.anchors.clone(),
             intermediates: config.intermediates.clone(),
-            crls: config.crls.clone(),
-            revocation: RevocationPolicy {
-                on_stale: match config.on_stale {
-                    OnStale::Refuse => OnDoubt::Refuse,
-                    OnStale::Warn => OnDoubt::Warn,
-                },
-                max_crl_age_s: config.crl_max_age_hours.saturating_mul(3600),
-                alarm_before_s: config.alarm_before_hours.saturating_mul(3600),
-                ..RevocationPolicy::default()
-            },
+            crls: config.crls.iter().chain(fetched).cloned().collect(),
+            revocation: policy(config, None),
+            anchor_policies: config
+                .anchor
+                .iter()
+                .map(|own| (own.certificate.clone(), policy(config, Some(own))))
+                .collect(),
             profile,
             ..TrustFiles::of_anchors(Vec::new())
         };
@@ -87,16 +86,50 @@ impl Trust {
         if overridden {
             self.0.set_override(until);
         }
+        let reloaded = self.reload().await;
+        Ok(overridden || reloaded)
+    }
+
+    /// Takes into account what OCSP answers have said. Returns whether there is a new snapshot.
+    pub fn renew(&self) -> bool {
+        self.0.renew_if_answered()
+    }
+
+    /// Looks at the files. Returns whether there is a new snapshot.
+    pub async fn reload(&self) -> bool {
         let watch = Arc::clone(&self.0);
-        let reloaded = match tokio::task::spawn_blocking(move || watch.reload_if_changed()).await {
+        match tokio::task::spawn_blocking(move || watch.reload_if_changed()).await {
             Ok(Ok(reloaded)) => reloaded,
             Ok(Err(error)) => {
                 tracing::error!(%error, "certificates or revocation lists can't be read; the old ones stay in force");
                 false
             }
             Err(_) => false,
-        };
-        Ok(overridden || reloaded)
+        }
+    }
+}
+
+/// How revocation is decided, below one anchor or in general.
+fn policy(config: &TrustConfig, own: Option<&AnchorConfig>) -> RevocationPolicy {
+    let doubt = |on: OnStale| match on {
+        OnStale::Refuse => OnDoubt::Refuse,
+        OnStale::Warn => OnDoubt::Warn,
+    };
+    let max_age_hours = own.and_then(|own| own.crl_max_age_hours).unwrap_or(config.crl_max_age_hours);
+    let alarm_hours = own.and_then(|own| own.alarm_before_hours).unwrap_or(config.alarm_before_hours);
+    RevocationPolicy {
+        on_stale: doubt(own.and_then(|own| own.on_stale).unwrap_or(config.on_stale)),
+        on_missing: doubt(own.and_then(|own| own.on_missing).unwrap_or_default()),
+        max_crl_age_s: max_age_hours.saturating_mul(3600),
+        alarm_before_s: alarm_hours.saturating_mul(3600),
+        ocsp: match own.and_then(|own| own.ocsp).unwrap_or(config.ocsp.mode) {
+            OcspMode::Off => OcspUse::Off,
+            OcspMode::Fallback => OcspUse::Fallback,
+            OcspMode::Require => OcspUse::Require,
+        },
+        on_no_answer: doubt(own.and_then(|own| own.on_no_answer).unwrap_or(config.ocsp.on_no_answer)),
+        max_ocsp_age_s: config.ocsp.max_age_hours.saturating_mul(3600),
+        ..RevocationPolicy::default()
     }
 }
 

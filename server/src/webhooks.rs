@@ -1,7 +1,6 @@
 //! Telling programs of offices over HTTPS what stands in their office's feed. No queue is kept: a webhook is a place in the feed,
 //! and what stands behind it is what is to be told, in the feed's order, after any restart, by whichever relay takes the turn.
 
-mod address;
 mod post;
 
 use std::sync::Arc;

@@ -13,3 +13,4 @@ pub mod relay;
 pub mod run;
 pub mod scanner;
 pub mod trial;
+pub mod web;

@@ -1,6 +1,7 @@
 //! Which certificates are trusted, for what, and why others are not; with the trial CA as the issuer.
 
 mod crl_faults;
+mod fetched;
 mod files;
 mod paths;
 mod profiles;

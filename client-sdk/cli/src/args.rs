@@ -398,6 +398,9 @@ pub(crate) struct Verify {
     /// Where certificates name their office (TOML), where that is not as in the trial CA's
     #[arg(long, value_name = "FILE")]
     pub(crate) profile: Option<PathBuf>,
+    /// CA of time stamping authorities (PEM); without it what came along with the stamps, shown by its fingerprint
+    #[arg(long, value_name = "FILE")]
+    pub(crate) tsa_ca: Option<PathBuf>,
     /// File with the verifier keys of witnesses, one a line; without it those beside the evidence, shown
     #[arg(long, value_name = "FILE")]
     pub(crate) witness: Option<PathBuf>,

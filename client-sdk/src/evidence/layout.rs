@@ -56,6 +56,9 @@ pub(crate) struct Index {
     /// Checkpoints that witnesses have cosigned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) cosigned: Vec<CosignedIndex>,
+    /// Checkpoints with time stamps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) stamped: Vec<StampedIndex>,
     /// The relay did not know the parcel: this is the sender's own record of the acceptance.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) from_sent_record: bool,
@@ -70,7 +73,18 @@ pub(crate) struct CosignedIndex {
     pub(crate) links: Vec<LinkIndex>,
 }
 
-/// That a cosigned checkpoint and another one are one history.
+/// A checkpoint with a time stamp.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StampedIndex {
+    /// The signed note, of which the stamp is.
+    pub(crate) checkpoint: String,
+    /// The authority's answer.
+    pub(crate) response: String,
+    /// That it and checkpoints of the events are one history.
+    pub(crate) links: Vec<LinkIndex>,
+}
+
+/// That a further checkpoint and another one are one history.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct LinkIndex {
     /// The other one.
@@ -123,6 +137,7 @@ impl Index {
             container: None,
             witness_keys: None,
             cosigned: Vec::new(),
+            stamped: Vec::new(),
             from_sent_record: false,
         }
     }
@@ -168,7 +183,8 @@ impl Index {
             return Err(malformed("ダイジェストが正しくありません", "the digest is none").into());
         }
         let many = [&index.statements, &index.anchors, &index.certificates, &index.crls];
-        let links = index.cosigned.iter().map(|cosigned| cosigned.links.len().max(1)).sum::<usize>();
+        let cosigned = index.cosigned.iter().map(|cosigned| cosigned.links.len().max(1)).sum::<usize>();
+        let links = cosigned + index.stamped.iter().map(|stamped| stamped.links.len().max(1)).sum::<usize>();
         if index.events.len() > MAX_FILES
             || index.mandates.len() > MAX_FILES
             || links > MAX_FILES
@@ -193,9 +209,14 @@ impl Index {
         let cosigned = self.cosigned.iter().flat_map(|cosigned| {
             cosigned.links.iter().map(|link| &link.checkpoint).chain([&cosigned.checkpoint])
         });
+        let stamped = self.stamped.iter().flat_map(|stamped| {
+            let links = stamped.links.iter().map(|link| &link.checkpoint);
+            links.chain([&stamped.checkpoint, &stamped.response])
+        });
         let mandates = self.mandates.iter().flat_map(|m| std::iter::once(&m.statement).chain(&m.enrolment));
         events
             .chain(cosigned)
+            .chain(stamped)
             .chain(mandates)
             .chain(lists.into_iter().flatten())
             .chain(single)
@@ -243,7 +264,10 @@ mod tests {
             let profile = Index { profile: Some(bad.to_owned()), ..sample() };
             let cosigned = CosignedIndex { checkpoint: bad.to_owned(), links: Vec::new() };
             let cosigned = Index { cosigned: vec![cosigned], ..sample() };
-            for index in [container, statement, profile, cosigned] {
+            let stamped =
+                StampedIndex { checkpoint: "a.txt".to_owned(), response: bad.to_owned(), links: Vec::new() };
+            let stamped = Index { stamped: vec![stamped], ..sample() };
+            for index in [container, statement, profile, cosigned, stamped] {
                 assert!(
                     matches!(read(&index), Err(SdkError::Verification(VerificationError::Malformed { message, .. }))
                         if message.en == "a path leads out of the folder"),

@@ -57,6 +57,7 @@ pub(super) fn material(client: &Client, name: &ParcelName) -> Result<Option<Mate
         wire,
         container,
         vouched: Vec::new(),
+        stamps: Vec::new(),
         source: EvidenceSource::SentRecord { lost: is_lost },
     }))
 }

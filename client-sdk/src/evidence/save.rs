@@ -6,19 +6,20 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::trust::is_ocsp_answer;
 use tasuki_proto::canonical::hex;
 use tasuki_proto::cosignature::WitnessKey;
 use tasuki_proto::event::sha256;
 use tasuki_proto::evidence::Proven;
 use tasuki_proto::ids::ParcelKey;
-use tasuki_proto::log::Checkpoint;
+use tasuki_proto::log::{Checkpoint, Hash};
 use tasuki_proto::{pb, reason};
 use tokio::sync::mpsc;
 use zip::ZipWriter;
 use zip::result::ZipError;
 use zip::write::SimpleFileOptions;
 
-use super::layout::{CosignedIndex, EventIndex, INDEX, Index, LinkIndex, MandateIndex};
+use super::layout::{CosignedIndex, EventIndex, INDEX, Index, LinkIndex, MandateIndex, StampedIndex};
 use super::month::PAGE;
 use super::{EvidenceSource, SavedEvidence, readme, recorded};
 use crate::client::Client;
@@ -29,6 +30,7 @@ use crate::parcel::{Parcel, ParcelName, State};
 use crate::progress::Silent;
 use crate::receive::fetch::fetch_all;
 use crate::receive::unpack::unpack;
+use crate::stamped::Stamped;
 use crate::tracking::found;
 use crate::witness::Vouched;
 use crate::{archive, blocking, pem, trust};
@@ -42,6 +44,7 @@ pub(super) struct Material {
     pub(super) wire: pb::GetEvidenceResponse,
     pub(super) container: Option<Vec<u8>>,
     pub(super) vouched: Vec<Vouched>,
+    pub(super) stamps: Vec<Stamped>,
     pub(super) source: EvidenceSource,
 }
 
@@ -104,11 +107,12 @@ impl Client {
         // Evidence that does not hold is not worth keeping.
         let proven = self.prove_events(&parcel, &wire.events, &[]).await?;
         let vouched = self.vouched_for(&wire.events, &proven).await?;
+        let stamps = self.stamps_for(&wire.events, &proven).await?;
         wire.crls.extend(self.all_crls(&wire.more_crls).await?);
         let container = if with_parcel { self.container(&parcel).await? } else { None };
         let Parcel { key, recipient, digest, .. } = parcel;
         let source = EvidenceSource::Relay;
-        Ok(Some(Material { key, recipient, digest, proven, wire, container, vouched, source }))
+        Ok(Some(Material { key, recipient, digest, proven, wire, container, vouched, stamps, source }))
     }
 
     /// Evidence of what the relay does not know, from the own record.
@@ -256,7 +260,7 @@ impl Folder {
         material: &Material,
         part: Option<&str>,
     ) -> Result<Index, SdkError> {
-        let Material { key, recipient, digest, proven, wire, container, vouched, source } = material;
+        let Material { key, recipient, digest, proven, wire, container, vouched, stamps, source } = material;
         let mut index = Index::new(*key, *recipient, digest, "log-key.txt");
         index.from_sent_record = matches!(source, EvidenceSource::SentRecord { .. });
         for (number, (event, proven)) in wire.events.iter().zip(proven).enumerate() {
@@ -286,12 +290,14 @@ impl Folder {
             }
         }
         for crl in &wire.crls {
-            index.crls.push(self.put(&format!("crls/{}.crl", name_of(crl)), crl)?);
+            let ending = if is_ocsp_answer(crl) { "ors" } else { "crl" };
+            index.crls.push(self.put(&format!("crls/{}.{ending}", name_of(crl)), crl)?);
         }
         if let Some(profile) = files::read_if_exists(&client.home().path(PROFILE))? {
             index.profile = Some(self.put("profile.toml", &profile)?);
         }
         self.vouched(vouched, part, &mut index)?;
+        self.stamps(stamps, &mut index)?;
         if let Some(container) = container {
             let name = part.map_or("parcel.asice".to_owned(), |part| format!("parcels/{part}.asice"));
             index.container = Some(self.put(&name, container)?);
@@ -360,13 +366,23 @@ impl Folder {
         index.witness_keys = Some(self.put(&name, keys.join("\n").as_bytes())?);
         for vouched in all {
             let Checkpoint { epoch, size, note, .. } = &vouched.checkpoint;
-            let links = vouched.links.iter().map(|(to, proof)| LinkIndex {
-                checkpoint: checkpoint_name(to.epoch, to.size),
-                consistency: proof.iter().map(|hash| hex(&hash.0)).collect(),
-            });
+            let links = link_index(&vouched.links);
             // Of one tree there may be several: a witness more may have vouched meanwhile.
             let name = format!("checkpoints/e{epoch}-{size}-cosigned-{}.txt", &name_of(note)[..8]);
-            index.cosigned.push(CosignedIndex { links: links.collect(), checkpoint: self.put(&name, note)? });
+            index.cosigned.push(CosignedIndex { links, checkpoint: self.put(&name, note)? });
+        }
+        Ok(())
+    }
+
+    /// Stamped checkpoints with their stamps, and that they and those of the events are one history.
+    fn stamps(&mut self, all: &[Stamped], index: &mut Index) -> Result<(), SdkError> {
+        for stamped in all {
+            let Checkpoint { epoch, size, note, .. } = &stamped.checkpoint;
+            let links = link_index(&stamped.links);
+            let name = format!("checkpoints/e{epoch}-{size}-stamped-{}", &name_of(&stamped.response)[..8]);
+            let checkpoint = self.put(&format!("{name}.txt"), note)?;
+            let response = self.put(&format!("{name}.tsr"), &stamped.response)?;
+            index.stamped.push(StampedIndex { checkpoint, response, links });
         }
         Ok(())
     }
@@ -382,6 +398,15 @@ impl Folder {
         }
         Ok(name.to_owned())
     }
+}
+
+/// Proofs to checkpoints of the events, as the index has them.
+fn link_index(links: &[(Checkpoint, Vec<Hash>)]) -> Vec<LinkIndex> {
+    let link = |(to, proof): &(Checkpoint, Vec<Hash>)| LinkIndex {
+        checkpoint: checkpoint_name(to.epoch, to.size),
+        consistency: proof.iter().map(|hash| hex(&hash.0)).collect(),
+    };
+    links.iter().map(link).collect()
 }
 
 fn name_of(bytes: &[u8]) -> String {

@@ -42,6 +42,7 @@ pub(super) fn verify(path: &Path, options: &VerifyOptions) -> Result<VerifyRepor
             by: identity_text(&verified.signer.identity),
         }],
         witnesses: Vec::new(),
+        timestamps: Vec::new(),
         trust,
         warnings,
     })

@@ -16,7 +16,7 @@ use tasuki_proto::pb;
 use tasuki_proto::statement::Statement;
 
 use super::material::{self, Along, LogKeys, Whose};
-use super::{Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning, witnesses};
+use super::{Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning, timestamps, witnesses};
 use crate::error::{SdkError, VerificationError, words};
 use crate::evidence::{EventIndex, Index, MandateIndex};
 use crate::papers::{self, Paper};
@@ -52,6 +52,7 @@ pub(super) fn verify_index(
     // The evidence's own present: revocation lists that it holds may be newer than its first event.
     case.known_us = events.iter().map(|proven| proven.event.time_us).max().unwrap_or(0);
     let vouched = witnesses::verify(folder, index, &events, &keys, options)?;
+    let timestamps = timestamps::verify(folder, index, &events, &keys, options, &mut case.warnings)?;
     let statements = statements(folder, index)?;
     for proven in &events {
         case.state(proven, &statements)?;
@@ -69,7 +70,16 @@ pub(super) fn verify_index(
         ));
     }
     let Case { key, recipient, digest, proofs, warnings, .. } = case;
-    Ok(VerifyReport { parcel: key, recipient, digest, proofs, witnesses: vouched, trust, warnings })
+    Ok(VerifyReport {
+        parcel: key,
+        recipient,
+        digest,
+        proofs,
+        witnesses: vouched,
+        timestamps,
+        trust,
+        warnings,
+    })
 }
 
 fn log_keys(

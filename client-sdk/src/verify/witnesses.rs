@@ -10,7 +10,7 @@ use tasuki_proto::log::{Checkpoint, Hash, LogError};
 use super::material::LogKeys;
 use super::{VerifyOptions, VouchedBy};
 use crate::error::{SdkError, VerificationError};
-use crate::evidence::{CosignedIndex, Index};
+use crate::evidence::{CosignedIndex, Index, LinkIndex};
 
 /// A cosigned checkpoint, and which of the events it covers.
 struct Cosigned {
@@ -72,8 +72,7 @@ fn witness_keys(folder: &Path, index: &Index, options: &VerifyOptions) -> Result
     Ok(keys)
 }
 
-/// A cosigned checkpoint covers an event of its log if it is large enough and of one history with the checkpoint that
-/// proves the event.
+/// A cosigned checkpoint, and what it covers.
 fn read(
     folder: &Path,
     index: &Index,
@@ -81,9 +80,23 @@ fn read(
     events: &[Proven],
     keys: &LogKeys,
 ) -> Result<Cosigned, SdkError> {
-    let checkpoint = keys.open(folder, &one.checkpoint)?;
+    let (checkpoint, covers) = linked(folder, index, &one.checkpoint, &one.links, events, keys)?;
+    Ok(Cosigned { checkpoint, covers })
+}
+
+/// A further checkpoint covers an event of its log if it is large enough and of one history with the checkpoint that
+/// proves the event.
+pub(super) fn linked(
+    folder: &Path,
+    index: &Index,
+    name: &str,
+    links: &[LinkIndex],
+    events: &[Proven],
+    keys: &LogKeys,
+) -> Result<(Checkpoint, Vec<bool>), SdkError> {
+    let checkpoint = keys.open(folder, name)?;
     let mut linked = Vec::new();
-    for link in &one.links {
+    for link in links {
         let other = keys.open(folder, &link.checkpoint)?;
         let proof = link.consistency.iter().map(|hash| parse_hex::<32>(hash).map(Hash));
         let proof = proof.collect::<Option<Vec<_>>>().ok_or(VerificationError::Log(LogError::Consistency))?;
@@ -97,5 +110,6 @@ fn read(
             && proven.index < checkpoint.size
             && linked.contains(&event.checkpoint.as_str())
     });
-    Ok(Cosigned { covers: covers.collect(), checkpoint })
+    let covers = covers.collect();
+    Ok((checkpoint, covers))
 }

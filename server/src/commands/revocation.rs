@@ -1,10 +1,14 @@
-//! `revocation override|end|status`: what happens when a revocation list is too old.
+//! `revocation override|end|status|fetch`: what happens when a revocation list is too old, and fetching them.
+
+mod fetched;
 
 use serde::Serialize;
 use tasuki_certs::trust::{AlarmState, CurrentTrust as _, RevocationAlarm};
 use tasuki_proto::event::kind;
 use tasuki_proto::time;
 
+use self::fetched::SourceObject;
+pub(super) use self::fetched::{source_text, sources};
 use super::desk::{self, Desk};
 use super::exit::{Exit, Failure};
 use super::lang::Text;
@@ -30,9 +34,10 @@ struct OverrideObject<'a> {
 
 /// How revocation stands, as `--json` prints it.
 #[derive(Serialize)]
-struct StatusObject {
+struct StatusObject<'n> {
     override_until: Option<String>,
     alarms: Vec<AlarmObject>,
+    fetched: Vec<SourceObject<'n>>,
 }
 
 /// A list that is too old, or soon will be.
@@ -51,6 +56,7 @@ pub(super) async fn run(command: &Revocation, config: &Config, out: &mut Output)
         }
         Revocation::End(arguments) => set(None, &arguments.reason, config, out).await,
         Revocation::Status => status(config, out).await,
+        Revocation::Fetch => fetched::fetch_now(config, out).await,
     }
 }
 
@@ -122,13 +128,16 @@ async fn status(config: &Config, out: &mut Output) -> Result<Exit, Failure> {
     if alarms.is_empty() {
         lines.push(Text::new("失効リスト: すべて有効です", "revocation lists: all are fresh"));
     }
+    let sources = fetched::sources(config)?;
+    lines.extend(sources.iter().map(fetched::source_text));
     let join = |pick: fn(&Text) -> &str| lines.iter().map(pick).collect::<Vec<_>>().join("\n");
     let text = Text::new(join(|t| &t.ja), join(|t| &t.en));
     let alarms = alarms.iter().map(|alarm| {
         let (state, at) = alarm_state(alarm);
         AlarmObject { issuer: alarm.issuer.clone(), state, at: at.map(time::format_us) }
     });
-    out.result(&StatusObject { override_until: until, alarms: alarms.collect() }, &text)?;
+    let fetched = sources.iter().map(SourceObject::of).collect();
+    out.result(&StatusObject { override_until: until, alarms: alarms.collect(), fetched }, &text)?;
     Ok(Exit::Done)
 }
 

@@ -13,6 +13,7 @@ mod refusal;
 mod workers;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use ring::rand::SystemRandom;
@@ -30,6 +31,7 @@ use tokio::sync::oneshot;
 
 pub use archive::Archivist;
 use archive::Needed;
+use refusal::AWAITS_ANSWER;
 pub use refusal::Refusal;
 use workers::Workers;
 
@@ -62,12 +64,18 @@ impl From<Refusal> for Stop {
     }
 }
 
+/// How often, and with which pauses, a parcel waits for an OCSP answer about its signer: for six seconds.
+const ANSWER_LOOKS: u32 = 12;
+const ANSWER_PAUSE: Duration = Duration::from_millis(500);
+
 /// A container on its way through the intake, with the memory that it holds and whom to tell.
 struct Task<R> {
     container: Bytes,
     caller: Caller,
     /// Whether the malware scanner has passed it.
     scanned: bool,
+    /// How often it has waited for an OCSP answer about its signer.
+    waited: u32,
     room: R,
     answer: Answer,
 }
@@ -188,7 +196,7 @@ impl Intake {
     ) -> Result<Done, Refusal> {
         let (sender, outcome) = oneshot::channel();
         let answer = Answer { sender: Some(sender), lost: reason::SHUTTING_DOWN };
-        let task = Task { container, caller: caller.clone(), scanned: false, room, answer };
+        let task = Task { container, caller: caller.clone(), scanned: false, waited: 0, room, answer };
         self.start(task).await?;
         outcome.await.unwrap_or_else(|_| Err(Refusal::of(reason::INTERNAL)))
     }
@@ -203,6 +211,12 @@ impl Intake {
         task.answer.lost = reason::INTERNAL;
         let Checked { delivery, needed } = match self.prepare(&mut task, runtime) {
             Ok(checked) => checked,
+            Err(Stop::Refused(refusal)) if refusal.awaits_answer() && task.waited < ANSWER_LOOKS => {
+                task.waited += 1;
+                task.answer.lost = reason::SHUTTING_DOWN;
+                runtime.spawn(Arc::clone(self).wait(task));
+                return;
+            }
             Err(Stop::Refused(refusal)) => return task.refuse(refusal),
             Err(Stop::Scan) => {
                 task.answer.lost = reason::SHUTTING_DOWN;
@@ -226,6 +240,13 @@ impl Intake {
             let about = |refused| Refusal::from(refused).naming(key, recipient);
             answer.give(outcome.map_err(about));
         });
+    }
+
+    /// Gives a task back to the workers when an OCSP answer about its signer may have come.
+    async fn wait<R: Send + Sync + 'static>(self: Arc<Self>, task: Task<R>) {
+        tokio::time::sleep(ANSWER_PAUSE).await;
+        // If the workers are gone, so is the task, and its answer says so.
+        let _gone = self.start(task).await;
     }
 
     /// Has a task's files scanned, apart from the workers, and gives it back to them.
@@ -339,6 +360,9 @@ impl Intake {
         }
         if !member.office.standard_ready && header.files.iter().any(|file| file.kind != ATTACHMENT) {
             return Err(Refusal::of(reason::RECIPIENT_NOT_READY));
+        }
+        if member.recipients.is_empty() && member.awaits_answer {
+            return Err(Refusal::of(AWAITS_ANSWER));
         }
         if member.recipients.is_empty() {
             return Err(Refusal::of(reason::RECIPIENT_NO_KEY));

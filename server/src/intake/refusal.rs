@@ -13,6 +13,9 @@ use crate::committer::change::Refused;
 use crate::operation::{Closed, Until};
 use crate::store::StoreError;
 
+/// The word of certificates that wait for an OCSP answer (`CertError::OcspMissing`).
+pub(super) const AWAITS_ANSWER: &str = "OCSP_MISSING";
+
 /// One thing that was not accepted; nothing of its content is kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refusal {
@@ -53,9 +56,14 @@ impl Refusal {
         Self { parcel: Some(parcel), recipient: Some(recipient), ..self }
     }
 
+    /// It holds only until an OCSP responder has answered about the signer.
+    pub(super) fn awaits_answer(&self) -> bool {
+        [AWAITS_ANSWER, "OCSP_STALE"].contains(&self.reason)
+    }
+
     /// The same bytes may be accepted later.
     pub fn retry(&self) -> bool {
-        [
+        let now_not_good = [
             reason::OVERLOADED,
             reason::PLANNED_STOP,
             reason::RECEIVE_ONLY,
@@ -64,8 +72,8 @@ impl Refusal {
             reason::STORE_UNAVAILABLE,
             reason::STREAM_CUT,
             reason::STREAM_TOO_SLOW,
-        ]
-        .contains(&self.reason)
+        ];
+        now_not_good.contains(&self.reason) || self.awaits_answer()
     }
 }
 

@@ -1,4 +1,4 @@
-//! `tasuki.v1.Log`: checkpoints, proofs and tiles, to every member; cosignatures from witnesses.
+//! `tasuki.v1.Log`: checkpoints, proofs and tiles, to every member; cosignatures from witnesses; time stamps.
 
 use std::sync::Arc;
 
@@ -67,6 +67,21 @@ impl Log for Service {
             hashes: wire(&hashes),
             checkpoint: checkpoint.note.clone().into(),
         }))
+    }
+
+    async fn get_timestamp(
+        &self,
+        request: Request<pb::GetTimestampRequest>,
+    ) -> Result<Response<pb::GetTimestampResponse>, Status> {
+        let _entered = self.0.enter_member(Call::of(&request)).await?;
+        let request = request.into_inner();
+        let epoch = self.epoch(request.epoch);
+        // No leaf is so far: what does not fit into the database's numbers is not there either.
+        let index = request.index.min(i64::MAX as u64);
+        let stamp = self.0.store.timestamp_covering(epoch, index).await.map_err(Failure::from)?;
+        Ok(Response::new(stamp.map_or_else(pb::GetTimestampResponse::default, |stamp| {
+            pb::GetTimestampResponse { checkpoint: stamp.note.into(), response: stamp.response.into() }
+        })))
     }
 
     async fn get_tile(

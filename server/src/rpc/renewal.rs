@@ -45,7 +45,7 @@ impl Renewal for Service {
 impl Context {
     /// Who renews: the holder of the certificate that the connection was made with.
     async fn asking(&self, peer: &Peer) -> Result<Asking, Failure> {
-        let current = self.access.certificate(peer)?;
+        let current = self.access.certificate(peer).await?;
         let bearer: Bearer =
             identity_text(&current.identity).parse().map_err(|()| Failure::of(reason::NOT_ALLOWED))?;
         let now_us = self.clock.now_us();

@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 14] = [
+const MIGRATIONS: [Migration; 15] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -74,6 +74,11 @@ const MIGRATIONS: [Migration; 14] = [
         name: "0015_operators",
         sqlite: include_str!("../../../migrations/sqlite/0015_operators.sql"),
         postgres: include_str!("../../../migrations/postgres/0015_operators.sql"),
+    },
+    Migration {
+        name: "0016_timestamps",
+        sqlite: include_str!("../../../migrations/sqlite/0016_timestamps.sql"),
+        postgres: include_str!("../../../migrations/postgres/0016_timestamps.sql"),
     },
     Migration {
         name: "0018_certificates",

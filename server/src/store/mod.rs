@@ -38,6 +38,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+pub mod timestamps;
 pub(crate) mod turns;
 pub mod webhooks;
 

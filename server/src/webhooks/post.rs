@@ -19,8 +19,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::address::is_public;
 use crate::clock::Clock;
+use crate::public_address::is_public;
 
 /// For everything: name, connection, handshake, answer. A program that works for longer should answer first.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -9,7 +9,7 @@ use tasuki_proto::canonical::hex;
 use tasuki_sdk::SdkError;
 use tasuki_sdk::error::VerificationError;
 use tasuki_sdk::verify::{
-    Proof, Proven, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning, VouchedBy,
+    Proof, Proven, StampedBy, TrustUsed, VerifyOptions, VerifyReport, VerifyWarning, VouchedBy,
     verify as verify_offline, verify_month,
 };
 
@@ -39,6 +39,8 @@ struct VerifiedObject<'a> {
     proofs: Vec<ProofObject<'a>>,
     /// Who has vouched for the log, beside the relay.
     witnesses: Vec<WitnessObject<'a>>,
+    /// Time stamps of the log that cover events.
+    timestamps: Vec<StampObject<'a>>,
     trust: TrustObject<'a>,
     /// What should be known, in English.
     warnings: Vec<&'a str>,
@@ -54,6 +56,18 @@ struct ProofObject<'a> {
     kind: Option<&'a str>,
     time: String,
     by: &'a str,
+}
+
+#[derive(Serialize)]
+struct StampObject<'a> {
+    authority: &'a str,
+    /// SHA-256 of its CA.
+    anchor: String,
+    /// The CA was given, not found beside the evidence.
+    pinned: bool,
+    time: String,
+    /// How many of the events it covers.
+    events: usize,
 }
 
 #[derive(Serialize)]
@@ -97,6 +111,7 @@ pub(super) fn verify(args: Verify, out: &mut Output) -> Result<Exit, Failure> {
         ca: args.ca,
         log_key,
         profile: args.profile,
+        tsa_ca: args.tsa_ca,
         witness_keys,
         witnesses_needed: args.need,
     };
@@ -175,6 +190,7 @@ fn print(path: &Path, report: &VerifyReport, out: &mut Output) -> Result<(), Fai
     out.lines(proofs.lines())?;
     out.line("")?;
     out.lines(report.witnesses.iter().map(|vouched| vouched_line(vouched, lang)))?;
+    out.lines(report.timestamps.iter().map(|stamp| stamp_line(stamp, lang)))?;
     out.lines(trust(&report.trust, lang))?;
     for VerifyWarning { ja, en } in &report.warnings {
         let warning = lang.pick(ja, en);
@@ -220,6 +236,19 @@ fn vouched_line(vouched: &VouchedBy, lang: Lang) -> String {
     shown(text.of(lang)).into_owned()
 }
 
+/// A time stamp.
+fn stamp_line(stamp: &StampedBy, lang: Lang) -> String {
+    let (when, events, who) = (japan_seconds(stamp.time_us), stamp.events, &stamp.authority);
+    let (anchor, sure) = (hex(&stamp.anchor), given(stamp.pinned, lang));
+    let text = Text::new(
+        format!("タイムスタンプ {who}: 出来事{events}件が{when}に存在（CA SHA-256 {anchor}、{sure}）"),
+        format!(
+            "time stamp of {who}: {events} of the events were there at {when} (CA SHA-256 {anchor}, {sure})"
+        ),
+    );
+    shown(text.of(lang)).into_owned()
+}
+
 /// Where something to trust in came from.
 fn given(pinned: bool, lang: Lang) -> &'static str {
     if pinned {
@@ -249,6 +278,16 @@ fn trust(trust: &TrustUsed, lang: Lang) -> Vec<String> {
         lines.push(format!("{label}: SHA-256 {} ({})", hex(profile), given(trust.profile_pinned)));
     }
     lines
+}
+
+fn stamp_object(stamp: &StampedBy) -> StampObject<'_> {
+    StampObject {
+        authority: &stamp.authority,
+        anchor: hex(&stamp.anchor),
+        pinned: stamp.pinned,
+        time: utc(stamp.time_us),
+        events: stamp.events,
+    }
 }
 
 fn witness(vouched: &VouchedBy) -> WitnessObject<'_> {
@@ -286,6 +325,7 @@ fn object<'a>(path: &Path, report: &'a VerifyReport) -> VerifiedObject<'a> {
         digest: hex(&report.digest),
         proofs: proofs.collect(),
         witnesses: report.witnesses.iter().map(witness).collect(),
+        timestamps: report.timestamps.iter().map(stamp_object).collect(),
         trust: TrustObject {
             anchors: report.trust.anchors.iter().map(|a| hex(a)).collect(),
             anchors_pinned: report.trust.anchors_pinned,
@@ -318,6 +358,13 @@ mod tests {
             witnesses: vec![VouchedBy {
                 key: "w/1+00+key".into(),
                 pinned: true,
+                time_us: testing::ACCEPTED_US,
+                events: 2,
+            }],
+            timestamps: vec![StampedBy {
+                authority: "CN=tsa".into(),
+                anchor: [0x75; 32],
+                pinned: false,
                 time_us: testing::ACCEPTED_US,
                 events: 2,
             }],

@@ -9,7 +9,7 @@ use tasuki_proto::time;
 use super::{Finding, Status};
 use crate::boot::read_secret;
 use crate::commands::lang::Text;
-use crate::commands::revocation::{alarm_text, override_until};
+use crate::commands::revocation::{alarm_text, override_until, source_text, sources};
 use crate::config::Config;
 use crate::store::Store;
 use crate::trust::Trust;
@@ -51,6 +51,7 @@ pub(super) async fn check_lists(store: &Store, config: &Config, now_us: i64) -> 
         };
         findings.push(Finding { check: "revocation", status, text: alarm_text(alarm) });
     }
+    findings.extend(check_fetched(config));
     if let Some(until) = overridden.map(time::format_us) {
         findings.push(Finding::new(
             "revocation",
@@ -60,6 +61,25 @@ pub(super) async fn check_lists(store: &Store, config: &Config, now_us: i64) -> 
         ));
     }
     findings
+}
+
+/// Lists that are fetched: those that could not be, the last time.
+fn check_fetched(config: &Config) -> Vec<Finding> {
+    let check = "fetched";
+    match sources(config) {
+        Err(failure) => {
+            let text = failure.explain().map(|(_, text)| text).unwrap_or_default();
+            vec![Finding { check, status: Status::Fail, text }]
+        }
+        Ok(sources) => {
+            // The last good list stays in force: that it is too old is told above.
+            let status = |fault: &Option<String>| if fault.is_some() { Status::Warn } else { Status::Ok };
+            sources
+                .iter()
+                .map(|notes| Finding { check, status: status(&notes.fault), text: source_text(notes) })
+                .collect()
+        }
+    }
 }
 
 /// What ended longer ago is no news: who needs a certificate has asked for one.

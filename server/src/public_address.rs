@@ -1,10 +1,10 @@
-//! Which addresses the relay may connect to for an office: public ones. Else an office could have the relay knock at doors of its
-//! operator's own network.
+//! Which addresses the relay may connect to for others, an office or a certificate: public ones. Else they could have the relay knock
+//! at doors of its operator's own network.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether an address is a public one (IANA special-purpose registries, RFC 6890).
-pub(super) fn is_public(address: IpAddr) -> bool {
+pub(crate) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),

@@ -1,0 +1,175 @@
+//! Asking OCSP responders about the certificates that are in use, again and again while they are (RFC 6960).
+//!
+//! Nothing waits for a responder but who shows a certificate that nothing is known of yet, and that for a few seconds only. An answer
+//! that is not good changes nothing; when the last good one is too old, the policy of the anchor says what then.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tasuki_certs::error::OcspFault;
+use tasuki_certs::trust::{CurrentTrust as _, Inquiry};
+use tasuki_proto::canonical::hex;
+
+use crate::clock::Clock;
+use crate::config::{OcspConfig, TrustConfig};
+use crate::fetch::{Ask, FetchFault, Fetcher, MeansError};
+use crate::fetched_lists::fetcher;
+use crate::trust::Trust;
+
+/// How often to look who is to be asked about: who comes for the first time waits for it.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Questions at once.
+const AT_ONCE: usize = 16;
+/// Longest answer that is taken.
+const MAX_ANSWER: usize = 64 * 1024;
+/// RFC 8954: 32 bytes.
+const NONCE_BYTES: usize = 32;
+
+/// Why a question came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum AskFault {
+    /// The certificate names no responder, and the configuration none either.
+    #[error("the certificate names no responder")]
+    NoResponder,
+    /// Nothing came.
+    #[error(transparent)]
+    Fetch(#[from] FetchFault),
+    /// What came is not relied on.
+    #[error(transparent)]
+    Answer(#[from] OcspFault),
+}
+
+impl AskFault {
+    fn code(self) -> &'static str {
+        match self {
+            Self::NoResponder => "OCSP_NO_RESPONDER",
+            Self::Fetch(fault) => fault.code(),
+            Self::Answer(fault) => fault.code(),
+        }
+    }
+}
+
+/// How asking about one certificate stands.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    at_us: i64,
+    failures: u32,
+    fault: Option<AskFault>,
+}
+
+/// Asks responders.
+#[derive(Clone, Debug)]
+pub(crate) struct Asker {
+    trust: Trust,
+    fetcher: Fetcher,
+    config: OcspConfig,
+    clock: Arc<dyn Clock>,
+    random: SystemRandom,
+}
+
+impl Asker {
+    /// As the configuration says; the way is that of fetched lists.
+    ///
+    /// # Errors
+    /// As of [`fetcher`].
+    pub(crate) fn new(trust: Trust, config: &TrustConfig, clock: Arc<dyn Clock>) -> Result<Self, MeansError> {
+        let patience = Duration::from_secs(u64::from(config.ocsp.timeout_s));
+        let fetcher = fetcher(&config.fetch, patience, Arc::clone(&clock))?;
+        Ok(Self { trust, fetcher, config: config.ocsp.clone(), clock, random: SystemRandom::new() })
+    }
+
+    /// Asks again and again. Never ends.
+    pub(crate) async fn run(self) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut known: BTreeMap<[u8; 32], Asked> = BTreeMap::new();
+        loop {
+            ticks.tick().await;
+            let now_us = self.clock.now_us();
+            let all = self.trust.current().inquiries(now_us);
+            known.retain(|fingerprint, _| all.iter().any(|one| one.fingerprint == *fingerprint));
+            let unanswered =
+                all.iter().filter(|one| one.answered_until_us.is_none_or(|until| until < now_us)).count();
+            metrics::gauge!("tasuki_ocsp_unanswered")
+                .set(f64::from(u32::try_from(unanswered).unwrap_or(u32::MAX)));
+            let due: Vec<&Inquiry> =
+                all.iter().filter(|one| self.is_due(one, known.get(&one.fingerprint), now_us)).collect();
+            for some in due.chunks(AT_ONCE) {
+                self.ask_all(some, &mut known).await;
+            }
+        }
+    }
+
+    async fn ask_all(&self, some: &[&Inquiry], known: &mut BTreeMap<[u8; 32], Asked>) {
+        let tasks: Vec<_> = some
+            .iter()
+            .map(|inquiry| {
+                let (own, inquiry) = (self.clone(), (*inquiry).clone());
+                tokio::spawn(async move { (inquiry.fingerprint, own.ask(&inquiry).await) })
+            })
+            .collect();
+        let mut news = false;
+        for task in tasks {
+            let Ok((fingerprint, outcome)) = task.await else { continue };
+            news |= outcome == Ok(true);
+            let before = known.get(&fingerprint).copied();
+            tell(&fingerprint, outcome, before);
+            let fault = outcome.err();
+            let failures = if fault.is_some() {
+                before.map_or(0, |before| before.failures).saturating_add(1)
+            } else {
+                0
+            };
+            known.insert(fingerprint, Asked { at_us: self.clock.now_us(), failures, fault });
+        }
+        if news && self.trust.renew() {
+            tracing::info!("an OCSP answer changed how a certificate stands");
+        }
+    }
+
+    /// Asks about one certificate. `true`: it stands otherwise than before.
+    async fn ask(&self, inquiry: &Inquiry) -> Result<bool, AskFault> {
+        let own = &self.config.responder;
+        let url = if own.is_empty() { inquiry.url.as_deref() } else { Some(own.as_str()) };
+        let url = url.ok_or(AskFault::NoResponder)?;
+        let mut nonce = [0; NONCE_BYTES];
+        self.random.fill(&mut nonce).map_err(|_| OcspFault::Nonce)?;
+        let trust = self.trust.current();
+        let question = trust.ocsp_question(inquiry, &nonce).ok_or(OcspFault::OtherCertificate)?;
+        let ask = Ask {
+            url,
+            anywhere: self.config.allow_private || !own.is_empty(),
+            max_bytes: MAX_ANSWER,
+            post: Some(("application/ocsp-request", &question)),
+        };
+        let answer = self.fetcher.fetch(&ask).await?;
+        Ok(trust.take_answer(inquiry, &answer, &nonce, self.clock.now_us())?)
+    }
+
+    fn is_due(&self, inquiry: &Inquiry, asked: Option<&Asked>, now_us: i64) -> bool {
+        let Some(asked) = asked else { return true };
+        let (every_us, first_us) = (self.config.every.us(), self.config.first_pause.us());
+        let pause_us = match asked.failures {
+            0 => every_us,
+            failures => first_us.saturating_mul(1_i64 << (failures - 1).min(20)).min(every_us.max(first_us)),
+        };
+        let ends_us = inquiry.answered_until_us.filter(|_| asked.failures == 0).unwrap_or(i64::MAX);
+        let next =
+            asked.at_us.saturating_add(pause_us).min(ends_us.max(asked.at_us.saturating_add(first_us)));
+        // A clock that was set back must not keep the relay from asking.
+        now_us >= next || now_us < asked.at_us
+    }
+}
+
+/// Counts and logs what came of a question. A fault that lasts is logged once.
+fn tell(fingerprint: &[u8; 32], outcome: Result<bool, AskFault>, before: Option<Asked>) {
+    let result = outcome.err().map_or("ok", AskFault::code);
+    metrics::counter!("tasuki_ocsp_answers_total", "result" => result).increment(1);
+    if let Err(fault) = outcome
+        && before.and_then(|before| before.fault).map(AskFault::code) != Some(fault.code())
+    {
+        tracing::warn!(certificate = hex(fingerprint), reason = fault.code(), %fault, "an OCSP responder gave no good answer");
+    }
+}
