@@ -1,7 +1,7 @@
 //! Compiles `tasuki/v1/*.proto` without an installed `protoc`.
 use std::{env, error::Error, fs, path::PathBuf};
 
-const PROTOS: [&str; 9] = [
+const PROTOS: [&str; 10] = [
     "tasuki/v1/types.proto",
     "tasuki/v1/exchange.proto",
     "tasuki/v1/feed.proto",
@@ -11,6 +11,7 @@ const PROTOS: [&str; 9] = [
     "tasuki/v1/webhook.proto",
     "tasuki/v1/mail.proto",
     "tasuki/v1/mandate.proto",
+    "tasuki/v1/membership.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -264,7 +264,8 @@ impl Client {
             Statement::ApproveSealingKey(_)
             | Statement::Delegate(_)
             | Statement::InviteTerminal(_)
-            | Statement::EndMandate(_) => return None,
+            | Statement::EndMandate(_)
+            | Statement::Membership(_) => return None,
         };
         let moment = (event.time_us, self.now_us());
         papers::check(&verified.signer, speaker, scope, papers, verifier, moment).ok()?;

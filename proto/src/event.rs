@@ -66,6 +66,24 @@ pub mod kind {
     pub const OFFICE_SUSPENDED: &str = "office.suspended";
     /// A suspended office was let in again.
     pub const OFFICE_RESUMED: &str = "office.resumed";
+    /// An office applied to join (利用申請), signed.
+    pub const OFFICE_APPLIED: &str = "office.applied";
+    /// The operator made a code for an applicant, which goes there by post or is told by telephone.
+    pub const OFFICE_CODE_MADE: &str = "office.code-made";
+    /// An applicant tried a code that is none.
+    pub const OFFICE_CODE_WRONG: &str = "office.code-wrong";
+    /// An applicant tried so many codes that are none that its code is void.
+    pub const OFFICE_CODE_LOCKED: &str = "office.code-locked";
+    /// An applicant confirmed its application with the code.
+    pub const OFFICE_CONFIRMED: &str = "office.confirmed";
+    /// An office takes part: by the operator's list, or by his word.
+    pub const OFFICE_JOINED: &str = "office.joined";
+    /// The operator rejected an application.
+    pub const OFFICE_REJECTED: &str = "office.rejected";
+    /// An office takes part no more, by its own signed word or the operator's.
+    pub const OFFICE_LEFT: &str = "office.left";
+    /// What the relay kept of an office that left was erased on its request, and what stays; the relay's word.
+    pub const OFFICE_ERASED: &str = "office.erased";
     /// A key that parcels for this office are sealed to was registered.
     pub const KEY_REGISTERED: &str = "key.registered";
     /// The trial CA issued a certificate.

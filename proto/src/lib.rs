@@ -28,6 +28,7 @@ pub mod log;
 pub mod malware;
 pub mod mandate;
 pub mod manifest;
+pub mod membership;
 pub mod parcel;
 pub mod reason;
 pub mod statement;

@@ -5,6 +5,7 @@
 
 mod formats;
 mod interface;
+mod membership;
 
 /// Domain of `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "tasuki";
@@ -23,6 +24,10 @@ pub const TRANSMITTER_NOT_ALLOWED: &str = "TRANSMITTER_NOT_ALLOWED";
 pub const RECIPIENT_UNKNOWN: &str = "RECIPIENT_UNKNOWN";
 /// The receiving office is suspended.
 pub const RECIPIENT_SUSPENDED: &str = "RECIPIENT_SUSPENDED";
+/// The receiving office has not joined yet.
+pub const RECIPIENT_NOT_JOINED: &str = "RECIPIENT_NOT_JOINED";
+/// The receiving office left.
+pub const RECIPIENT_LEFT: &str = "RECIPIENT_LEFT";
 /// No key of the receiving office is registered.
 pub const RECIPIENT_NO_KEY: &str = "RECIPIENT_NO_KEY";
 /// The receiving office's software does not read the standard's files.
@@ -121,6 +126,10 @@ pub const CRL_NOT_FOUND: &str = "CRL_NOT_FOUND";
 pub const CALLER_UNKNOWN: &str = "CALLER_UNKNOWN";
 /// The caller's office is suspended.
 pub const CALLER_SUSPENDED: &str = "CALLER_SUSPENDED";
+/// The caller's office has not joined yet.
+pub const CALLER_NOT_JOINED: &str = "CALLER_NOT_JOINED";
+/// The caller's office left.
+pub const CALLER_LEFT: &str = "CALLER_LEFT";
 /// The caller may not see or do this.
 pub const NOT_ALLOWED: &str = "NOT_ALLOWED";
 /// Who signed shows no mandate of the office.
@@ -153,6 +162,26 @@ pub const TOO_MANY_TRIES: &str = "TOO_MANY_TRIES";
 pub const CERTIFICATE_REQUEST_INVALID: &str = "CERTIFICATE_REQUEST_INVALID";
 /// The relay issues no certificates.
 pub const NO_ISSUING_CA: &str = "NO_ISSUING_CA";
+/// This relay takes no applications at present.
+pub const JOINING_CLOSED: &str = "JOINING_CLOSED";
+/// The office has not applied, or its application was decided.
+pub const NO_APPLICATION: &str = "NO_APPLICATION";
+/// The application was not confirmed with its code yet.
+pub const NOT_CONFIRMED: &str = "NOT_CONFIRMED";
+/// The code of an application is another one, or none was made.
+pub const JOIN_CODE_WRONG: &str = "JOIN_CODE_WRONG";
+/// The code of an application was used, or its time is over.
+pub const JOIN_CODE_OVER: &str = "JOIN_CODE_OVER";
+/// So many wrong codes were tried that the application's code is void.
+pub const JOIN_CODE_LOCKED: &str = "JOIN_CODE_LOCKED";
+/// Too many applications of one office in a day.
+pub const TOO_MANY_APPLICATIONS: &str = "TOO_MANY_APPLICATIONS";
+/// The statement was signed before what it is about changed.
+pub const STATEMENT_OLD: &str = "STATEMENT_OLD";
+/// The office has not joined, or left: only its application or the operator's approval lets it take part.
+pub const OFFICE_NOT_MEMBER: &str = "OFFICE_NOT_MEMBER";
+/// The directory has no name for the office: the operator gives one.
+pub const NAME_NEEDED: &str = "NAME_NEEDED";
 /// This relay sends no mails.
 pub const MAIL_NOT_OFFERED: &str = "MAIL_NOT_OFFERED";
 /// Not at most five e-mail addresses.
@@ -212,7 +241,7 @@ const fn row(code: &'static str, ja: &'static str, en: &'static str) -> Explanat
 
 /// Every word with its explanation.
 pub fn all() -> impl Iterator<Item = Explanation> {
-    interface::TABLE.iter().chain(formats::TABLE).copied()
+    interface::TABLE.iter().chain(membership::TABLE).chain(formats::TABLE).copied()
 }
 
 #[cfg(test)]

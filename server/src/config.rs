@@ -5,6 +5,7 @@
 
 mod alerts;
 mod checks;
+mod joining;
 mod lifecycle;
 mod limits;
 mod mail;
@@ -21,6 +22,7 @@ use serde::Deserialize;
 
 pub use alerts::AlertsConfig;
 pub use checks::ChecksConfig;
+pub use joining::{JoiningConfig, JoiningPolicy};
 pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
 pub use mail::{MailConfig, MailTls};
@@ -93,6 +95,9 @@ pub struct Config {
     /// What is demanded of files.
     #[serde(default)]
     pub checks: ChecksConfig,
+    /// How offices come to take part.
+    #[serde(default)]
+    pub joining: JoiningConfig,
     /// How long parcels wait.
     #[serde(default)]
     pub lifecycle: LifecycleConfig,
@@ -334,6 +339,7 @@ impl Config {
         lifecycle::check(&self.lifecycle, &self.retention)?;
         self.malware.check()?;
         self.alerts.check()?;
+        self.joining.check()?;
         self.mail.check()?;
         self.webhooks.check()?;
         self.limits.check()

@@ -16,6 +16,7 @@
 //! | what was not accepted, kept for its sender | [`refusals`] |
 //! | SQL | [`store`] |
 //! | parcels whose time comes: release, overdue, expiry | `timekeeper` |
+//! | mailboxes of offices that left | `closing` |
 //! | large contents that were left over | [`sweep`] |
 //! | bounds on memory and calls | [`budget`] |
 
@@ -30,6 +31,7 @@ pub mod budget;
 mod cache;
 mod cli;
 pub mod clock;
+mod closing;
 mod commands;
 pub mod committer;
 pub mod config;

@@ -18,6 +18,7 @@ use crate::access::Access;
 use crate::alerts::Watchman;
 use crate::boot::{Boot, BootError};
 use crate::clock::Clock;
+use crate::closing::Closing;
 use crate::committer::{Fatal, Started};
 use crate::config::{Config, ConfigError};
 use crate::counts::RejectedCounts;
@@ -216,6 +217,7 @@ impl Relay {
             rejected,
             witnesses: Witnesses::parse(&config.witnesses.keys).unwrap_or_default(),
             limits: config.limits.clone(),
+            joining: config.joining,
             places: Places::new(&config.limits),
             enrolments,
             stopping,
@@ -253,6 +255,10 @@ impl Relay {
                     config.lifecycle.clone(),
                 )
                 .run(),
+            ),
+            tokio::spawn(
+                Closing::new(context.store.clone(), context.committer.clone(), Arc::clone(&context.clock))
+                    .run(),
             ),
             tokio::spawn(Arc::clone(&context.operating).run()),
             tokio::spawn(Arc::clone(&context.watchman).run(context.store.clone())),

@@ -11,6 +11,7 @@ mod list;
 mod losses;
 mod mail;
 mod mandates;
+mod membership;
 mod month;
 mod names;
 mod not_members;
@@ -59,7 +60,11 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Check(args) => check::check(&args, global.home.as_deref(), out),
         Command::View(args) => view::view(&args, out),
         Command::Split(args) => split::split(&args, out),
-        Command::Join(args) => join::join(&args, out),
+        Command::Join(args) => match &args.out {
+            Some(folder) => join::join(&args, folder, out),
+            None => membership::join(&args, &Session::open(&global)?, out),
+        },
+        Command::Leave(args) => membership::leave(&args, &Session::open(&global)?, out),
         Command::Standard => standard::standard(out),
         Command::Enrol(args) => mandates::enrol(args, out),
         Command::Proxy(args) => proxy::proxy(&args, &global, out),
@@ -112,6 +117,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         | Command::View(_)
         | Command::Split(_)
         | Command::Join(_)
+        | Command::Leave(_)
         | Command::Standard
         | Command::Completions(_) => Ok(Exit::Done),
     }

@@ -98,6 +98,10 @@ impl Caller {
         pb::enrolment_client::EnrolmentClient::new(self.way())
     }
 
+    pub(crate) fn membership(&self) -> pb::membership_client::MembershipClient<Way> {
+        pb::membership_client::MembershipClient::new(self.way())
+    }
+
     pub(crate) fn mail(&self) -> pb::mail_client::MailClient<Way> {
         pb::mail_client::MailClient::new(self.way())
     }

@@ -5,6 +5,7 @@
 //! | commands and flags | [`crate::cli`] |
 //! | making a relay's folder | [`init`] |
 //! | the directory of offices, its CSV file | [`office`], [`office_csv`] |
+//! | who joins and leaves | [`joining`] |
 //! | proxies, and for whom they act | [`proxy`] |
 //! | the trial CA's certificates | [`cert`] |
 //! | `log verify` | [`log_verify`] |
@@ -30,6 +31,7 @@ mod desk;
 mod doctor;
 pub(crate) mod exit;
 mod init;
+pub(crate) mod joining;
 pub(crate) mod lang;
 pub(crate) mod log_verify;
 mod office;

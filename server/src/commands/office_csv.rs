@@ -155,12 +155,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// The office's entry in the directory, over what is known of it.
-    pub(super) fn over(&self, known: Option<&OfficeRow>) -> OfficeRow {
+    /// The office's entry in the directory, over what is known of it; a new one stands like this.
+    pub(super) fn over(&self, known: Option<&OfficeRow>, enters_as: OfficeState) -> OfficeRow {
         let Self { number, name, kana, municipality, services, standard_ready, accepts, line: _ } =
             self.clone();
         let known = known.cloned();
-        let (state, since_us) = known.as_ref().map_or((OfficeState::Active, 0), |k| (k.state, k.since_us));
+        let (state, since_us) = known.as_ref().map_or((enters_as, 0), |k| (k.state, k.since_us));
         let known = known.unwrap_or_else(|| OfficeRow {
             number,
             name: String::new(),
@@ -388,7 +388,7 @@ mod tests {
     /// The offices as the directory gets them that knew none of them.
     fn rows(offices: &Offices) -> Vec<OfficeRow> {
         assert_eq!(offices.bad, []);
-        offices.entries.iter().map(|entry| entry.over(None)).collect()
+        offices.entries.iter().map(|entry| entry.over(None, OfficeState::Active)).collect()
     }
 
     #[test]
@@ -509,10 +509,10 @@ mod tests {
     fn what_the_list_does_not_say_stays_as_it_is() {
         let mapping: Mapping = toml::from_str(MAPPING).unwrap();
         let offices = read(LIST.as_bytes(), Some(&mapping)).unwrap();
-        let mut known = offices.entries[0].over(None);
+        let mut known = offices.entries[0].over(None, OfficeState::Active);
         (known.standard_ready, known.accepts) = (true, vec!["pdf".to_owned()]);
         (known.state, known.since_us) = (OfficeState::Suspended, 7);
-        assert_eq!(offices.entries[0].over(Some(&known)), known);
+        assert_eq!(offices.entries[0].over(Some(&known), OfficeState::Active), known);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::digest_text;
 use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::lifecycle::State;
+use tasuki_proto::reason;
 
 use super::batch::GiveUp;
 use super::change::{Change, Notice, Refused};
@@ -86,6 +87,7 @@ impl Draft<'_> {
                 Change::SetOfficeState { office, .. } => offices.push(*office),
                 Change::RegisterKey(key) => offices.push(key.office),
                 Change::Mandate(mandating) => offices.extend(mandating.office()),
+                Change::Standing(standing) => offices.push(standing.office()),
                 Change::Notice(notice) => offices.extend(&notice.to),
                 Change::Audit { office, .. } => offices.extend(*office),
             }
@@ -106,6 +108,7 @@ impl Draft<'_> {
             }
             Change::RegisterKey(key) => self.register_key(tx, key).await,
             Change::Mandate(mandating) => self.mandate(tx, mandating).await,
+            Change::Standing(standing) => self.standing(tx, standing).await,
             Change::Notice(notice) => self.notice(tx, notice).await,
             Change::Audit { kind, lines, office, setting } => {
                 if let Some((name, value)) = setting {
@@ -151,10 +154,20 @@ impl Draft<'_> {
         if changed.is_empty() {
             return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
         }
+        let last = self.put_entries(tx, &changed).await?;
+        Ok(Ok(Applied { written: last, ..Applied::default() }))
+    }
+
+    /// Writes entries of the directory, with an event for each. Returns the last one.
+    pub(super) async fn put_entries(
+        &mut self,
+        tx: &mut Tx,
+        changed: &[OfficeRow],
+    ) -> Result<Option<Entry>, GiveUp> {
         self.head.directory += 1;
-        self.store.put_offices(tx, &changed, self.scribe.time_us, self.head.directory).await?;
+        self.store.put_offices(tx, changed, self.scribe.time_us, self.head.directory).await?;
         let mut last = None;
-        for office in &changed {
+        for office in changed {
             let written =
                 self.scribe.write(kind::OFFICE_CHANGED, 0, &[office.number], self.ends, |event| {
                     event.lines.add("office", office.number.as_str());
@@ -165,7 +178,7 @@ impl Draft<'_> {
                 })?;
             last = Some(written);
         }
-        Ok(Ok(Applied { written: last, ..Applied::default() }))
+        Ok(last)
     }
 
     async fn set_office_state(
@@ -175,8 +188,13 @@ impl Draft<'_> {
         state: OfficeState,
         reason: &str,
     ) -> Answer {
-        if self.store.office_in(tx, office).await?.is_none() {
-            return Ok(Err(Refused::Office));
+        match self.store.office_in(tx, office).await? {
+            None => return Ok(Err(Refused::Office)),
+            // Who never joined, or left, comes in by its application or the operator's approval, with the events of those.
+            Some(known) if !known.state.is_member() => {
+                return Ok(Err(Refused::Because(reason::OFFICE_NOT_MEMBER)));
+            }
+            Some(_) => {}
         }
         let generation = self.head.directory + 1;
         if !self.store.set_office_state(tx, office, state, self.scribe.time_us, generation).await? {
@@ -185,7 +203,7 @@ impl Draft<'_> {
         self.head.directory = generation;
         let kind = match state {
             OfficeState::Active => kind::OFFICE_RESUMED,
-            OfficeState::Suspended => kind::OFFICE_SUSPENDED,
+            _ => kind::OFFICE_SUSPENDED,
         };
         let written = self.scribe.write(kind, 0, &[office], self.ends, |event| {
             event.lines.add("office", office.as_str());

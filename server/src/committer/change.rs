@@ -9,6 +9,7 @@ use tasuki_proto::log::Checkpoint;
 use tasuki_proto::reason;
 use tasuki_proto::statement::{Request, Word};
 
+use crate::config::JoiningConfig;
 use crate::store::archive::Archived;
 use crate::store::leaves::Position;
 use crate::store::mandates::{MandateRow, ProxyKeyRow, ProxyRow};
@@ -39,6 +40,8 @@ pub enum Change {
     RegisterKey(Box<KeyRow>),
     /// Who else may act for an office, and the proxies.
     Mandate(Box<Mandating>),
+    /// An office joins or leaves.
+    Standing(Box<Standing>),
     /// A notice of the operator (お知らせ).
     Notice(Box<Notice>),
     /// An event of the operator's own, for auditors: kind and lines. It may concern one office.
@@ -52,6 +55,111 @@ pub enum Change {
         /// A setting that changes with it: name and value.
         setting: Option<(&'static str, String)>,
     },
+}
+
+/// What is done about an office's taking part.
+#[derive(Debug)]
+pub enum Standing {
+    /// It applies to join.
+    Apply(Applying),
+    /// The operator makes a code for its application.
+    MakeCode {
+        /// Whose.
+        office: OfficeNumber,
+        /// Salt of the hash.
+        salt: [u8; 16],
+        /// SHA-256 over salt and digits.
+        hash: [u8; 32],
+        /// Until when it is good, Unix microseconds.
+        until_us: i64,
+    },
+    /// It confirms its application with a code.
+    Confirm {
+        /// Whose.
+        office: OfficeNumber,
+        /// The code's digits.
+        code: String,
+        /// Who does, as events name it.
+        by: String,
+        /// Who may join by himself.
+        rules: JoiningConfig,
+    },
+    /// The operator lets it take part.
+    Approve {
+        /// Which.
+        office: OfficeNumber,
+        /// Its name; none: as the directory or the application has it.
+        name: Option<String>,
+        /// The name's reading, where the directory does not have the office.
+        kana: String,
+        /// Also where the application was not confirmed with its code.
+        unconfirmed: bool,
+        /// Who may join by himself.
+        rules: JoiningConfig,
+    },
+    /// The operator rejects its application.
+    Reject {
+        /// Whose.
+        office: OfficeNumber,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// It leaves.
+    Leave(Leaving),
+    /// Its mailbox is clear, and what was to be erased is, but for its rows.
+    Clear {
+        /// Whose.
+        office: OfficeNumber,
+    },
+}
+
+/// An application; its signature was verified.
+#[derive(Debug)]
+pub struct Applying {
+    /// Who applies.
+    pub office: OfficeNumber,
+    /// Its name as it states it.
+    pub name: String,
+    /// When it was signed, by the signer's clock. Unix microseconds.
+    pub said_us: i64,
+    /// Who signed, as events name it.
+    pub by: String,
+    /// The signed word.
+    pub paper: Paper,
+    /// Who may join by himself.
+    pub rules: JoiningConfig,
+}
+
+/// An office leaves.
+#[derive(Debug)]
+pub struct Leaving {
+    /// Which.
+    pub office: OfficeNumber,
+    /// When it was signed, by the signer's clock, Unix microseconds; the operator's word has none.
+    pub said_us: i64,
+    /// Who says so, as events name it.
+    pub by: String,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// What the relay keeps of it is to be erased.
+    pub erase: bool,
+    /// Its own signed word; absent: the operator's.
+    pub paper: Option<Paper>,
+}
+
+impl Standing {
+    /// Whose standing it is.
+    pub fn office(&self) -> OfficeNumber {
+        match self {
+            Self::Apply(Applying { office, .. })
+            | Self::Leave(Leaving { office, .. })
+            | Self::MakeCode { office, .. }
+            | Self::Confirm { office, .. }
+            | Self::Approve { office, .. }
+            | Self::Reject { office, .. }
+            | Self::Clear { office } => *office,
+        }
+    }
 }
 
 /// What is done to mandates and proxies.
@@ -177,6 +285,8 @@ pub enum Actor {
     },
     /// The relay, when a time has come.
     Relay,
+    /// The relay, because the office that the parcel waits for, or that holds it back, left.
+    Closing,
 }
 
 impl Actor {
@@ -184,7 +294,7 @@ impl Actor {
     pub fn name(&self) -> &str {
         match self {
             Self::Office { name, .. } => name,
-            Self::Relay => "relay",
+            Self::Relay | Self::Closing => "relay",
         }
     }
 
@@ -192,7 +302,7 @@ impl Actor {
     pub fn mandate(&self) -> Option<&[u8; 32]> {
         match self {
             Self::Office { mandate, .. } => mandate.as_ref(),
-            Self::Relay => None,
+            Self::Relay | Self::Closing => None,
         }
     }
 }

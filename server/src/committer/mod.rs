@@ -10,6 +10,7 @@ mod batch;
 pub mod change;
 mod events;
 mod mandates;
+mod membership;
 mod parcels;
 mod recover;
 pub mod start;
@@ -27,6 +28,7 @@ use crate::clock::Clock;
 use crate::evidence::ledger::Ledger;
 use batch::Writer;
 use change::{Change, Done, Refused};
+pub use membership::code_hash;
 
 /// Changes that may wait. At 2,000 a second this is half a second's work; more would only hide that the
 /// relay is late.

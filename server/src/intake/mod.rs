@@ -28,8 +28,7 @@ use tasuki_proto::reason;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-pub use archive::Archivist;
-use archive::Needed;
+pub use archive::{Archivist, Needed};
 pub use refusal::Refusal;
 use workers::Workers;
 
@@ -331,8 +330,8 @@ impl Intake {
         let good = |member: &Member| member.active() && !member.recipients.is_empty();
         let member = runtime.block_on(self.directory.member_checked(header.recipient, good))?;
         let member = member.ok_or(Refusal::of(reason::RECIPIENT_UNKNOWN))?;
-        if !member.active() {
-            return Err(Refusal::of(reason::RECIPIENT_SUSPENDED));
+        if let Some(word) = member.office.state.refuses_as_recipient() {
+            return Err(Refusal::of(word));
         }
         if !member.office.standard_ready && header.files.iter().any(|file| file.kind != ATTACHMENT) {
             return Err(Refusal::of(reason::RECIPIENT_NOT_READY));

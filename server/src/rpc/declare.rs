@@ -124,8 +124,10 @@ async fn one(
         Statement::Delegate(delegate) => (delegate.office, None),
         Statement::InviteTerminal(invite) => (invite.office, None),
         Statement::EndMandate(end) => (end.office, None),
-        // A sealing key is handed in where keys are: `Directory.ApproveSealingKey`.
-        Statement::ApproveSealingKey(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
+        // A sealing key is handed in where keys are: `Directory.ApproveSealingKey`; joining and leaving in `Membership`.
+        Statement::ApproveSealingKey(_) | Statement::Membership(_) => {
+            return Err(Refusal::of(reason::STATEMENT_MALFORMED));
+        }
     };
     check_speaker(speaker, scope, &signer, caller)?;
     if statement.time_us() > now_us.saturating_add(limits::MAX_CLOCK_AHEAD_US) {
@@ -162,7 +164,9 @@ async fn one(
             };
             (act.event_kind(), Change::Act(Box::new(doing)))
         }
-        Statement::ApproveSealingKey(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
+        Statement::ApproveSealingKey(_) | Statement::Membership(_) => {
+            return Err(Refusal::of(reason::STATEMENT_MALFORMED));
+        }
     };
     let of_mandates = matches!(change, Change::Mandate(_));
     let done = context.committer.submit(change).await?;

@@ -178,6 +178,8 @@ pub(super) fn office(row: &OfficeRow) -> pb::Office {
     let state = match row.state {
         OfficeState::Active => pb::OfficeState::Active,
         OfficeState::Suspended => pb::OfficeState::Suspended,
+        OfficeState::Listed => pb::OfficeState::Listed,
+        OfficeState::Left | OfficeState::Removed => pb::OfficeState::Left,
     };
     pb::Office {
         number: row.number.to_string(),

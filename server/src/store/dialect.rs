@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 11] = [
+const MIGRATIONS: [Migration; 12] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -69,6 +69,11 @@ const MIGRATIONS: [Migration; 11] = [
         name: "0014_use_and_turns",
         sqlite: include_str!("../../../migrations/sqlite/0014_use_and_turns.sql"),
         postgres: include_str!("../../../migrations/postgres/0014_use_and_turns.sql"),
+    },
+    Migration {
+        name: "0017_membership",
+        sqlite: include_str!("../../../migrations/sqlite/0017_membership.sql"),
+        postgres: include_str!("../../../migrations/postgres/0017_membership.sql"),
     },
 ];
 

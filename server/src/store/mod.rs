@@ -20,6 +20,7 @@ pub mod head;
 pub mod leaves;
 pub mod mail;
 pub mod mandates;
+pub mod membership;
 pub mod notices;
 pub mod offices;
 pub mod overdue;

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::reason;
 
 use super::dialect::Dialect;
 use super::rows::{digest, insert_sql, parameters, parsed, pieces};
@@ -16,25 +17,73 @@ use super::{Store, StoreError, Tx};
 pub enum OfficeState {
     /// Takes part.
     Active,
-    /// Neither sends nor receives.
+    /// Neither sends nor receives, for a while.
     Suspended,
+    /// The operator's list has it; it has not joined.
+    Listed,
+    /// It left by its own word.
+    Left,
+    /// The operator had it leave: it does not come back without him.
+    Removed,
 }
 
 impl OfficeState {
-    /// As the database spells it.
+    /// As commands and programs spell it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Suspended => "suspended",
+            Self::Listed => "listed",
+            Self::Left | Self::Removed => "left",
         }
     }
-}
 
-impl std::str::FromStr for OfficeState {
-    type Err = ();
+    /// As the database holds it: whether it is active, as every version knows it, and what more there is to say.
+    fn columns(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Active => ("active", ""),
+            Self::Suspended => ("suspended", ""),
+            Self::Listed => ("suspended", "listed"),
+            Self::Left => ("suspended", "left"),
+            Self::Removed => ("suspended", "removed"),
+        }
+    }
 
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Active, Self::Suspended].into_iter().find(|s| s.as_str() == text).ok_or(())
+    /// Back from the database. An earlier version changes the first column alone.
+    fn of_columns(state: &str, standing: &str) -> Option<Self> {
+        match (state, standing) {
+            ("active", _) => Some(Self::Active),
+            ("suspended", "") => Some(Self::Suspended),
+            ("suspended", "listed") => Some(Self::Listed),
+            ("suspended", "left") => Some(Self::Left),
+            ("suspended", "removed") => Some(Self::Removed),
+            _ => None,
+        }
+    }
+
+    /// It takes part, or did and was only suspended.
+    pub fn is_member(self) -> bool {
+        matches!(self, Self::Active | Self::Suspended)
+    }
+
+    /// Why nothing is accepted for such an office; none: it is.
+    pub fn refuses_as_recipient(self) -> Option<&'static str> {
+        match self {
+            Self::Active => None,
+            Self::Suspended => Some(reason::RECIPIENT_SUSPENDED),
+            Self::Listed => Some(reason::RECIPIENT_NOT_JOINED),
+            Self::Left | Self::Removed => Some(reason::RECIPIENT_LEFT),
+        }
+    }
+
+    /// Why such an office can't act; none: it can.
+    pub fn refuses_as_caller(self) -> Option<&'static str> {
+        match self {
+            Self::Active => None,
+            Self::Suspended => Some(reason::CALLER_SUSPENDED),
+            Self::Listed => Some(reason::CALLER_NOT_JOINED),
+            Self::Left | Self::Removed => Some(reason::CALLER_LEFT),
+        }
     }
 }
 
@@ -167,7 +216,8 @@ pub const MAX_KEYS_READ: u32 = MAX_SEALING_KEYS + 64;
 /// Offices on one page, with a token for the next.
 pub type OfficePage = (Vec<OfficeRow>, Option<OfficeNumber>);
 
-const OFFICE: &str = "number, name, kana, services, standard_ready, municipality, accepts, state, since_us";
+const OFFICE: &str =
+    "number, name, kana, services, standard_ready, municipality, accepts, state, standing, since_us";
 
 fn words(row: &AnyRow, column: &'static str) -> Result<Vec<String>, StoreError> {
     let words: String = row.try_get(column)?;
@@ -185,8 +235,17 @@ fn office(row: &AnyRow) -> Result<OfficeRow, StoreError> {
         standard_ready: ready != 0,
         municipality: row.try_get("municipality")?,
         accepts: words(row, "accepts")?,
-        state: parsed(row, "offices", "state", &number)?,
+        state: state(row, number)?,
         since_us: row.try_get("since_us")?,
+    })
+}
+
+fn state(row: &AnyRow, number: OfficeNumber) -> Result<OfficeState, StoreError> {
+    let (state, standing): (String, String) = (row.try_get("state")?, row.try_get("standing")?);
+    OfficeState::of_columns(&state, &standing).ok_or_else(|| StoreError::Corrupt {
+        table: "offices",
+        column: "state",
+        row: number.to_string(),
     })
 }
 
@@ -216,9 +275,9 @@ impl Store {
         for piece in pieces(offices) {
             let sql = insert_sql(
                 self.dialect(),
-                "offices (number, name, kana, services, standard_ready, municipality, accepts, state, search_key, \
-                 changed_us, since_us, generation)",
-                12,
+                "offices (number, name, kana, services, standard_ready, municipality, accepts, state, standing, \
+                 search_key, changed_us, since_us, generation)",
+                13,
                 piece.len(),
                 " ON CONFLICT (number) DO UPDATE SET name = excluded.name, kana = excluded.kana, \
                  services = excluded.services, standard_ready = excluded.standard_ready, \
@@ -236,7 +295,8 @@ impl Store {
                     .bind(i64::from(o.standard_ready))
                     .bind(o.municipality.clone())
                     .bind(o.accepts.join(" "))
-                    .bind(o.state.as_str())
+                    .bind(o.state.columns().0)
+                    .bind(o.state.columns().1)
                     .bind(o.search_key())
                     .bind(at_us)
                     .bind(at_us)
@@ -257,12 +317,14 @@ impl Store {
         generation: i64,
     ) -> Result<bool, StoreError> {
         let done = sqlx::query(
-            "UPDATE offices SET state = $1, changed_us = $2, generation = $4 WHERE number = $3 AND state <> $1",
+            "UPDATE offices SET state = $1, standing = $5, changed_us = $2, generation = $4 \
+             WHERE number = $3 AND (state <> $1 OR standing <> $5)",
         )
-        .bind(state.as_str())
+        .bind(state.columns().0)
         .bind(at_us)
         .bind(number.to_string())
         .bind(generation)
+        .bind(state.columns().1)
         .execute(&mut **tx)
         .await?;
         Ok(done.rows_affected() == 1)

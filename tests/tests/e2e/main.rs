@@ -4,6 +4,7 @@
 mod audit;
 mod checks;
 mod directory;
+mod hostile_membership;
 mod hostile_parcels;
 mod hostile_tls;
 mod large_crl;
@@ -16,6 +17,7 @@ mod mail_tls;
 mod mailbox;
 mod malware;
 mod mandates;
+mod membership;
 mod month;
 mod new_epoch;
 mod operator;
