@@ -27,6 +27,10 @@ pub struct Office {
     pub municipality: String,
     /// What it takes, as far as known: editions of the standard (`csv-4.1`) and formats of attachments (`pdf`).
     pub accepts: Vec<String>,
+    /// `accepts` is its own signed word: nothing else is taken for it.
+    pub declared: bool,
+    /// Where only partners may exchange, and the office was asked for by its number: whether it is one.
+    pub partner: Option<bool>,
     /// When it came into the directory, RFC 3339; empty: not known.
     pub since: String,
     /// Parcels can be sealed to it; `None` in lists, which do not tell: ask for the office by its number.
@@ -126,6 +130,12 @@ impl Office {
             active: pb::OfficeState::try_from(office.state) == Ok(pb::OfficeState::Active),
             municipality: office.municipality,
             accepts: office.accepts,
+            declared: office.declared,
+            partner: match pb::PartnerLink::try_from(office.link) {
+                Ok(pb::PartnerLink::Linked) => Some(true),
+                Ok(pb::PartnerLink::None) => Some(false),
+                Ok(pb::PartnerLink::Unspecified) | Err(_) => None,
+            },
             since: office.since,
             has_key: None,
         })

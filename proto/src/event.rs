@@ -84,6 +84,18 @@ pub mod kind {
     pub const OFFICE_LEFT: &str = "office.left";
     /// What the relay kept of an office that left was erased on its request, and what stays; the relay's word.
     pub const OFFICE_ERASED: &str = "office.erased";
+    /// An office declared what it takes, signed; it may wait for the operator.
+    pub const OFFICE_DECLARED: &str = "office.declared";
+    /// The operator agreed to what an office declared.
+    pub const OFFICE_PROFILE_APPROVED: &str = "office.profile-approved";
+    /// The operator did not agree to what an office declared.
+    pub const OFFICE_PROFILE_REJECTED: &str = "office.profile-rejected";
+    /// An office invited another to be partners, signed; in both feeds.
+    pub const PARTNER_INVITED: &str = "partner.invited";
+    /// Two offices are partners, by the signed word of both; in both feeds.
+    pub const PARTNER_LINKED: &str = "partner.linked";
+    /// A partnership or an invitation ended; in both feeds.
+    pub const PARTNER_ENDED: &str = "partner.ended";
     /// A key that parcels for this office are sealed to was registered.
     pub const KEY_REGISTERED: &str = "key.registered";
     /// The trial CA issued a certificate.

@@ -14,6 +14,7 @@
 //! * [`html`]: text in pages that people read.
 //! * [`reason`]: every stable reason word with its explanation; [`limits`]: every bound with its reason.
 
+pub mod accepts;
 pub mod canonical;
 pub mod container;
 pub mod cosignature;

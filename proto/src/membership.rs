@@ -1,4 +1,4 @@
-//! Taking part: what an office signs about itself. It applies to join (利用申請), and leaves.
+//! Taking part: what an office signs about itself. It applies to join (利用申請), leaves, says what it takes, and whom it deals with.
 //!
 //! ```text
 //! tasuki-statement/v1
@@ -12,6 +12,7 @@
 
 use tasuki_careplan::office::OfficeNumber;
 
+use crate::accepts::accepted;
 use crate::canonical::{Lines, TextError};
 
 /// Longest name that an application states, in characters.
@@ -41,6 +42,42 @@ pub enum MembershipWord {
         /// "Erase what you keep of ours, as far as it is nobody else's evidence."
         erase: bool,
     },
+    /// "We take these, and nothing else."
+    Profile {
+        /// Editions of the standard and formats of attachments, see [`accepted`]; not none.
+        accepts: Vec<String>,
+    },
+    /// To another office: "let us be partners" (招待), "yes" (承諾), "no more".
+    Partner {
+        /// The other office.
+        partner: OfficeNumber,
+        /// What is said.
+        step: PartnerStep,
+    },
+}
+
+/// What one office says to another about being partners.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartnerStep {
+    /// It invites the other.
+    Invite,
+    /// It accepts the other's invitation.
+    Accept,
+    /// It ends the partnership, declines an invitation, or takes its own back.
+    End,
+}
+
+impl PartnerStep {
+    const ALL: [Self; 3] = [Self::Invite, Self::Accept, Self::End];
+
+    /// The word in a statement's `kind` line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invite => "partner-invite",
+            Self::Accept => "partner-accept",
+            Self::End => "partner-end",
+        }
+    }
 }
 
 /// Whether a text can be an office's name in an application: one line, at most [`MAX_NAME_CHARS`] characters, or empty.
@@ -54,6 +91,8 @@ impl Membership {
         match &self.word {
             MembershipWord::Join { .. } => "join",
             MembershipWord::Leave { .. } => "leave",
+            MembershipWord::Profile { .. } => "profile",
+            MembershipWord::Partner { step, .. } => step.as_str(),
         }
     }
 
@@ -63,6 +102,8 @@ impl Membership {
         match &self.word {
             MembershipWord::Join { name } => lines.add("name", name),
             MembershipWord::Leave { erase } => lines.add("erase", if *erase { "yes" } else { "no" }),
+            MembershipWord::Profile { accepts } => lines.add("accepts", &accepts.join(",")),
+            MembershipWord::Partner { partner, .. } => lines.add("partner", partner.as_str()),
         }
     }
 
@@ -71,7 +112,8 @@ impl Membership {
         let word = match kind {
             "join" => join(lines),
             "leave" => leave(lines),
-            _ => return None,
+            "profile" => profile(lines),
+            _ => partner(PartnerStep::ALL.into_iter().find(|step| step.as_str() == kind)?, lines),
         };
         let said = |word| Ok(Self { office: lines.parse("office")?, word, time_us });
         Some(word.and_then(said))
@@ -94,6 +136,15 @@ fn leave(lines: &Lines) -> Result<MembershipWord, TextError> {
     }
 }
 
+fn profile(lines: &Lines) -> Result<MembershipWord, TextError> {
+    let accepts = accepted(lines.need("accepts")?).filter(|words| !words.is_empty());
+    Ok(MembershipWord::Profile { accepts: accepts.ok_or(TextError::Value("accepts"))? })
+}
+
+fn partner(step: PartnerStep, lines: &Lines) -> Result<MembershipWord, TextError> {
+    Ok(MembershipWord::Partner { partner: lines.parse("partner")?, step })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +163,17 @@ mod tests {
                 include_str!("../tests/golden/join.txt"),
             ),
             (said(MembershipWord::Leave { erase: true }), include_str!("../tests/golden/leave.txt")),
+            (
+                said(MembershipWord::Profile { accepts: vec!["csv-4.1".to_owned(), "pdf".to_owned()] }),
+                include_str!("../tests/golden/profile.txt"),
+            ),
+            (
+                said(MembershipWord::Partner {
+                    partner: "9971100012".parse().unwrap(),
+                    step: PartnerStep::Accept,
+                }),
+                include_str!("../tests/golden/partner-accept.txt"),
+            ),
         ] {
             assert_eq!(statement.print(), golden);
             assert_eq!(Statement::parse(golden.as_bytes()), Ok(statement));

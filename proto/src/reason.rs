@@ -182,6 +182,16 @@ pub const STATEMENT_OLD: &str = "STATEMENT_OLD";
 pub const OFFICE_NOT_MEMBER: &str = "OFFICE_NOT_MEMBER";
 /// The directory has no name for the office: the operator gives one.
 pub const NAME_NEEDED: &str = "NAME_NEEDED";
+/// No office has declared what the operator decides about.
+pub const NO_DECLARATION: &str = "NO_DECLARATION";
+/// The receiving office declared that it does not take this.
+pub const RECIPIENT_DOES_NOT_ACCEPT: &str = "RECIPIENT_DOES_NOT_ACCEPT";
+/// The two offices are no partners, and only partners may exchange here.
+pub const NOT_LINKED: &str = "NOT_LINKED";
+/// The other office has not invited this one.
+pub const NO_INVITATION: &str = "NO_INVITATION";
+/// Too many invitations of one office wait for an answer.
+pub const TOO_MANY_INVITATIONS: &str = "TOO_MANY_INVITATIONS";
 /// This relay sends no mails.
 pub const MAIL_NOT_OFFERED: &str = "MAIL_NOT_OFFERED";
 /// Not at most five e-mail addresses.

@@ -13,6 +13,7 @@ use crate::commands::joining::{Approve, Leave, MakeCode, Reject};
 use crate::commands::lang::Lang;
 use crate::commands::operate::{Mode, Notice, Stop};
 use crate::commands::overdue::Overdue;
+use crate::commands::profiles::Decide;
 use crate::commands::proxy::Proxy;
 use crate::commands::retention::Retention;
 use crate::commands::stats::Stats;
@@ -138,6 +139,10 @@ pub(crate) enum Office {
     Code(MakeCode),
     /// Have an office leave: its mailbox is closed, and it comes back by `approve` only
     Leave(Leave),
+    /// List what offices declare to take and that waits for you
+    Profiles,
+    /// Agree to what an office declares to take, or not
+    Profile(Decide),
 }
 
 /// Flags of `office add`.

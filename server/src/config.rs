@@ -10,6 +10,7 @@ mod lifecycle;
 mod limits;
 mod mail;
 mod malware;
+mod partners;
 pub mod period;
 pub mod template;
 mod webhooks;
@@ -27,6 +28,7 @@ pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
 pub use mail::{MailConfig, MailTls};
 pub use malware::MalwareConfig;
+pub use partners::{PartnersConfig, PartnersPolicy};
 pub use webhooks::WebhooksConfig;
 pub use witnesses::WitnessesConfig;
 
@@ -98,6 +100,9 @@ pub struct Config {
     /// How offices come to take part.
     #[serde(default)]
     pub joining: JoiningConfig,
+    /// Who may exchange with whom.
+    #[serde(default)]
+    pub partners: PartnersConfig,
     /// How long parcels wait.
     #[serde(default)]
     pub lifecycle: LifecycleConfig,

@@ -218,6 +218,7 @@ impl Relay {
             witnesses: Witnesses::parse(&config.witnesses.keys).unwrap_or_default(),
             limits: config.limits.clone(),
             joining: config.joining,
+            partners: config.partners,
             places: Places::new(&config.limits),
             enrolments,
             stopping,

@@ -137,6 +137,11 @@ pub(crate) enum Command {
     Join(Join),
     /// Take part no more: what waits goes back to its senders, and nothing is accepted any more
     Leave(membership::Leave),
+    /// Declare what this office takes: editions of the standard, formats of attachments
+    Profile(membership::Profile),
+    /// Offices that this one has agreed to exchange with
+    #[command(subcommand)]
+    Partner(membership::PartnerCommand),
     /// List the file types, layouts, send units and editions of the standard that are known
     Standard,
     /// Vouch for the relay's log: look at it again and again, and cosign what goes on from what was seen before

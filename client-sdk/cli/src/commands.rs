@@ -18,6 +18,7 @@ mod not_members;
 mod notices;
 mod offices;
 mod overdue;
+mod partners;
 mod proxy;
 mod receive;
 mod refused;
@@ -104,6 +105,8 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Notices(args) => notices::notices(&args, session, out),
         Command::Delegate(args) => mandates::delegate(&args, session, out),
         Command::Terminal(command) => mandates::terminal(&command, session, out),
+        Command::Profile(args) => partners::profile(&args, session, out),
+        Command::Partner(command) => partners::partner(&command, session, out),
         Command::Offices(args) => offices::offices(&args, session, out),
         // They need no relay, or a stream of their own, and were run before. Each by its name: a new command must not
         // end up here and do nothing.

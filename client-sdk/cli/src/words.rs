@@ -67,6 +67,18 @@ pub(crate) fn event(event: &str) -> Text {
         kind::OFFICE_REJECTED => ("利用申請が却下されました", "the application was rejected"),
         kind::OFFICE_LEFT => ("事業所が利用を終了しました", "the office left"),
         kind::OFFICE_ERASED => ("事業所のデータが消去されました", "what was kept of the office was erased"),
+        kind::OFFICE_DECLARED => ("受け取れるものが宣言されました", "the office declared what it takes"),
+        kind::OFFICE_PROFILE_APPROVED => {
+            ("受け取れるものの宣言が承認されました", "what the office takes was approved")
+        }
+        kind::OFFICE_PROFILE_REJECTED => {
+            ("受け取れるものの宣言が却下されました", "what the office takes was not approved")
+        }
+        kind::PARTNER_INVITED => {
+            ("事業所から招待がありました", "one office invited the other to be partners")
+        }
+        kind::PARTNER_LINKED => ("招待が承諾されました", "the two offices are partners"),
+        kind::PARTNER_ENDED => ("取引が終了しました", "the partnership or invitation ended"),
         kind::KEY_REGISTERED => ("暗号鍵が登録されました", "a key was registered"),
         kind::CERTIFICATE_ISSUED => ("証明書が発行されました", "a certificate was issued"),
         kind::CERTIFICATE_REVOKED => ("証明書が失効しました", "a certificate was revoked"),

@@ -2,8 +2,9 @@
 
 use super::{
     CALLER_LEFT, CALLER_NOT_JOINED, Explanation, JOIN_CODE_LOCKED, JOIN_CODE_OVER, JOIN_CODE_WRONG,
-    JOINING_CLOSED, NAME_NEEDED, NO_APPLICATION, NOT_CONFIRMED, OFFICE_NOT_MEMBER, RECIPIENT_LEFT,
-    RECIPIENT_NOT_JOINED, STATEMENT_OLD, TOO_MANY_APPLICATIONS, row,
+    JOINING_CLOSED, NAME_NEEDED, NO_APPLICATION, NO_DECLARATION, NO_INVITATION, NOT_CONFIRMED, NOT_LINKED,
+    OFFICE_NOT_MEMBER, RECIPIENT_DOES_NOT_ACCEPT, RECIPIENT_LEFT, RECIPIENT_NOT_JOINED, STATEMENT_OLD,
+    TOO_MANY_APPLICATIONS, TOO_MANY_INVITATIONS, row,
 };
 
 /// Words about taking part.
@@ -78,5 +79,30 @@ pub(super) const TABLE: &[Explanation] = &[
         NAME_NEEDED,
         "事業所一覧に名称がありません。--name で名称を指定してください。",
         "The directory has no name for this office; give it with --name.",
+    ),
+    row(
+        NO_DECLARATION,
+        "承認を待っている宣言がありません。",
+        "No declaration of this office waits.",
+    ),
+    row(
+        RECIPIENT_DOES_NOT_ACCEPT,
+        "宛先事業所が受け取らないと宣言した版または形式のファイルがあります。形式を変えるか、他の方法で送ってください。",
+        "The receiving office declared that it does not take files of this edition or format; send others, or another way.",
+    ),
+    row(
+        NOT_LINKED,
+        "宛先事業所との招待・承諾が済んでいません。tasuki partner invite で招待し、承諾を待ってください。",
+        "The two offices are no partners; invite the other one with tasuki partner invite, and wait until it accepts.",
+    ),
+    row(
+        NO_INVITATION,
+        "この事業所との間に招待も取引もありません。tasuki partner list で確認してください。",
+        "There is no invitation and no partnership with this office; look at tasuki partner list.",
+    ),
+    row(
+        TOO_MANY_INVITATIONS,
+        "返事を待っている招待が多すぎます。不要な招待を tasuki partner end で取り消してください。",
+        "Too many invitations wait for an answer; take some back with tasuki partner end.",
     ),
 ];

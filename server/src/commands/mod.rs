@@ -5,7 +5,7 @@
 //! | commands and flags | [`crate::cli`] |
 //! | making a relay's folder | [`init`] |
 //! | the directory of offices, its CSV file | [`office`], [`office_csv`] |
-//! | who joins and leaves | [`joining`] |
+//! | who joins and leaves; what offices declare to take | [`joining`], [`profiles`] |
 //! | proxies, and for whom they act | [`proxy`] |
 //! | the trial CA's certificates | [`cert`] |
 //! | `log verify` | [`log_verify`] |
@@ -40,6 +40,7 @@ mod office_csv;
 pub(crate) mod operate;
 pub(crate) mod output;
 pub(crate) mod overdue;
+pub(crate) mod profiles;
 mod progress;
 pub(crate) mod proxy;
 pub(crate) mod retention;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::accepts::accepted;
 use tasuki_proto::reason;
 use tasuki_proto::time::format_us;
 
@@ -15,11 +16,12 @@ use super::lang::Text;
 use super::office_columns::Mapping;
 use super::office_csv::{self, BadRow, Entry, MAX_FILE_BYTES};
 use super::output::Output;
+use super::profiles;
 use super::progress::Progress;
 use crate::cli::{Office, OfficeAdd, OfficeImport};
 use crate::committer::change::Change;
 use crate::config::Config;
-use crate::store::offices::{OfficeRow, OfficeState, accepted};
+use crate::store::offices::{OfficeRow, OfficeState};
 
 /// Offices in one change: each is an event in its office's feed, and nobody else can commit meanwhile. A
 /// thousand take a few tenths of a second.
@@ -44,6 +46,8 @@ struct OfficeObject<'a> {
     standard_ready: bool,
     municipality: &'a str,
     accepts: &'a [String],
+    /// That is its own signed word.
+    declared: bool,
     state: &'static str,
     /// When it came into the directory; empty: not known.
     since: String,
@@ -93,6 +97,8 @@ pub(super) async fn run(command: &Office, config: &Config, out: &mut Output) -> 
         Office::Reject(arguments) => joining::reject(arguments, config, out).await,
         Office::Code(arguments) => joining::make_code(arguments, config, out).await,
         Office::Leave(arguments) => joining::leave(arguments, config, out).await,
+        Office::Profiles => profiles::list(config, out).await,
+        Office::Profile(arguments) => profiles::decide(arguments, config, out).await,
     }
 }
 
@@ -113,8 +119,10 @@ async fn add(arguments: &OfficeAdd, config: &Config, out: &mut Output) -> Result
     }
     let desk = Desk::open(config, out).await?;
     let known = desk.store().office(arguments.number).await?;
-    let (known_municipality, known_accepts) =
-        known.map(|known| (known.municipality, known.accepts)).unwrap_or_default();
+    let (known_municipality, known_accepts, declared) =
+        known.map(|known| (known.municipality, known.accepts, known.declared)).unwrap_or_default();
+    // What an office declared itself is not the operator's to change.
+    let accepts = accepts.filter(|_| !declared);
     let row = OfficeRow {
         number: arguments.number,
         name,
@@ -123,6 +131,7 @@ async fn add(arguments: &OfficeAdd, config: &Config, out: &mut Output) -> Result
         standard_ready: !arguments.not_standard_ready,
         municipality: municipality.unwrap_or(known_municipality),
         accepts: accepts.unwrap_or(known_accepts),
+        declared,
         state: config.joining.enters_as(),
         since_us: 0,
     };
@@ -274,6 +283,7 @@ fn show(office: &OfficeRow, out: &mut Output) -> Result<(), Failure> {
         standard_ready: office.standard_ready,
         municipality: &office.municipality,
         accepts: &office.accepts,
+        declared: office.declared,
         state: office.state.as_str(),
         since: if office.since_us == 0 { String::new() } else { format_us(office.since_us) },
     };

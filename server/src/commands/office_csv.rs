@@ -7,11 +7,12 @@ use std::collections::HashMap;
 
 use tasuki_careplan::ms932;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::accepts::accepted;
 
 use super::lang::Text;
 use super::office_columns::{Layout, Mapping};
 use crate::cli::{Services, services};
-use crate::store::offices::{OfficeRow, OfficeState, accepted};
+use crate::store::offices::{OfficeRow, OfficeState};
 
 /// Largest file that is read, and rows of it: memory holds the file and one entry for each office. All offices of the country, with
 /// one row for each of their kinds of service, are less than half of that.
@@ -169,6 +170,7 @@ impl Entry {
             standard_ready: false,
             municipality: String::new(),
             accepts: Vec::new(),
+            declared: false,
             state,
             since_us,
         });
@@ -179,7 +181,9 @@ impl Entry {
             services: services.unwrap_or(known.services),
             standard_ready: standard_ready.unwrap_or(known.standard_ready),
             municipality: municipality.unwrap_or(known.municipality),
-            accepts: accepts.unwrap_or(known.accepts),
+            // What the office declared itself is not the list's to change.
+            accepts: accepts.filter(|_| !known.declared).unwrap_or(known.accepts),
+            declared: known.declared,
             state,
             since_us,
         }

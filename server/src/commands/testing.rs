@@ -169,6 +169,7 @@ pub(super) fn delivery(n: u8) -> Box<Delivery> {
         directory: 0,
         hold: None,
         supersedes: None,
+        linked_only: false,
     })
 }
 

@@ -88,6 +88,8 @@ impl Draft<'_> {
                 Change::RegisterKey(key) => offices.push(key.office),
                 Change::Mandate(mandating) => offices.extend(mandating.office()),
                 Change::Standing(standing) => offices.push(standing.office()),
+                Change::Partner(said) => offices.extend([said.office, said.partner]),
+                Change::Profile(profiling) => offices.push(profiling.office()),
                 Change::Notice(notice) => offices.extend(&notice.to),
                 Change::Audit { office, .. } => offices.extend(*office),
             }
@@ -109,6 +111,8 @@ impl Draft<'_> {
             Change::RegisterKey(key) => self.register_key(tx, key).await,
             Change::Mandate(mandating) => self.mandate(tx, mandating).await,
             Change::Standing(standing) => self.standing(tx, standing).await,
+            Change::Partner(said) => self.partner(tx, said).await,
+            Change::Profile(profiling) => self.profile(tx, profiling).await,
             Change::Notice(notice) => self.notice(tx, notice).await,
             Change::Audit { kind, lines, office, setting } => {
                 if let Some((name, value)) = setting {

@@ -9,6 +9,7 @@ use tasuki_proto::log::Checkpoint;
 use tasuki_proto::reason;
 use tasuki_proto::statement::{Request, Word};
 
+pub use super::partners::Partnering;
 use crate::config::JoiningConfig;
 use crate::store::archive::Archived;
 use crate::store::leaves::Position;
@@ -42,6 +43,10 @@ pub enum Change {
     Mandate(Box<Mandating>),
     /// An office joins or leaves.
     Standing(Box<Standing>),
+    /// One office invites another to be partners, accepts or ends.
+    Partner(Box<Partnering>),
+    /// An office declares what it takes, or the operator decides about that.
+    Profile(Box<Profiling>),
     /// A notice of the operator (お知らせ).
     Notice(Box<Notice>),
     /// An event of the operator's own, for auditors: kind and lines. It may concern one office.
@@ -111,6 +116,42 @@ pub enum Standing {
         /// Whose.
         office: OfficeNumber,
     },
+}
+
+/// What is done about what an office takes.
+#[derive(Debug)]
+pub enum Profiling {
+    /// It declares it; its signature was verified.
+    Declare {
+        /// Which.
+        office: OfficeNumber,
+        /// What it takes.
+        accepts: Vec<String>,
+        /// When it was signed, by the signer's clock. Unix microseconds.
+        said_us: i64,
+        /// Who signed, as events name it.
+        by: String,
+        /// The signed word.
+        paper: Paper,
+        /// It waits for the operator.
+        approval: bool,
+    },
+    /// The operator decides about a declaration.
+    Decide {
+        /// Whose.
+        office: OfficeNumber,
+        /// It takes effect.
+        approve: bool,
+    },
+}
+
+impl Profiling {
+    /// Whose it is.
+    pub fn office(&self) -> OfficeNumber {
+        match self {
+            Self::Declare { office, .. } | Self::Decide { office, .. } => *office,
+        }
+    }
 }
 
 /// An application; its signature was verified.
@@ -256,6 +297,8 @@ pub struct Delivery {
     pub hold: Option<i64>,
     /// The parcel of the same sender and receiver that it supersedes.
     pub supersedes: Option<ParcelId>,
+    /// Only partners may exchange.
+    pub linked_only: bool,
 }
 
 /// Something that is done to a parcel. What it does, and whether it may, is `tasuki_proto::lifecycle`'s to say.

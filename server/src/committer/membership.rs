@@ -195,6 +195,7 @@ impl Draft<'_> {
             standard_ready: true,
             municipality: String::new(),
             accepts: Vec::new(),
+            declared: false,
             state: OfficeState::Listed,
             since_us: 0,
         });
@@ -258,6 +259,7 @@ impl Draft<'_> {
         for mandate in self.store.mandates_in(tx, office, now_us).await? {
             self.end(tx, &mandate, by, None, None).await?;
         }
+        self.end_links(tx, office, by).await?;
         if state.is_some() {
             let stays_out = paper.is_none() || state == Some(OfficeState::Removed);
             let state = if stays_out { OfficeState::Removed } else { OfficeState::Left };
@@ -333,7 +335,7 @@ impl Draft<'_> {
     }
 
     /// Keeps what an office signed about itself, and the certificates behind it.
-    async fn keep_word(
+    pub(super) async fn keep_word(
         &mut self,
         tx: &mut Tx,
         office: OfficeNumber,
@@ -346,7 +348,13 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn told(&mut self, kind: &str, office: OfficeNumber, by: &str, lines: impl FnOnce(&mut Event)) -> Answer {
+    pub(super) fn told(
+        &mut self,
+        kind: &str,
+        office: OfficeNumber,
+        by: &str,
+        lines: impl FnOnce(&mut Event),
+    ) -> Answer {
         let written: Entry = self.scribe.write(kind, 0, &[office], self.ends, |event| {
             event.lines.add("office", office.as_str());
             event.lines.add("by", by);
@@ -405,7 +413,7 @@ fn joins_at_once(known: Option<&OfficeRow>, rules: &JoiningConfig) -> bool {
 }
 
 /// A statement was signed before the last decision about its office: it speaks of things that are over.
-fn is_old(said_us: i64, decided_us: i64) -> bool {
+pub(super) fn is_old(said_us: i64, decided_us: i64) -> bool {
     said_us.saturating_add(limits::MAX_CLOCK_AHEAD_US) < decided_us
 }
 
@@ -414,11 +422,11 @@ fn signed(event: &mut Event, paper: &Paper) {
     event.lines.add("statement", &digest_text(&sha256(&paper.cms)));
 }
 
-fn repeated() -> Answer {
+pub(super) fn repeated() -> Answer {
     Ok(Ok(Applied { repeated: true, ..Applied::default() }))
 }
 
-fn because(word: &'static str) -> Answer {
+pub(super) fn because(word: &'static str) -> Answer {
     Ok(Err(Refused::Because(word)))
 }
 

@@ -12,6 +12,7 @@ mod events;
 mod mandates;
 mod membership;
 mod parcels;
+mod partners;
 mod recover;
 pub mod start;
 #[cfg(test)]

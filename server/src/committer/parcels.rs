@@ -13,6 +13,7 @@ use super::change::{Actor, Asking, Delivery, Doing, Paper, Refused, Signed};
 use super::events::{self, Entry};
 use crate::store::offices::OfficeState;
 use crate::store::parcels::{Marks, ParcelRow};
+use crate::store::partners::LinkState;
 use crate::store::statements::{About, StatementRow};
 use crate::store::{StoreError, Tx};
 
@@ -41,6 +42,10 @@ impl Draft<'_> {
                 if office == delivery.recipient && !row.standard_ready && standard() {
                     return Ok(Err(Refused::Because(reason::RECIPIENT_NOT_READY)));
                 }
+            }
+            let link = self.store.link_in(tx, delivery.key.sender, delivery.recipient).await?;
+            if delivery.linked_only && link.is_none_or(|link| link.state != LinkState::Linked) {
+                return Ok(Err(Refused::Because(reason::NOT_LINKED)));
             }
             if !self.hold(tx, delivery.key.sender, &delivery.mandates).await? {
                 return Ok(Err(Refused::Because(reason::MANDATE_ENDED)));

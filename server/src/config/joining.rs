@@ -41,11 +41,13 @@ pub struct JoiningConfig {
     pub code: bool,
     /// How long such a code is good.
     pub code_days: u32,
+    /// What offices declare to take waits for the operator.
+    pub profile_approval: bool,
 }
 
 impl Default for JoiningConfig {
     fn default() -> Self {
-        Self { policy: JoiningPolicy::default(), code: false, code_days: 30 }
+        Self { policy: JoiningPolicy::default(), code: false, code_days: 30, profile_approval: false }
     }
 }
 
@@ -76,7 +78,7 @@ mod tests {
     fn only_the_default_lets_offices_in_that_never_applied() {
         let all =
             [JoiningPolicy::Implicit, JoiningPolicy::Listed, JoiningPolicy::Approval, JoiningPolicy::Closed];
-        let enters = |policy, code| JoiningConfig { policy, code, code_days: 1 }.enters_as();
+        let enters = |policy, code| JoiningConfig { policy, code, ..JoiningConfig::default() }.enters_as();
         let states: Vec<OfficeState> = all.iter().map(|policy| enters(*policy, false)).collect();
         assert_eq!(states[0], OfficeState::Active);
         assert!(states[1..].iter().all(|state| *state == OfficeState::Listed));

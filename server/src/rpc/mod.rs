@@ -16,6 +16,7 @@ mod membership;
 mod notices;
 mod office_changes;
 mod page;
+mod partners;
 mod refused;
 mod status;
 mod submit;
@@ -40,7 +41,7 @@ use crate::alerts::Watchman;
 use crate::budget::{Memory, Slot, Slots};
 use crate::clock::Clock;
 use crate::committer::Committer;
-use crate::config::{JoiningConfig, LimitsConfig};
+use crate::config::{JoiningConfig, LimitsConfig, PartnersConfig};
 use crate::counts::RejectedCounts;
 use crate::directory::Directory;
 use crate::enrolments::Enrolments;
@@ -96,6 +97,8 @@ pub struct Context {
     pub limits: LimitsConfig,
     /// How offices come to take part.
     pub joining: JoiningConfig,
+    /// Who may exchange with whom.
+    pub partners: PartnersConfig,
     /// Places that calls take.
     pub places: Places,
     /// Issues certificates of terminals.
@@ -225,6 +228,7 @@ pub fn routes(context: &Arc<Context>) -> Result<Routes, tonic_reflection::server
     let log = pb::log_server::LogServer::new(log::Service(Arc::clone(context)));
     routes.add_service(log.max_decoding_message_size(MAX_COSIGNED_BYTES));
     routes.add_service(pb::mandates_server::MandatesServer::new(mandates::Service(Arc::clone(context))));
+    routes.add_service(pb::partners_server::PartnersServer::new(partners::Service(Arc::clone(context))));
     let membership = membership::Service(Arc::clone(context));
     routes.add_service(pb::membership_server::MembershipServer::new(membership));
     // Who has a certificate already may take up another invitation over the same connection.

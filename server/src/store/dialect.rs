@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 12] = [
+const MIGRATIONS: [Migration; 13] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -74,6 +74,11 @@ const MIGRATIONS: [Migration; 12] = [
         name: "0017_membership",
         sqlite: include_str!("../../../migrations/sqlite/0017_membership.sql"),
         postgres: include_str!("../../../migrations/postgres/0017_membership.sql"),
+    },
+    Migration {
+        name: "0020_partners",
+        sqlite: include_str!("../../../migrations/sqlite/0020_partners.sql"),
+        postgres: include_str!("../../../migrations/postgres/0020_partners.sql"),
     },
 ];
 

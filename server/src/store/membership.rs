@@ -260,6 +260,19 @@ impl Store {
         Ok(query.fetch_optional(&mut **tx).await?.is_some())
     }
 
+    /// When an office last signed something of this kind, Unix microseconds; 0: never.
+    pub(crate) async fn last_office_statement(
+        &self,
+        tx: &mut Tx,
+        office: OfficeNumber,
+        kind: &'static str,
+    ) -> Result<i64, StoreError> {
+        let query =
+            sqlx::query("SELECT MAX(made_us) AS last FROM office_statements WHERE office = $1 AND kind = $2");
+        let row = query.bind(office.to_string()).bind(kind).fetch_one(&mut **tx).await?;
+        Ok(row.try_get::<Option<i64>, _>("last")?.unwrap_or(0))
+    }
+
     /// Has an office's mailbox cleared, and with `erase` what is kept of it erased.
     pub(crate) async fn put_closing(
         &self,
@@ -422,13 +435,17 @@ impl Store {
         let statements = statements.bind(Vec::<u8>::new()).bind(office.to_string());
         let statements = statements.execute(&mut **tx).await?.rows_affected();
         sqlx::query(
-            "UPDATE offices SET name = '', kana = '', services = '', municipality = '', accepts = '', \
+            "UPDATE offices SET name = '', kana = '', services = '', municipality = '', accepts = '', declared = 0, \
              search_key = $1, generation = $2 WHERE number = $1",
         )
         .bind(office.to_string())
         .bind(generation)
         .execute(&mut **tx)
         .await?;
+        sqlx::query("DELETE FROM profiles WHERE office = $1")
+            .bind(office.to_string())
+            .execute(&mut **tx)
+            .await?;
         sqlx::query("UPDATE applications SET name = '', reason = '' WHERE office = $1")
             .bind(office.to_string())
             .execute(&mut **tx)

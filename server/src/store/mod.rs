@@ -26,6 +26,7 @@ pub mod offices;
 pub mod overdue;
 pub mod parcel_lists;
 pub mod parcels;
+pub mod partners;
 pub mod refusals;
 pub mod retention;
 pub mod rows;

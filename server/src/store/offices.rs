@@ -102,8 +102,10 @@ pub struct OfficeRow {
     pub standard_ready: bool,
     /// Prefecture and municipality, or as much of its address as is known; empty: not known.
     pub municipality: String,
-    /// What it takes, a word each; see [`accepted`]. None: not known.
+    /// What it takes, a word each; see `tasuki_proto::accepts`. None: not known.
     pub accepts: Vec<String>,
+    /// `accepts` is its own signed word: nothing else is taken for it. A change of the entry leaves it and them as they are.
+    pub declared: bool,
     /// Its standing.
     pub state: OfficeState,
     /// When it came into the directory, Unix microseconds; 0: not known. A change leaves it as it is.
@@ -121,6 +123,7 @@ impl OfficeRow {
             standard_ready,
             municipality,
             accepts,
+            declared: _,
             state: _,
             since_us: _,
         } = self;
@@ -137,22 +140,6 @@ impl OfficeRow {
     fn search_key(&self) -> String {
         search_key::fold(&format!("{} {} {} {}", self.number, self.name, self.kana, self.municipality))
     }
-}
-
-/// Words that say what one office takes, at most.
-const MAX_ACCEPTED: usize = 32;
-
-/// Reads what an office takes: words of at most 24 small letters, digits, dots and hyphens, separated by commas or spaces, such as
-/// `csv-4.1` (an edition of the standard) and `pdf` (a format of attachments). Sorted, each once.
-pub fn accepted(text: &str) -> Option<Vec<String>> {
-    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
-    let mut words: Vec<String> =
-        text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
-    words.sort_unstable();
-    words.dedup();
-    let fine =
-        words.len() <= MAX_ACCEPTED && words.iter().all(|word| word.len() <= 24 && word.bytes().all(fits));
-    fine.then_some(words)
 }
 
 /// What kind of key.
@@ -216,8 +203,7 @@ pub const MAX_KEYS_READ: u32 = MAX_SEALING_KEYS + 64;
 /// Offices on one page, with a token for the next.
 pub type OfficePage = (Vec<OfficeRow>, Option<OfficeNumber>);
 
-const OFFICE: &str =
-    "number, name, kana, services, standard_ready, municipality, accepts, state, standing, since_us";
+const OFFICE: &str = "number, name, kana, services, standard_ready, municipality, accepts, declared, state, standing, since_us";
 
 fn words(row: &AnyRow, column: &'static str) -> Result<Vec<String>, StoreError> {
     let words: String = row.try_get(column)?;
@@ -235,6 +221,7 @@ fn office(row: &AnyRow) -> Result<OfficeRow, StoreError> {
         standard_ready: ready != 0,
         municipality: row.try_get("municipality")?,
         accepts: words(row, "accepts")?,
+        declared: row.try_get::<i64, _>("declared")? != 0,
         state: state(row, number)?,
         since_us: row.try_get("since_us")?,
     })
@@ -281,7 +268,8 @@ impl Store {
                 piece.len(),
                 " ON CONFLICT (number) DO UPDATE SET name = excluded.name, kana = excluded.kana, \
                  services = excluded.services, standard_ready = excluded.standard_ready, \
-                 municipality = excluded.municipality, accepts = excluded.accepts, \
+                 municipality = excluded.municipality, \
+                 accepts = CASE WHEN offices.declared = 0 THEN excluded.accepts ELSE offices.accepts END, \
                  search_key = excluded.search_key, changed_us = excluded.changed_us, \
                  generation = excluded.generation",
             );
@@ -500,23 +488,4 @@ type AnyQuery = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
 fn bound(dialect: Dialect, piece: &[OfficeNumber]) -> AnyQuery {
     let sql = format!("SELECT {OFFICE} FROM offices WHERE number IN ({})", parameters(dialect, piece.len()));
     piece.iter().fold(sqlx::query(sqlx::AssertSqlSafe(sql)), |query, number| query.bind(number.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_an_office_takes_is_a_set_of_words() {
-        assert_eq!(
-            accepted("pdf,csv-4.1  csv-3.2 pdf"),
-            Some(vec!["csv-3.2".into(), "csv-4.1".into(), "pdf".into()])
-        );
-        assert_eq!(accepted(""), Some(Vec::new()));
-        for wrong in ["PDF", "ＰＤＦ", "csv_4", "a\nb", &"x".repeat(25)] {
-            assert_eq!(accepted(wrong), None, "{wrong:?}");
-        }
-        let many: Vec<String> = (0..=MAX_ACCEPTED).map(|n| format!("x{n}")).collect();
-        assert_eq!(accepted(&many.join(",")), None);
-    }
 }

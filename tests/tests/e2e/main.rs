@@ -21,6 +21,7 @@ mod membership;
 mod month;
 mod new_epoch;
 mod operator;
+mod partners;
 mod policy;
 mod profile;
 mod proof;

@@ -95,6 +95,8 @@ mod tests {
             active: false,
             municipality: "見本県見本市".into(),
             accepts: vec!["pdf".into()],
+            declared: false,
+            partner: None,
             since: "2026-02-01T00:00:00Z".into(),
             has_key: None,
         }
