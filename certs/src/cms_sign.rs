@@ -15,9 +15,10 @@ use crate::certificate_ids::{CertificateIds, NotACertificate};
 use crate::cms_verify_attributes::FIRST_GENERALIZED_S;
 use crate::der_walk::context;
 use crate::der_write::{self as write, TooLong};
-use crate::identity::{KeyIdentity, KeyKind};
+use crate::identity::{KeyIdentity, KeyKind, PrivateKey};
 use crate::oids;
 use crate::primitives::signature::Hash;
+use crate::token::{self, TokenError};
 
 /// Whether the signature carries what it signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,9 @@ pub enum SignError {
     /// The content is larger than 256 MiB.
     #[error("the content is too large to be attached")]
     TooLarge,
+    /// The token did not sign.
+    #[error("{0}")]
+    Token(#[from] TokenError),
     /// The cryptographic library could not sign with this key.
     #[error("the cryptographic library failed")]
     Library,
@@ -103,13 +107,17 @@ fn signature_algorithm(kind: KeyKind) -> Result<Vec<u8>, TooLong> {
     }
 }
 
-fn raw_signature(identity: &KeyIdentity, hash: Hash, message: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+fn raw_signature(identity: &KeyIdentity, hash: Hash, message: &[u8]) -> Result<Vec<u8>, SignError> {
+    let key = match identity.key() {
+        PrivateKey::Memory(key) => key,
+        PrivateKey::Token(key) => return Ok(key.sign(token::scheme_of(identity.kind()), message)?),
+    };
     let digest = match hash {
         Hash::Sha256 => MessageDigest::sha256(),
         Hash::Sha384 => MessageDigest::sha384(),
         Hash::Sha512 => MessageDigest::sha512(),
     };
-    Signer::new(digest, identity.key())?.sign_oneshot_to_vec(message)
+    Ok(Signer::new(digest, key)?.sign_oneshot_to_vec(message)?)
 }
 
 fn integer(value: u8) -> Result<Vec<u8>, TooLong> {

@@ -1,21 +1,28 @@
-//! An office's own key with its certificates: from PKCS#12 or PEM.
+//! An office's own key with its certificates: from PKCS#12 or PEM, or on a token.
 
 mod pkcs12;
 
 use std::fmt;
+use std::sync::Arc;
 
 use openssl::ec::EcKeyRef;
+use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
-use openssl::pkey::{Id, PKey, PKeyRef, Private};
+use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private};
+use openssl::sign::Verifier;
 use openssl::x509::X509;
 use ring::digest;
 use zeroize::Zeroizing;
 
 use crate::certificate::Certificate;
 use crate::certificate_ids::{CertificateIds, NotACertificate};
+use crate::token::{self, TokenError, TokenKey, TokenUri};
 
 /// Certificates looked at in one PKCS#12 or PEM file; chains are 2 to 4 long, some files carry a CA's history.
 const MAX_CERTIFICATES: usize = 32;
+
+/// What a token's key signs to show that it is the certificate's. It is no text of anything else that is signed.
+const TRIAL: &[u8] = b"tasuki: does this key belong to this certificate?";
 
 /// Why a key with its certificates cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,6 +55,12 @@ pub enum IdentityError {
     /// More certificates than are looked at.
     #[error("there are more than {MAX_CERTIFICATES} certificates")]
     TooManyCertificates,
+    /// The token, or the key on it, can't be used.
+    #[error("{0}")]
+    Token(#[from] TokenError),
+    /// The key is on a token and does not leave it.
+    #[error("the key does not leave its token")]
+    OnToken,
     /// The cryptographic library failed for another reason, such as lack of memory.
     #[error("the cryptographic library failed")]
     Library,
@@ -66,6 +79,8 @@ impl IdentityError {
             Self::EncryptedKey => "ENCRYPTED_KEY",
             Self::UnsupportedKey => "UNSUPPORTED_KEY",
             Self::TooManyCertificates => "TOO_MANY_CERTIFICATES",
+            Self::Token(error) => error.code(),
+            Self::OnToken => "KEY_ON_TOKEN",
             Self::Library => "CRYPTO_LIBRARY",
         }
     }
@@ -84,10 +99,10 @@ pub(crate) enum KeyKind {
 
 /// A private key, its certificate and the certificates above it. Verifies nothing about them: a trust store does.
 ///
-/// The key stays inside OpenSSL, which wipes it when dropped; `Debug` shows the certificate's fingerprint only.
+/// The key stays inside OpenSSL, which wipes it when dropped, or on its token; `Debug` shows the certificate's fingerprint only.
 #[derive(Clone)]
 pub struct KeyIdentity {
-    key: PKey<Private>,
+    key: PrivateKey,
     kind: KeyKind,
     /// DER, the own certificate first, each followed by its issuer as far as they are at hand.
     chain: Vec<Vec<u8>>,
@@ -95,7 +110,40 @@ pub struct KeyIdentity {
     fingerprint: [u8; 32],
 }
 
+/// Where a private key is.
+#[derive(Clone)]
+pub(crate) enum PrivateKey {
+    /// In memory.
+    Memory(PKey<Private>),
+    /// On a token.
+    Token(Arc<TokenKey>),
+}
+
 impl KeyIdentity {
+    /// From a token (PKCS #11) and its PIN. Certificates are those given (PEM), else those on the token. That the key belongs to the
+    /// certificate is tried: it signs once.
+    pub fn from_token(uri: TokenUri, pin: &str, certificates: Option<&[u8]>) -> Result<Self, IdentityError> {
+        let (key, on_token) = TokenKey::open(uri, pin)?;
+        let certificates: Vec<X509> = match certificates {
+            Some(pem) => X509::stack_from_pem(pem).map_err(|_| IdentityError::MalformedPem)?,
+            // Others may lie beside it that can't be read.
+            None => on_token.iter().filter_map(|der| X509::from_der(der).ok()).collect(),
+        };
+        let leaf = certificates.first().ok_or(IdentityError::NoCertificate)?;
+        let public = leaf.public_key().map_err(library)?;
+        let kind = key_kind(&public).ok_or(IdentityError::UnsupportedKey)?;
+        let signature = key.sign(token::scheme_of(kind), TRIAL)?;
+        let digest = match kind {
+            KeyKind::Rsa | KeyKind::P256 => MessageDigest::sha256(),
+            KeyKind::P384 => MessageDigest::sha384(),
+        };
+        let fits = Verifier::new(digest, &public).and_then(|mut v| v.verify_oneshot(&signature, TRIAL));
+        if !fits.is_ok_and(|fits| fits) {
+            return Err(TokenError::DoesNotMatch.into());
+        }
+        Self::with_key(PrivateKey::Token(Arc::new(key)), kind, leaf, &certificates)
+    }
+
     /// From a PKCS#12 file and its password, modern or in the old RC2 or 3DES protection.
     ///
     /// Certificates that do not lead upwards from the key's own are left out.
@@ -121,12 +169,16 @@ impl KeyIdentity {
     }
 
     fn assemble(key: PKey<Private>, leaf: &X509, others: &[X509]) -> Result<Self, IdentityError> {
-        if others.len() > MAX_CERTIFICATES {
-            return Err(IdentityError::TooManyCertificates);
-        }
         let kind = key_kind(&key).ok_or(IdentityError::UnsupportedKey)?;
         if !belongs(leaf, &key) {
             return Err(IdentityError::KeyDoesNotMatch);
+        }
+        Self::with_key(PrivateKey::Memory(key), kind, leaf, others)
+    }
+
+    fn with_key(key: PrivateKey, kind: KeyKind, leaf: &X509, others: &[X509]) -> Result<Self, IdentityError> {
+        if others.len() > MAX_CERTIFICATES {
+            return Err(IdentityError::TooManyCertificates);
         }
         let chain = climb(leaf, others)?;
         let ids =
@@ -146,9 +198,17 @@ impl KeyIdentity {
         &self.chain
     }
 
-    /// The private key as unencrypted PKCS#8, DER (what rustls takes); wiped when dropped.
+    /// The private key as unencrypted PKCS#8, DER (what rustls takes); wiped when dropped. One on a token does not come out.
     pub fn private_key_pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>, IdentityError> {
-        self.key.private_key_to_pkcs8().map(Zeroizing::new).map_err(library)
+        match &self.key {
+            PrivateKey::Memory(key) => key.private_key_to_pkcs8().map(Zeroizing::new).map_err(library),
+            PrivateKey::Token(_) => Err(IdentityError::OnToken),
+        }
+    }
+
+    /// Whether the key is on a token: then it signs, and opens nothing.
+    pub fn on_token(&self) -> bool {
+        matches!(self.key, PrivateKey::Token(_))
     }
 
     /// SHA-256 of the certificate's DER.
@@ -163,7 +223,7 @@ impl KeyIdentity {
         Ok((certificate.not_before_us, certificate.not_after_us))
     }
 
-    pub(crate) fn key(&self) -> &PKeyRef<Private> {
+    pub(crate) fn key(&self) -> &PrivateKey {
         &self.key
     }
 
@@ -205,7 +265,7 @@ fn find(text: &[u8], word: &[u8]) -> bool {
 }
 
 /// What kind of signing key it is; `None` where the policy does not know it.
-pub(crate) fn key_kind(key: &PKeyRef<Private>) -> Option<KeyKind> {
+pub(crate) fn key_kind<T: HasPublic>(key: &PKeyRef<T>) -> Option<KeyKind> {
     match key.id() {
         Id::RSA if (2048..=8192).contains(&key.bits()) => Some(KeyKind::Rsa),
         Id::EC => match key.ec_key().ok().as_deref().and_then(curve)? {
@@ -217,7 +277,7 @@ pub(crate) fn key_kind(key: &PKeyRef<Private>) -> Option<KeyKind> {
     }
 }
 
-fn curve(key: &EcKeyRef<Private>) -> Option<Nid> {
+fn curve<T: HasPublic>(key: &EcKeyRef<T>) -> Option<Nid> {
     key.group().curve_name()
 }
 

@@ -51,6 +51,7 @@ pub mod signature_error;
 mod signer_cache;
 mod source;
 pub mod tls;
+pub mod token;
 pub mod trial_ca;
 pub mod trust;
 pub mod trust_files;

@@ -5,7 +5,7 @@ use std::fmt;
 use openssl::pkey::{PKey, Private};
 
 use crate::der_walk::NotDer;
-use crate::identity::{KeyIdentity, KeyKind};
+use crate::identity::{KeyIdentity, KeyKind, PrivateKey};
 use crate::open_walk::{EncryptedKey, RecipientInfo, Sealed};
 use crate::primitives::content_cipher::{self, ContentKey};
 use crate::primitives::ecdh_p256::{self, PublicPoint};
@@ -95,10 +95,12 @@ impl OpeningKey {
             KeyKind::P256 => false,
             KeyKind::P384 => return Err(RecipientError::UnsupportedKey),
         };
+        // A key on a token signs only.
+        let PrivateKey::Memory(key) = identity.key() else { return Err(RecipientError::UnsupportedKey) };
         let names = identity.ids();
         let mut ids = vec![RecipientId::IssuerAndSerial(names.issuer_and_serial.clone())];
         ids.extend(names.key_id.clone().map(RecipientId::KeyId));
-        Ok(Self { key: identity.key().to_owned(), is_rsa, ids })
+        Ok(Self { key: key.clone(), is_rsa, ids })
     }
 
     /// A sealing key.

@@ -11,6 +11,7 @@
 
 mod client_verifier;
 mod server_certificate;
+mod token_signer;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,9 +29,10 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedCipherSuite};
 
 use self::client_verifier::ClientVerifier;
 pub use self::server_certificate::ServerCertificate;
+use self::token_signer::TokenSigner;
 use crate::certificate::{Certificate, SECOND_US};
 use crate::error::CertError;
-use crate::identity::{IdentityError, KeyIdentity};
+use crate::identity::{IdentityError, KeyIdentity, PrivateKey};
 use crate::trust::CurrentTrust;
 
 /// The application protocol: HTTP/2 (RFC 9113), which gRPC needs.
@@ -170,6 +172,10 @@ fn presented(identity: &KeyIdentity) -> Vec<CertificateDer<'static>> {
 
 /// Chain and key as rustls signs with them; the key's DER is wiped once it is read.
 fn certified(identity: &KeyIdentity) -> Result<CertifiedKey, TlsError> {
+    if let PrivateKey::Token(key) = identity.key() {
+        let signer = TokenSigner { key: Arc::clone(key), kind: identity.kind() };
+        return Ok(CertifiedKey::new(presented(identity), Arc::new(signer)));
+    }
     let der = identity.private_key_pkcs8_der()?;
     let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(der.as_slice()));
     let key = ring::sign::any_supported_type(&der)?;

@@ -46,6 +46,9 @@ pub struct Config {
     /// Switch it off where another computer of the office holds another key.
     #[serde(default = "default_answer_key_lost")]
     pub answer_key_lost: bool,
+    /// Take parcels of offices that have no certificate, whose proxy signs and for whose right only the operator vouches.
+    #[serde(default = "default_accept_vouched")]
+    pub accept_vouched: bool,
     /// Seconds to wait for a connection.
     #[serde(default = "default_connect_timeout_s")]
     pub connect_timeout_s: u32,
@@ -154,6 +157,33 @@ pub enum IdentityConfig {
         /// The unencrypted private key.
         key: String,
     },
+    /// A key on a token.
+    Token {
+        /// Which key on which token: a PKCS #11 URI; see `tasuki_certs::token::TokenUri`.
+        pkcs11: String,
+        /// A file whose first line is the token's PIN.
+        pin_file: String,
+        /// The certificate and those above it (PEM); absent: those on the token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        certificates: Option<String>,
+    },
+}
+
+impl IdentityConfig {
+    /// The same as seen from another folder.
+    pub(crate) fn seen_through(&self, up: impl Fn(&str) -> String) -> Self {
+        match self {
+            Self::Pkcs12 { pkcs12, password_file } => {
+                Self::Pkcs12 { pkcs12: up(pkcs12), password_file: up(password_file) }
+            }
+            Self::Pem { certificates, key } => Self::Pem { certificates: up(certificates), key: up(key) },
+            Self::Token { pkcs11, pin_file, certificates } => Self::Token {
+                pkcs11: pkcs11.clone(),
+                pin_file: up(pin_file),
+                certificates: certificates.as_deref().map(up),
+            },
+        }
+    }
 }
 
 fn default_archive_days() -> u32 {
@@ -161,6 +191,10 @@ fn default_archive_days() -> u32 {
 }
 
 fn default_answer_key_lost() -> bool {
+    true
+}
+
+fn default_accept_vouched() -> bool {
     true
 }
 
@@ -187,6 +221,7 @@ impl Config {
             proxy: None,
             archive_days: default_archive_days(),
             answer_key_lost: default_answer_key_lost(),
+            accept_vouched: default_accept_vouched(),
             connect_timeout_s: default_connect_timeout_s(),
             request_timeout_s: default_request_timeout_s(),
             attempts: default_attempts(),

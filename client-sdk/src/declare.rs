@@ -43,6 +43,8 @@ pub enum Say {
     },
     /// The receiver: the care software has taken it in.
     Import,
+    /// The receiver's proxy, in its own name: it has handed the parcel to the office.
+    HandOver,
     /// The receiver: we don't take it.
     Refuse {
         /// Why.
@@ -117,6 +119,14 @@ impl Client {
         self.declare(name, &Say::Import).await
     }
 
+    /// A proxy has handed a parcel that it received to the office: [`Client::declare`] with [`Say::HandOver`].
+    ///
+    /// # Errors
+    /// As [`Client::declare`]; `NOT_ALLOWED` for who is no proxy of the receiver.
+    pub async fn handed_over(&self, name: &ParcelName) -> Result<Declared, SdkError> {
+        self.declare(name, &Say::HandOver).await
+    }
+
     /// [`Client::declare`] about a parcel whose digest is proven.
     pub(crate) async fn declare_about(&self, parcel: Parcel, say: &Say) -> Result<Declared, SdkError> {
         let own = self.office();
@@ -130,6 +140,7 @@ impl Client {
             Say::Discard => Word::Discard,
             Say::Recall => Word::Recall,
             Say::Import => Word::Import,
+            Say::HandOver => Word::HandOver,
             Say::AskWithdrawal { .. } => Word::AskWithdrawal { text },
             Say::Refuse { reason, .. } => Word::Refuse { reason: *reason, text },
             Say::Remark { urgent, .. } => {
@@ -267,8 +278,8 @@ impl Client {
             | Statement::EndMandate(_)
             | Statement::Membership(_) => return None,
         };
-        let moment = (event.time_us, self.now_us());
-        papers::check(&verified.signer, speaker, scope, papers, verifier, moment).ok()?;
+        papers::of_statement(&verified.signer, (speaker, scope), papers, event, verifier, self.now_us())
+            .ok()?;
         let text = open(&signed.text, &self.home().opening_keys()).ok()?;
         let text = String::from_utf8(text).ok()?;
         Some(Text { by: speaker, text })
@@ -326,7 +337,7 @@ fn text_of(say: &Say) -> Option<&str> {
     match say {
         Say::Refuse { text, .. } | Say::AskWithdrawal { text } => text.as_deref(),
         Say::Remark { text, .. } => Some(text),
-        Say::Release | Say::Discard | Say::Recall | Say::Import => None,
+        Say::Release | Say::Discard | Say::Recall | Say::Import | Say::HandOver => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::ids::ProxyNumber;
 use tasuki_proto::pb;
 
 use crate::client::Client;
@@ -33,8 +34,20 @@ pub struct Office {
     pub partner: Option<bool>,
     /// When it came into the directory, RFC 3339; empty: not known.
     pub since: String,
+    /// Proxies (伝送代行業者) that receive for it; empty in lists, which do not tell.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<OfficeProxy>,
     /// Parcels can be sealed to it; `None` in lists, which do not tell: ask for the office by its number.
     pub has_key: Option<bool>,
+}
+
+/// A proxy that receives for an office.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OfficeProxy {
+    /// Its number.
+    pub number: ProxyNumber,
+    /// Its name.
+    pub name: String,
 }
 
 /// Offices that changed, and where to go on.
@@ -117,6 +130,14 @@ impl Client {
     }
 }
 
+impl OfficeProxy {
+    fn from_wire(proxy: pb::OfficeProxy) -> Result<Self, VerificationError> {
+        let number = proxy.number.parse();
+        let number = number.map_err(|_| VerificationError::Incomplete("a proxy's number"))?;
+        Ok(Self { number, name: proxy.name })
+    }
+}
+
 impl Office {
     /// An office of a list, which tells nothing of keys.
     pub(crate) fn from_wire(office: pb::Office) -> Result<Self, VerificationError> {
@@ -137,6 +158,7 @@ impl Office {
                 Ok(pb::PartnerLink::Unspecified) | Err(_) => None,
             },
             since: office.since,
+            proxies: office.proxies.into_iter().map(OfficeProxy::from_wire).collect::<Result<_, _>>()?,
             has_key: None,
         })
     }

@@ -248,6 +248,9 @@ pub enum ConfigError {
     /// Another process does this with the same HOME right now.
     #[error("another process is at this with the same HOME ({})", .0.display())]
     Locked(PathBuf),
+    /// A secret of the HOME may be read by others than its owner.
+    #[error("{} may be read by others: chmod 600", .0.display())]
+    Readable(PathBuf),
     /// `config.toml`, or another file of the HOME, can't be read.
     #[error("{}: {}", path.display(), message.en)]
     File {
@@ -314,6 +317,7 @@ impl ConfigError {
             Self::NotAHome(_) => "NOT_A_HOME",
             Self::AlreadyAHome(_) => "ALREADY_A_HOME",
             Self::Locked(_) => "HOME_LOCKED",
+            Self::Readable(_) => "SECRET_READABLE",
             Self::File { .. } => "CONFIG_MALFORMED",
             Self::RelayUrl(_) => "RELAY_URL",
             Self::ProxyUrl(_) => "PROXY_URL",

@@ -33,6 +33,7 @@ use tasuki_proto::ids::ParcelKey;
 #[cfg(test)]
 pub(crate) use layout::LinkIndex;
 pub(crate) use layout::{CosignedIndex, EventIndex, INDEX, Index, MandateIndex};
+pub(crate) use month::months_of;
 pub use month::{MonthOptions, SavedMonth};
 
 /// Where evidence comes from.

@@ -68,6 +68,24 @@ pub(crate) fn open_private(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Refuses a secret that others than its owner may read.
+#[cfg(unix)]
+pub(crate) fn must_be_private(path: &Path) -> Result<(), SdkError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(path).map_err(|e| SdkError::io(path, &e))?.permissions().mode();
+    let others = mode & 0o077;
+    if others != 0 {
+        return Err(crate::error::ConfigError::Readable(path.to_owned()).into());
+    }
+    Ok(())
+}
+
+/// Refuses a secret that others than its owner may read. Only Unix tells; on Windows the folder's own permissions count.
+#[cfg(not(unix))]
+pub(crate) fn must_be_private(_path: &Path) -> Result<(), SdkError> {
+    Ok(())
+}
+
 #[cfg(unix)]
 fn restrict(options: &mut OpenOptions, access: Access) {
     use std::os::unix::fs::OpenOptionsExt as _;

@@ -142,6 +142,9 @@ impl Home {
 
     fn assemble(folder: &Path, config: Config, identity: KeyIdentity) -> Result<Self, SdkError> {
         let path = folder.join(SEALING_KEY);
+        if path.exists() {
+            files::must_be_private(&path)?;
+        }
         let sealing_key = match files::read_if_exists(&path)? {
             None => None,
             Some(pem) => Some(SealingKey::from_pem(&pem).map_err(|e| ConfigError::File {
@@ -151,6 +154,12 @@ impl Home {
         };
         let papers = OwnPapers::read(folder)?;
         Ok(Self { folder: folder.to_owned(), config, identity, sealing_key, papers })
+    }
+
+    /// The same, which answers a lost key, or does not.
+    pub(crate) fn answering_key_lost(mut self, answers: bool) -> Self {
+        self.config.answer_key_lost = answers;
+        self
     }
 
     /// The folder.
@@ -210,12 +219,18 @@ impl Home {
 
 /// Reads the key with its certificate; paths are relative to HOME.
 pub(crate) fn read_identity(home: &Path, config: &IdentityConfig) -> Result<KeyIdentity, SdkError> {
+    let secret = |name: &str| {
+        let path = home.join(name);
+        files::must_be_private(&path).map(|()| path)
+    };
     match config {
         IdentityConfig::Pkcs12 { pkcs12, password_file } => {
-            init::read_pkcs12(&home.join(pkcs12), &home.join(password_file))
+            init::read_pkcs12(&secret(pkcs12)?, &secret(password_file)?)
         }
-        IdentityConfig::Pem { certificates, key } => {
-            init::read_pem(&home.join(certificates), &home.join(key))
+        IdentityConfig::Pem { certificates, key } => init::read_pem(&home.join(certificates), &secret(key)?),
+        IdentityConfig::Token { pkcs11, pin_file, certificates } => {
+            let certificates = certificates.as_ref().map(|name| home.join(name));
+            init::read_token(pkcs11, &secret(pin_file)?, certificates.as_deref())
         }
     }
 }

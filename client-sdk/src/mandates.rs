@@ -102,6 +102,17 @@ pub struct Mandate {
     pub last_used_us: Option<i64>,
 }
 
+/// How far a delegation goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DelegationTerms {
+    /// What the proxy may do.
+    pub scopes: Scopes,
+    /// For how many days from now on.
+    pub days: u32,
+    /// What the proxy signs and hands in is held until the office itself releases or discards it (事業所側での確認).
+    pub confirm: bool,
+}
+
 /// An invitation of a terminal.
 #[derive(Clone, Debug)]
 pub struct TerminalInvitation {
@@ -114,23 +125,19 @@ pub struct TerminalInvitation {
 }
 
 impl Client {
-    /// Lets a proxy act for the own office, for so many days from now on, in place of what it may do now.
+    /// Lets a proxy act for the own office from now on, in place of what it may do now.
     ///
     /// # Errors
     /// The relay can't be reached or refuses (`PROXY_UNKNOWN`, `TOO_MANY_MANDATES`, …), or this HOME is not the office's own.
-    pub async fn delegate(
-        &self,
-        proxy: ProxyNumber,
-        scopes: Scopes,
-        days: u32,
-    ) -> Result<[u8; 32], SdkError> {
+    pub async fn delegate(&self, proxy: ProxyNumber, terms: &DelegationTerms) -> Result<[u8; 32], SdkError> {
         let now_us = self.now_us();
         let said = Statement::Delegate(Delegate {
             office: self.office(),
             proxy,
-            scopes,
+            scopes: terms.scopes,
             from_us: now_us,
-            until_us: now_us.saturating_add(i64::from(days) * DAY_US),
+            until_us: now_us.saturating_add(i64::from(terms.days) * DAY_US),
+            confirm: terms.confirm,
             time_us: now_us,
         });
         self.say(&said, &[kind::MANDATE_DELEGATED]).await

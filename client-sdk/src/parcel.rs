@@ -173,6 +173,14 @@ pub struct Marks {
     pub proxy: Option<ProxyNumber>,
     /// Its name in the directory; empty: there is no proxy, or no name.
     pub proxy_name: String,
+    /// The proxy that fetched it for its receiver.
+    pub recipient_proxy: Option<ProxyNumber>,
+    /// Its name in the directory.
+    pub recipient_proxy_name: String,
+    /// When that proxy signed that it has handed it to the office, Unix microseconds.
+    pub handed_over_us: Option<i64>,
+    /// Held: what its sender's proxy handed in waits for the sending office's own word.
+    pub confirm: bool,
 }
 
 impl Parcel {
@@ -218,6 +226,10 @@ impl Parcel {
                 refusal: parcel.refusal.parse().ok(),
                 proxy: parcel.proxy.parse().ok(),
                 proxy_name: parcel.proxy_name,
+                recipient_proxy: parcel.recipient_proxy.parse().ok(),
+                recipient_proxy_name: parcel.recipient_proxy_name,
+                handed_over_us: time::parse_us(&parcel.handed_over_at),
+                confirm: parcel.confirm,
             },
         })
     }

@@ -27,8 +27,8 @@ use crate::config::{CONFIG_FILE, Config, IdentityConfig};
 use crate::error::{ConfigError, SdkError, VerificationError, words};
 use crate::files::{self, Access};
 use crate::home::{
-    ANCHORS, Home, InitOptions, LOG_KEY, Opened, OwnPapers, PROFILE, RELAY_CA, copy_identity, make_folders,
-    open_identity, read_identity,
+    ANCHORS, Home, IdentityFiles, InitOptions, LOG_KEY, Opened, OwnPapers, PROFILE, RELAY_CA, copy_identity,
+    make_folders, open_identity, read_identity,
 };
 use crate::pem;
 use crate::transport::{Caller, RelayAddress, Settings};
@@ -87,6 +87,14 @@ impl Proxy {
             return Err(ConfigError::NotAnOffice.into());
         };
         let number = number.parse().map_err(|_| ConfigError::NotAnOffice)?;
+        if matches!(options.identity, IdentityFiles::Token { .. }) {
+            // What is sealed to a proxy is sealed to its certificate, and a key on a token opens nothing.
+            return Err(ConfigError::Argument(words(
+                "伝送代行業者の鍵はファイル（PKCS#12またはPEM）で指定してください",
+                "a proxy's key must be in a file (PKCS #12 or PEM)",
+            ))
+            .into());
+        }
         files::create_private_folder(folder)?;
         files::create_private_folder(&folder.join("trust"))?;
         let write =
@@ -209,24 +217,19 @@ impl Proxy {
             let up = |name: &str| {
                 if Path::new(name).is_absolute() { name.to_owned() } else { format!("../../{name}") }
             };
-            let identity = match &self.config.identity {
-                IdentityConfig::Pkcs12 { pkcs12, password_file } => {
-                    IdentityConfig::Pkcs12 { pkcs12: up(pkcs12), password_file: up(password_file) }
-                }
-                IdentityConfig::Pem { certificates, key } => {
-                    IdentityConfig::Pem { certificates: up(certificates), key: up(key) }
-                }
-            };
+            let identity = self.config.identity.seen_through(up);
             let config = Config {
                 proxy: self.config.proxy.clone(),
                 transmission_proxy: Some(self.config.number),
-                // Where the office has a key of its own, nothing is lost that the proxy can't open.
                 answer_key_lost: false,
                 ..Config::new(self.config.relay.clone(), served.office, identity)
             };
             files::write_durably(&folder.join(CONFIG_FILE), config.print()?.as_bytes(), Access::Owner)?;
         }
-        Home::open_with(&folder, self.identity.clone())
+        // Where the office has a key of its own nothing is lost that the proxy can't open. Where the operator registered the proxy
+        // there is none: what was sealed to the proxy before is lost, and its sender is to send it again.
+        let alone = served.delegation.is_empty() && served.may(Scope::Acknowledge);
+        Ok(Home::open_with(&folder, self.identity.clone())?.answering_key_lost(alone))
     }
 }
 

@@ -130,6 +130,8 @@ pub struct Stored {
     pub note: Option<String>,
     /// SHA-256 of the signer's certificate.
     pub signer: [u8; 32],
+    /// The sender has no certificate: its proxy signed, and the operator vouches that it may.
+    pub vouched: bool,
     /// True: it stood there already, complete, from an earlier run.
     pub already_there: bool,
 }

@@ -5,12 +5,12 @@
 use serde::Serialize;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::event::kind;
-use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::ids::{ParcelKey, ProxyNumber};
 use tasuki_proto::parcel::{OpenParcel, Software};
 
 use crate::client::Client;
 use crate::error::{SdkError, VerificationError};
-use crate::parcel::{ParcelHistory, ParcelName, State};
+use crate::parcel::{Parcel, ParcelHistory, ParcelName, State};
 use crate::refused::RefusedSubmission;
 use crate::send::outbox::Outbox;
 use crate::{archive, blocking};
@@ -113,15 +113,38 @@ impl ParcelHistory {
             }
         };
         let offices = (parcel.sender_name.as_str(), parcel.recipient_name.as_str());
-        let via = |number| {
-            let name = format!("{number} {}", parcel.marks.proxy_name).trim_end().to_owned();
-            Via { name, at_us: None }
-        };
         // That it came through a proxy stands with the parcel; when the proxy had it, nobody else knows.
-        let sender_proxy = along.sender_proxy.clone().or_else(|| parcel.marks.proxy.map(via));
-        let along = Waypoints { sender_proxy, ..along.clone() };
+        let sender_proxy = parcel.marks.proxy.map(|number| via(number, &parcel.marks.proxy_name));
+        let sender_proxy = along.sender_proxy.clone().or(sender_proxy);
+        // Who fetched it is known from then on.
+        let recipient_proxy = match parcel.marks.recipient_proxy {
+            Some(number) => Some(Via {
+                at_us: self.at_the_office_us(),
+                ..via(number, &parcel.marks.recipient_proxy_name)
+            }),
+            None => along.recipient_proxy.clone().filter(|_| parcel.fetched_us.is_none()),
+        };
+        let along = Waypoints { sender_proxy, recipient_proxy, ..along.clone() };
         way(parcel.key, offices, &along, relay, recipient)
     }
+
+    /// Since when the receiving office itself has what its proxy fetched: the proxy signed that it handed it over, or the office or
+    /// a terminal of it has signed for it.
+    fn at_the_office_us(&self) -> Option<i64> {
+        let own = |by: &str| by.starts_with("office:") || by.starts_with("terminal:");
+        let by_itself = |proven: &&tasuki_proto::evidence::Proven| match proven.event.kind.as_str() {
+            kind::PARCEL_HANDED_OVER => true,
+            kind::PARCEL_ACKNOWLEDGED | kind::PARCEL_IMPORTED | kind::PARCEL_REFUSED => {
+                proven.event.lines.get("by").is_some_and(own)
+            }
+            _ => false,
+        };
+        self.events.iter().find(by_itself).map(|proven| proven.event.time_us)
+    }
+}
+
+fn via(number: ProxyNumber, name: &str) -> Via {
+    Via { name: format!("{number} {name}").trim_end().to_owned(), at_us: None }
 }
 
 impl RefusedSubmission {
@@ -178,20 +201,20 @@ fn way(
     stations.push(station(Place::Relay, "", relay.1, relay.0));
     let mut recipient = recipient;
     if let Some(via) = &along.recipient_proxy {
-        let passage = match (relay.0, recipient) {
-            (Passage::Passed, (Passage::Waiting, _)) if via.at_us.is_none() => {
-                // The proxy has it, or is to fetch it; the office can't have it before.
+        let (passage, at_us) = match (relay.0, recipient.0) {
+            (Passage::Passed, Passage::Waiting | Passage::Passed) if via.at_us.is_none() => {
+                // The proxy has it, or is to fetch it, whatever it has signed for; the office can't have it before.
                 let fetched_us = recipient.1;
                 recipient = (Passage::NotYet, None);
-                stations.push(station(Place::RecipientProxy, &via.name, fetched_us, Passage::Waiting));
-                None
+                (Passage::Waiting, fetched_us)
             }
-            (Passage::Passed, _) => Some(Passage::Passed),
-            _ => Some(Passage::NotYet),
+            (Passage::Passed, _) => {
+                recipient.1 = recipient.1.max(via.at_us);
+                (Passage::Passed, via.at_us)
+            }
+            _ => (Passage::NotYet, via.at_us),
         };
-        if let Some(passage) = passage {
-            stations.push(station(Place::RecipientProxy, &via.name, via.at_us, passage));
-        }
+        stations.push(station(Place::RecipientProxy, &via.name, at_us, passage));
     }
     stations.push(station(Place::Recipient, recipient_name, recipient.1, recipient.0));
     stations
@@ -212,13 +235,22 @@ impl Client {
         }))
     }
 
-    /// What this HOME knows of a parcel's way beside its events: of an own parcel in the archive, the software that made it.
+    /// What is known of a parcel's way beside its events: of an own parcel in the archive, the software that made it; of one that
+    /// waits, the proxy that receives for its receiver.
     ///
     /// # Errors
-    /// The archive can't be read.
-    pub async fn waypoints(&self, key: ParcelKey) -> Result<Waypoints, SdkError> {
+    /// The archive can't be read; the relay can't be reached or refuses.
+    pub async fn waypoints(&self, parcel: &Parcel) -> Result<Waypoints, SdkError> {
+        let key = parcel.key;
+        let recipient_proxy = if parcel.fetched_us.is_none() {
+            let office = self.office_by_number(parcel.recipient).await?;
+            // Where there are several, whoever comes first will fetch it.
+            office.and_then(|office| office.proxies.into_iter().next()).map(|p| via(p.number, &p.name))
+        } else {
+            None
+        };
         if key.sender != self.office() {
-            return Ok(Waypoints::default());
+            return Ok(Waypoints { recipient_proxy, ..Waypoints::default() });
         }
         let home = self.home().clone();
         let software = blocking::run(move || match archive::get(&home, key.id) {
@@ -229,7 +261,7 @@ impl Client {
             Err(SdkError::Verification(VerificationError::Seal(_))) => Ok(None),
             Err(error) => Err(error),
         });
-        Ok(Waypoints { software: software.await?, ..Waypoints::default() })
+        Ok(Waypoints { software: software.await?, recipient_proxy, ..Waypoints::default() })
     }
 }
 
@@ -318,6 +350,7 @@ mod tests {
 
     #[test]
     fn proxies_stand_where_they_are_and_may_be_what_is_waited_for() {
+        const BEGUN: [&str; 2] = [kind::PARCEL_DELIVERED, kind::PARCEL_FETCHED];
         use Passage::{NotYet, Passed, Waiting};
         let via = |at_us: Option<i64>| Via { name: "P".into(), at_us: at_us.map(|us| MADE_US + us) };
         let software = Some(Software { name: "Care".into(), version: "3".into() });
@@ -327,7 +360,23 @@ mod tests {
             recipient_proxy: Some(via(handed_over)),
         };
         let delivered = history(State::Delivered, &[kind::PARCEL_DELIVERED]);
-        let fetched = history(State::Fetched, &[kind::PARCEL_DELIVERED, kind::PARCEL_FETCHED]);
+        // From then on the parcel says who fetched it, and its events when the office had it.
+        let by_proxy = |state, kinds: &[&str]| {
+            let mut history = history(state, kinds);
+            history.parcel.fetched_us = Some(MADE_US + 20);
+            history.parcel.marks.recipient_proxy = Some("P00004".parse().unwrap());
+            for proven in &mut history.events {
+                proven.event.lines.add("by", "proxy:P00004");
+            }
+            history
+        };
+        let fetched = by_proxy(State::Fetched, &BEGUN);
+        let acknowledged =
+            by_proxy(State::Acknowledged, &[&BEGUN[..], &[kind::PARCEL_ACKNOWLEDGED]].concat());
+        let handed_over = by_proxy(State::Fetched, &[&BEGUN[..], &[kind::PARCEL_HANDED_OVER]].concat());
+        let mut signed = acknowledged.clone();
+        signed.events[2].event = Event::new(kind::PARCEL_ACKNOWLEDGED, 1, MADE_US + 30, [7; 16]);
+        signed.events[2].event.lines.add("by", "office:9971100012");
         let held = history(State::Held, &[kind::PARCEL_HELD]);
         let last = |history: &ParcelHistory, handed_over| way_of(history, &along(handed_over)).split_off(3);
         assert_eq!(way_of(&delivered, &along(None))[1], (Place::SenderProxy, Some(5), Passed));
@@ -339,10 +388,23 @@ mod tests {
             last(&fetched, None),
             [(Place::RecipientProxy, Some(20), Waiting), (Place::Recipient, None, NotYet)]
         );
+        // What the proxy signs for is still with the proxy.
         assert_eq!(
-            last(&fetched, Some(25)),
-            [(Place::RecipientProxy, Some(25), Passed), (Place::Recipient, Some(20), Waiting)]
+            last(&acknowledged, None),
+            [(Place::RecipientProxy, Some(30), Waiting), (Place::Recipient, None, NotYet)]
         );
+        assert_eq!(
+            last(&handed_over, None),
+            [(Place::RecipientProxy, Some(30), Passed), (Place::Recipient, Some(30), Waiting)]
+        );
+        assert_eq!(
+            last(&signed, None),
+            [(Place::RecipientProxy, Some(30), Passed), (Place::Recipient, Some(30), Passed)]
+        );
+        // The office itself fetched what its proxy could have.
+        let mut by_itself = history(State::Fetched, &BEGUN);
+        by_itself.parcel.fetched_us = Some(MADE_US + 20);
+        assert_eq!(last(&by_itself, None), [(Place::Recipient, Some(20), Waiting)]);
         assert_eq!(
             last(&held, None),
             [(Place::RecipientProxy, None, NotYet), (Place::Recipient, None, NotYet)]

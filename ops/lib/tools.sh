@@ -62,7 +62,8 @@ clamd_is_there() {
     [[ -x /usr/sbin/clamd ]] || command -v clamd >/dev/null
 }
 
-# What the tests and the demo need beside a build. openssl and unzip play a receiver without Tasuki, clamd scans attachments;
+# What the tests and the demo need beside a build. openssl and unzip play a receiver without Tasuki, clamd scans attachments, SoftHSM is a token with an
+# office's key, onto which OpenSC's tool puts the certificate;
 # python3 is the program that is told of events, and reads the Atom feed with a parser that is not ours.
 install_test_tools() {
     install_build_tools
@@ -70,6 +71,8 @@ install_test_tools() {
     clamd_is_there || fail "installing clamav-daemon brought no clamd"
     install_command openssl openssl
     install_command unzip unzip
+    install_command softhsm2-util softhsm2
+    install_command pkcs11-tool opensc
     install_command python3 python3
     postgres_programs >/dev/null || install_packages postgresql
     postgres_programs >/dev/null || fail "PostgreSQL is missing: no initdb in /usr/lib/postgresql or PATH"

@@ -44,6 +44,8 @@ pub mod kind {
     pub const PARCEL_ACKNOWLEDGED: &str = "parcel.acknowledged";
     /// The receiver signed that its care software took the parcel in.
     pub const PARCEL_IMPORTED: &str = "parcel.imported";
+    /// The receiver's proxy signed that it has handed the parcel to the office.
+    pub const PARCEL_HANDED_OVER: &str = "parcel.handed-over";
     /// The receiver signed that it does not take the parcel.
     pub const PARCEL_REFUSED: &str = "parcel.refused";
     /// The sender signed that it takes the parcel back, before it was fetched.

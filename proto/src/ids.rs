@@ -155,6 +155,11 @@ pub fn identity_text(identity: &Identity) -> String {
     }
 }
 
+/// The proxy that [`identity_text`] names; `None`: it names somebody else.
+pub fn proxy_of(text: &str) -> Option<ProxyNumber> {
+    text.strip_prefix("proxy:")?.parse().ok()
+}
+
 /// Key of the request metadata that says for which office a call is: a proxy must say it, others may.
 pub const OFFICE_METADATA: &str = "tasuki-office";
 
@@ -179,6 +184,12 @@ mod tests {
     #[test]
     fn proxies_have_numbers_of_their_own() {
         assert_eq!("P00004".parse::<ProxyNumber>().unwrap().to_string(), "P00004");
+        let identity = Identity::Proxy { number: "P00004".to_owned() };
+        assert_eq!(
+            proxy_of(&identity_text(&identity)).map(|number| number.to_string()).as_deref(),
+            Some("P00004")
+        );
+        assert_eq!(proxy_of("office:1371215102"), None);
         for wrong in ["", "P0004", "p00004", "P000004", "P0000x", "1371215102", "Ｐ0004"] {
             assert!(wrong.parse::<ProxyNumber>().is_err(), "{wrong}");
         }

@@ -11,13 +11,14 @@
 //!   [`evidence`]: event + proof + checkpoint.
 //! * [`mandate`]: who else may act for an office: its terminals and proxies, and how that is proven.
 //! * [`malware`]: the scanner that both sides hand attachments to.
-//! * [`html`]: text in pages that people read.
+//! * [`html`], [`csv`]: text in pages and tables that people read.
 //! * [`reason`]: every stable reason word with its explanation; [`limits`]: every bound with its reason.
 
 pub mod accepts;
 pub mod canonical;
 pub mod container;
 pub mod cosignature;
+pub mod csv;
 pub mod event;
 pub mod evidence;
 pub mod feed;

@@ -98,20 +98,35 @@ impl std::str::FromStr for State {
     }
 }
 
-/// Whose act it is. Who acts for an office (its terminal, its proxy) acts as that office.
+/// Whose act it is. A terminal acts as its office. How far a proxy's mandate goes is asked elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Party {
     /// The sending office.
     Sender,
+    /// A proxy (伝送代行業者) that acts for the sending office.
+    SenderProxy,
     /// The receiving office.
     Recipient,
+    /// A proxy that acts for the receiving office.
+    RecipientProxy,
     /// The relay, when a time has come.
     Relay,
 }
 
 impl Party {
     /// All parties.
-    pub const ALL: [Self; 3] = [Self::Sender, Self::Recipient, Self::Relay];
+    pub const ALL: [Self; 5] =
+        [Self::Sender, Self::SenderProxy, Self::Recipient, Self::RecipientProxy, Self::Relay];
+
+    /// It is on the sender's side.
+    pub fn sends(self) -> bool {
+        matches!(self, Self::Sender | Self::SenderProxy)
+    }
+
+    /// It is on the receiver's side.
+    pub fn receives(self) -> bool {
+        matches!(self, Self::Recipient | Self::RecipientProxy)
+    }
 }
 
 /// Something that is done to a parcel after it was accepted.
@@ -131,6 +146,8 @@ pub enum Act {
     Refuse,
     /// "The care software has taken it in."
     Import,
+    /// A proxy has handed it to the office for which it fetched it.
+    HandOver,
     /// Nobody fetched it within its time.
     Expire,
     /// Nobody fetched it within the time in which receivers should: told once.
@@ -148,7 +165,7 @@ impl Act {
     }
 
     /// All acts.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Release,
         Self::Discard,
         Self::Recall,
@@ -156,6 +173,7 @@ impl Act {
         Self::Acknowledge,
         Self::Refuse,
         Self::Import,
+        Self::HandOver,
         Self::Expire,
         Self::CallOverdue,
         Self::Remark,
@@ -177,6 +195,7 @@ impl Act {
             Self::Acknowledge => kind::PARCEL_ACKNOWLEDGED,
             Self::Refuse => kind::PARCEL_REFUSED,
             Self::Import => kind::PARCEL_IMPORTED,
+            Self::HandOver => kind::PARCEL_HANDED_OVER,
             Self::Expire => kind::PARCEL_EXPIRED,
             Self::CallOverdue => kind::PARCEL_OVERDUE,
             Self::Remark => kind::PARCEL_REMARKED,
@@ -204,6 +223,8 @@ pub enum Way {
     Straight,
     /// Not yet, or never: it was held after acceptance.
     Held,
+    /// Not yet, or never: its sender's proxy handed it in, and it waits for the sender's own word (事業所側での確認).
+    ToConfirm,
     /// By its release, after it had been held.
     Released,
 }
@@ -217,12 +238,14 @@ pub struct Past {
     pub acknowledged: bool,
     /// It was called overdue already.
     pub overdue: bool,
+    /// The receiver's proxy has handed it over.
+    pub handed_over: bool,
 }
 
 impl Past {
     /// It has been in the receiver's mailbox at some time.
     pub fn delivered(self) -> bool {
-        self.way != Way::Held
+        matches!(self.way, Way::Straight | Way::Released)
     }
 
     /// What becomes of it when this act has moved or noted.
@@ -232,6 +255,7 @@ impl Past {
             Act::Release => Self { way: Way::Released, ..self },
             Act::Acknowledge => Self { acknowledged: true, ..self },
             Act::CallOverdue => Self { overdue: true, ..self },
+            Act::HandOver => Self { handed_over: true, ..self },
             _ => self,
         }
     }
@@ -239,7 +263,7 @@ impl Past {
 
 /// Whether the parcel exists for this party.
 pub fn visible(past: Past, party: Party) -> bool {
-    party != Party::Recipient || past.delivered()
+    !party.receives() || past.delivered()
 }
 
 /// What an act does to a parcel, or the stable reason why not.
@@ -255,6 +279,9 @@ pub fn step(state: State, past: Past, act: Act, party: Party) -> Result<Step, &'
         return Err(reason::NOT_ALLOWED);
     }
     match (act, state) {
+        (Act::Release, S::Held) if past.way == Way::ToConfirm && party != Party::Sender => {
+            Err(reason::CONFIRMATION_NEEDED)
+        }
         (Act::Release, S::Held) => Ok(Step::Moves(S::Delivered)),
         (Act::Discard, S::Held) => Ok(Step::Moves(S::Discarded)),
         (Act::Recall, S::Held | S::Delivered) => Ok(Step::Moves(S::Recalled)),
@@ -265,7 +292,8 @@ pub fn step(state: State, past: Past, act: Act, party: Party) -> Result<Step, &'
         (Act::Expire, S::Delivered) => Ok(Step::Moves(S::Expired)),
 
         (Act::CallOverdue, S::Delivered) => Ok(if past.overdue { Step::Repeats } else { Step::Notes }),
-        (Act::AskWithdrawal, S::Fetched | S::Acknowledged | S::Imported) => Ok(Step::Notes),
+        (Act::HandOver, _) if past.handed_over => Ok(Step::Repeats),
+        (Act::HandOver | Act::AskWithdrawal, S::Fetched | S::Acknowledged | S::Imported) => Ok(Step::Notes),
         (Act::Remark, _) if past.delivered() => Ok(Step::Notes),
 
         (Act::Release, _) if past.way == Way::Released => Ok(Step::Repeats),
@@ -285,11 +313,12 @@ pub fn step(state: State, past: Past, act: Act, party: Party) -> Result<Step, &'
 /// Which acts are whose. Acts of the relay are never asked for by a party.
 fn may(act: Act, party: Party) -> bool {
     match act {
-        Act::Release | Act::Discard => matches!(party, Party::Sender | Party::Relay),
-        Act::Recall | Act::AskWithdrawal => party == Party::Sender,
-        Act::Fetch | Act::Acknowledge | Act::Refuse | Act::Import => party == Party::Recipient,
+        Act::Release | Act::Discard => party.sends() || party == Party::Relay,
+        Act::Recall | Act::AskWithdrawal => party.sends(),
+        Act::Fetch | Act::Acknowledge | Act::Refuse | Act::Import => party.receives(),
+        Act::HandOver => party == Party::RecipientProxy,
         Act::Expire | Act::CallOverdue => party == Party::Relay,
-        Act::Remark => matches!(party, Party::Sender | Party::Recipient),
+        Act::Remark => party.sends() || party.receives(),
     }
 }
 
@@ -307,7 +336,7 @@ fn why_not(act: Act, state: State) -> &'static str {
         (Act::Refuse, State::Imported) => reason::ALREADY_IMPORTED,
         (_, State::Refused) => reason::PARCEL_REFUSED,
         (
-            Act::Acknowledge | Act::Refuse | Act::Import | Act::AskWithdrawal,
+            Act::Acknowledge | Act::Refuse | Act::Import | Act::HandOver | Act::AskWithdrawal,
             State::Held | State::Delivered,
         ) => reason::NOT_FETCHED,
         (_, State::Held) => reason::STILL_HELD,
@@ -325,8 +354,10 @@ mod tests {
     /// Every state and past that a parcel can come into, by the table itself.
     fn reachable() -> BTreeSet<(State, Past)> {
         let held = Past { way: Way::Held, ..Past::default() };
+        let confirm = Past { way: Way::ToConfirm, ..held };
         let mut seen = BTreeSet::new();
-        let mut queue = VecDeque::from([(State::Held, held), (State::Delivered, Past::default())]);
+        let begins = [(State::Held, held), (State::Held, confirm), (State::Delivered, Past::default())];
+        let mut queue = VecDeque::from(begins);
         while let Some((state, past)) = queue.pop_front() {
             if !seen.insert((state, past)) {
                 continue;
@@ -350,11 +381,13 @@ mod tests {
             let mut name = match past.way {
                 Way::Straight => "delivered",
                 Way::Held => "never delivered, held",
+                Way::ToConfirm => "never delivered, to confirm",
                 Way::Released => "delivered, held",
             }
             .to_owned();
             name.push_str(if past.acknowledged { ", acknowledged" } else { "" });
             name.push_str(if past.overdue { ", overdue" } else { "" });
+            name.push_str(if past.handed_over { ", handed over" } else { "" });
             for (a, act) in Act::ALL.into_iter().enumerate() {
                 for (p, party) in Party::ALL.into_iter().enumerate() {
                     let outcome = match step(state, past, act, party) {
@@ -418,10 +451,26 @@ mod tests {
     fn a_receiver_learns_nothing_of_what_was_never_delivered() {
         for (state, past) in reachable().into_iter().filter(|(_, past)| !past.delivered()) {
             for act in Act::ALL {
-                let outcome = step(state, past, act, Party::Recipient);
-                assert_eq!(outcome, Err(reason::PARCEL_NOT_FOUND), "{state:?} {act:?}");
+                for party in [Party::Recipient, Party::RecipientProxy] {
+                    let outcome = step(state, past, act, party);
+                    assert_eq!(outcome, Err(reason::PARCEL_NOT_FOUND), "{state:?} {act:?} {party:?}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn what_waits_for_the_office_itself_no_proxy_and_no_time_releases() {
+        let past = Past { way: Way::ToConfirm, ..Past::default() };
+        let release = |party| step(State::Held, past, Act::Release, party);
+        assert_eq!(release(Party::Sender), Ok(Step::Moves(State::Delivered)));
+        for party in [Party::SenderProxy, Party::Relay] {
+            assert_eq!(release(party), Err(reason::CONFIRMATION_NEEDED), "{party:?}");
+        }
+        assert_eq!(
+            step(State::Held, past, Act::Discard, Party::SenderProxy),
+            Ok(Step::Moves(State::Discarded))
+        );
     }
 
     #[test]

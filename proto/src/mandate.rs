@@ -10,12 +10,14 @@
 mod enrolment;
 mod papers;
 mod scopes;
+mod vouched;
 
 use tasuki_careplan::office::OfficeNumber;
 
 pub use enrolment::{Code, CodeError, Enrolment, EnrolmentError};
 pub use papers::{Mandated, Papers, PapersError, Role, check};
 pub use scopes::{Scope, Scopes};
+pub use vouched::{BY_OPERATOR, STATEMENT_VOUCHED, Signed, VOUCHED, vouched};
 
 use crate::canonical::{Lines, TextError, digest_text, parse_digest};
 use crate::ids::ProxyNumber;
@@ -37,6 +39,8 @@ pub struct Delegate {
     pub from_us: i64,
     /// Until when, Unix microseconds; the moment itself is too late.
     pub until_us: i64,
+    /// What the proxy signs and hands in stays held until the office itself releases or discards it (事業所側での確認).
+    pub confirm: bool,
     /// When it was signed, by the signer's clock. Unix microseconds.
     pub time_us: i64,
 }
@@ -83,6 +87,9 @@ impl Delegate {
         lines.add("scopes", &self.scopes.to_string());
         lines.add("from", &time::format_us(self.from_us));
         lines.add("until", &time::format_us(self.until_us));
+        if self.confirm {
+            lines.add("confirm", "office");
+        }
     }
 
     pub(crate) fn read(lines: &Lines, time_us: i64) -> Result<Self, TextError> {
@@ -92,6 +99,11 @@ impl Delegate {
             scopes: lines.parse("scopes")?,
             from_us: time_of(lines, "from")?,
             until_us: time_of(lines, "until")?,
+            confirm: match lines.get("confirm") {
+                None => false,
+                Some("office") => true,
+                Some(_) => return Err(TextError::Value("confirm")),
+            },
             time_us,
         })
     }
@@ -160,8 +172,10 @@ mod tests {
             scopes: Scopes::of([Scope::Acknowledge, Scope::Send]),
             from_us: TIME_US,
             until_us: TIME_US + 1_000_000,
+            confirm: false,
             time_us: TIME_US,
         };
+        let confirmed = Delegate { confirm: true, ..delegate.clone() };
         let invite = InviteTerminal {
             office: office(),
             name: "受付".to_owned(),
@@ -173,6 +187,7 @@ mod tests {
         let end = EndMandate { office: office(), mandate: [0x5d; 32], time_us: TIME_US };
         for (statement, golden) in [
             (Statement::Delegate(delegate), include_str!("../tests/golden/delegate.txt")),
+            (Statement::Delegate(confirmed), include_str!("../tests/golden/delegate-confirm.txt")),
             (Statement::InviteTerminal(invite), include_str!("../tests/golden/invite-terminal.txt")),
             (Statement::EndMandate(end), include_str!("../tests/golden/end-mandate.txt")),
         ] {

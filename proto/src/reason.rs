@@ -98,6 +98,8 @@ pub const PARCEL_EXPIRED: &str = "PARCEL_EXPIRED";
 pub const PARCEL_REFUSED: &str = "PARCEL_REFUSED";
 /// The parcel is not, or no longer, held.
 pub const NOT_HELD: &str = "NOT_HELD";
+/// What the sender's proxy handed in waits for the office's own word.
+pub const CONFIRMATION_NEEDED: &str = "CONFIRMATION_NEEDED";
 /// The parcel is held: its receiver does not see it yet.
 pub const STILL_HELD: &str = "STILL_HELD";
 /// The receiver has fetched the parcel already.

@@ -80,6 +80,8 @@ pub enum Word {
         /// In words.
         text: Option<[u8; 32]>,
     },
+    /// The receiver's proxy, in its own name: "I have handed it to the office."
+    HandOver,
     /// The sender: "Deliver what is held."
     Release,
     /// The sender: "Throw away what is held."
@@ -175,6 +177,7 @@ impl Word {
             Self::Acknowledge => Act::Acknowledge,
             Self::Import => Act::Import,
             Self::Refuse { .. } => Act::Refuse,
+            Self::HandOver => Act::HandOver,
             Self::Release => Act::Release,
             Self::Discard => Act::Discard,
             Self::Recall => Act::Recall,
@@ -189,6 +192,7 @@ impl Word {
             Self::Acknowledge => "acknowledge",
             Self::Import => "import",
             Self::Refuse { .. } => "refuse",
+            Self::HandOver => "hand-over",
             Self::Release => "release",
             Self::Discard => "discard",
             Self::Recall => "recall",
@@ -229,6 +233,7 @@ impl Word {
                 let reason = lines.need("reason")?.parse().map_err(|()| TextError::Value("reason"))?;
                 Self::Refuse { reason, text }
             }
+            "hand-over" => Self::HandOver,
             "release" => Self::Release,
             "discard" => Self::Discard,
             "recall" => Self::Recall,
@@ -252,10 +257,10 @@ fn optional_text(lines: &Lines) -> Result<Option<[u8; 32]>, TextError> {
 }
 
 impl Declaration {
-    /// The office whose word it is, and whose signature it needs.
+    /// The office whose word it is, and whose signature it needs: its own, or that of who acts for it. Handing over is its proxy's.
     pub fn speaker(&self) -> OfficeNumber {
         match &self.word {
-            Word::Acknowledge | Word::Import | Word::Refuse { .. } => self.about.recipient,
+            Word::Acknowledge | Word::Import | Word::Refuse { .. } | Word::HandOver => self.about.recipient,
             Word::Release | Word::Discard | Word::Recall | Word::AskWithdrawal { .. } => {
                 self.about.parcel.sender
             }
@@ -264,8 +269,11 @@ impl Declaration {
     }
 
     /// What a mandate must allow to whoever says this for the speaker: what the sender says is part of sending, what the receiver
-    /// says of signing for what came.
+    /// says of signing for what came. Who fetches for an office may say that it handed over what it fetched.
     pub fn scope(&self) -> Scope {
+        if self.word == Word::HandOver {
+            return Scope::Receive;
+        }
         if self.speaker() == self.about.parcel.sender { Scope::Send } else { Scope::Acknowledge }
     }
 }
@@ -470,6 +478,7 @@ mod tests {
         let mut words = vec![
             (Word::Acknowledge, recipient),
             (Word::Import, recipient),
+            (Word::HandOver, recipient),
             (Word::Release, sender),
             (Word::Discard, sender),
             (Word::Recall, sender),
@@ -477,6 +486,8 @@ mod tests {
             (Word::AskWithdrawal { text: Some([1; 32]) }, sender),
             (Word::Remark { by: recipient, urgent: false, text: [2; 32] }, recipient),
         ];
+        let handed = Declaration { about: about(), word: Word::HandOver };
+        assert_eq!(handed.scope(), Scope::Receive);
         words.extend(RefusalReason::ALL.map(|reason| (Word::Refuse { reason, text: None }, recipient)));
         for (word, speaker) in words {
             let declaration = Declaration { about: about(), word };

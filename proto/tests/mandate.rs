@@ -10,10 +10,12 @@ use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::identity::KeyIdentity;
 use tasuki_certs::trial_ca::{IssueOptions, Issued, KeyChoice, TrialCa};
 use tasuki_certs::trust::{TrustMaterial, TrustStore};
-use tasuki_proto::event::sha256;
+use tasuki_proto::canonical::digest_text;
+use tasuki_proto::event::{Event, kind, sha256};
 use tasuki_proto::ids::ParcelId;
 use tasuki_proto::mandate::{
-    Code, Delegate, Enrolment, InviteTerminal, Mandated, Papers, PapersError, Role, Scope, Scopes, check,
+    BY_OPERATOR, Code, Delegate, Enrolment, InviteTerminal, Mandated, Papers, PapersError, Role,
+    STATEMENT_VOUCHED, Scope, Scopes, Signed, VOUCHED, check, vouched,
 };
 use tasuki_proto::parcel::{FileEntry, Header, OpenParcel, ParcelError, Software, build, build_with};
 use tasuki_proto::statement::Statement;
@@ -77,6 +79,7 @@ fn delegation() -> Delegate {
         scopes: Scopes::of([Scope::Send]),
         from_us: NOW_US,
         until_us: NOW_US + 60 * SECOND_US,
+        confirm: false,
         time_us: NOW_US,
     }
 }
@@ -220,4 +223,62 @@ fn papers_are_covered_by_the_signature_and_are_no_files() {
     header.files = vec![named];
     let container = build(&header, &[Cow::Borrowed(&cms[..])], &world.office, NOW_US).unwrap();
     assert!(matches!(OpenParcel::open(&container), Err(ParcelError::Header(_))));
+}
+
+#[test]
+fn the_operator_vouches_for_the_proxy_that_the_event_names_and_no_other() {
+    let world = world();
+    let signer = |identity: &KeyIdentity| {
+        let cms = sign(identity, &Statement::Delegate(delegation()));
+        world.verifier.verify(&cms, None, NOW_US).expect("it is made").signer
+    };
+    let (proxy, office) = (signer(&world.proxy), signer(&world.office));
+    let event = |lines: &[(&'static str, String)]| {
+        let mut event = Event::new(kind::PARCEL_DELIVERED, 1, NOW_US, [1; 16]);
+        for (key, value) in lines {
+            event.lines.add(key, value);
+        }
+        event
+    };
+    let mandate = ("mandate", digest_text(&[7; 32]));
+    let by_operator = (VOUCHED, BY_OPERATOR.to_owned());
+    let parcel = [
+        ("signer", digest_text(&proxy.fingerprint)),
+        ("proxy", "P00001".to_owned()),
+        mandate.clone(),
+        by_operator.clone(),
+    ];
+    let right = vouched(&event(&parcel), Signed::Parcel, &proxy).expect("the operator vouches");
+    assert_eq!(right.mandate, Some([7; 32]));
+    // Each line is needed, and says who.
+    for missing in 0..parcel.len() {
+        let mut lines = parcel.to_vec();
+        lines.remove(missing);
+        assert_eq!(vouched(&event(&lines), Signed::Parcel, &proxy), None, "without {}", parcel[missing].0);
+    }
+    let mut another = parcel.clone();
+    another[1].1 = "P00002".to_owned();
+    assert_eq!(vouched(&event(&another), Signed::Parcel, &proxy), None);
+    assert_eq!(vouched(&event(&parcel), Signed::Parcel, &office), None);
+    // That the parcel's signer is vouched for says nothing of a statement's.
+    assert_eq!(vouched(&event(&parcel), Signed::Statement, &proxy), None);
+
+    let statement = [
+        ("signer", digest_text(&proxy.fingerprint)),
+        ("by", "proxy:P00001".to_owned()),
+        mandate.clone(),
+        by_operator,
+    ];
+    assert!(vouched(&event(&statement), Signed::Statement, &proxy).is_some());
+    // Of a release, the statement has lines of its own.
+    let release: Vec<_> = parcel
+        .iter()
+        .cloned()
+        .chain([("by", "proxy:P00001".to_owned()), ("statement-signer", digest_text(&proxy.fingerprint))])
+        .collect();
+    assert_eq!(vouched(&event(&release), Signed::Statement, &proxy), None);
+    let said = [("statement-mandate", digest_text(&[8; 32])), (STATEMENT_VOUCHED, BY_OPERATOR.to_owned())];
+    let release: Vec<_> = release.into_iter().chain(said).collect();
+    let right = vouched(&event(&release), Signed::Statement, &proxy).expect("the operator vouches");
+    assert_eq!(right.mandate, Some([8; 32]));
 }

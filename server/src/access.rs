@@ -212,7 +212,17 @@ impl Caller {
 
     /// It, as who does something for its office.
     pub fn actor(&self) -> Actor {
-        Actor::Office { office: self.office, name: self.name.clone(), mandate: self.mandate_digest() }
+        Actor::Office {
+            office: self.office,
+            name: self.name.clone(),
+            mandate: self.mandate_digest(),
+            vouched: self.vouched(),
+        }
+    }
+
+    /// The operator registered what lets it act: no office signed it.
+    pub fn vouched(&self) -> bool {
+        self.mandate.as_ref().is_some_and(|mandate| mandate.row.by_operator())
     }
 
     /// SHA-256 of what lets it act, where it is not the office itself.

@@ -92,6 +92,8 @@ pub(crate) enum Command {
     Refuse(acts::Refuse),
     /// Say that the care software has taken a parcel in
     Imported(acts::Parcels),
+    /// Say that received parcels were handed to the office (proxies)
+    HandedOver(acts::Parcels),
     /// Say something about a parcel to the other office
     Remark(acts::Remark),
     /// Ask another office for a document
@@ -104,6 +106,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Save the proof of what happened to a parcel, or to all of a month
     Evidence(Evidence),
+    /// Save everything of this office: lists, signed parcels, the proof of every month
+    Export(Export),
     /// Verify a parcel (.asice), an evidence folder or the proof of a month (.zip), offline
     Verify(Verify),
     /// Follow what happens, live; resumes where it stopped
@@ -224,10 +228,13 @@ pub(crate) struct Init {
     /// CA of the relay's TLS certificate (PEM)
     #[arg(long, value_name = "FILE")]
     pub(crate) relay_ca: PathBuf,
-    /// Certificate with its key (PKCS#12), or with --key the certificate alone (PEM)
-    #[arg(long, value_name = "FILE")]
+    /// Certificate with its key (PKCS#12), with --key the certificate alone (PEM), or a key on a token (pkcs11:token=…;object=…?module-path=…)
+    #[arg(long, value_name = "FILE|URI")]
     pub(crate) identity: PathBuf,
-    /// File whose first line is the PKCS#12 file's password
+    /// With a token: the certificates (PEM), where they are not on the token
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    pub(crate) certificates: Option<PathBuf>,
+    /// File whose first line is the PKCS#12 file's password, or the token's PIN
     #[arg(long, value_name = "FILE", required_unless_present = "key", conflicts_with = "key")]
     pub(crate) password_file: Option<PathBuf>,
     /// Private key (PEM) where the certificate is PEM
@@ -366,6 +373,17 @@ pub(crate) struct Evidence {
     /// With --month: the signed parcels too, which hold everything that was sent
     #[arg(long, requires = "month")]
     pub(crate) with_parcels: bool,
+}
+
+/// Flags of `export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// Folder to save into; running it again brings it up to date
+    #[arg(value_name = "DIR")]
+    pub(crate) folder: PathBuf,
+    /// Also receive what waits, which acknowledges it
+    #[arg(long)]
+    pub(crate) receive: bool,
 }
 
 /// Flags of `verify`.

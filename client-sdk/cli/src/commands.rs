@@ -4,6 +4,7 @@ mod acts;
 mod check;
 mod completions;
 mod evidence;
+mod export;
 mod init;
 mod join;
 mod left;
@@ -93,12 +94,14 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Discard(args) => acts::discard(&args.parcels, session, out),
         Command::Recall(args) => acts::recall(args, session, out),
         Command::Refuse(args) => acts::refuse(args, session, out),
+        Command::HandedOver(args) => acts::handed_over(&args.parcels, session, out),
         Command::Imported(args) => acts::imported(&args.parcels, session, out),
         Command::Remark(args) => acts::remark(args, session, out),
         Command::Request(args) => acts::request(&args, session, out),
         Command::Progress(args) => month::progress(&args, session, out),
         Command::Resend(args) => resend::resend(&args, session, out),
         Command::Show(args) => show::show(&args.parcel, session, out),
+        Command::Export(args) => export::export(&args, session, out),
         Command::Evidence(args) => evidence::evidence(&args, session, out),
         Command::Mail(command) => mail::mail(&command, session, out),
         Command::Webhook(command) => webhook::webhook(&command, session, out),

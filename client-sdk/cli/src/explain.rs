@@ -46,6 +46,9 @@ fn config(error: &ConfigError) -> Text {
         ConfigError::AlreadyAHome(path) => {
             format!("{} はすでにTasukiのHOMEです。別のフォルダーを指定してください。", path.display())
         }
+        ConfigError::Readable(path) => {
+            format!("{} を所有者以外も読めます。chmod 600 で所有者だけにしてください。", path.display())
+        }
         ConfigError::Locked(path) => {
             format!("{} を別のtasukiが使用中です。終わるのを待ってからやり直してください。", path.display())
         }
@@ -103,6 +106,18 @@ fn identity(code: &str) -> &'static str {
         "KEY_DOES_NOT_MATCH" => "秘密鍵が証明書のものと一致しません。",
         "ENCRYPTED_KEY" => "秘密鍵が暗号化されています。PKCS#12形式を使うか、暗号化を解いてください。",
         "UNSUPPORTED_KEY" => "この種類の鍵は使えません（RSA 2048以上、P-256、P-384）。",
+        "TOKEN_URI" => {
+            "トークンの鍵の指定が正しくありません（pkcs11:token=…;object=…?module-path=…、PINは書きません）。"
+        }
+        "TOKEN_MODULE" => "トークンのドライバー（module-path）を読み込めません。",
+        "TOKEN_NOT_THERE" => "トークンが見つかりません。差し込まれているか確認してください。",
+        "TOKEN_PIN" => "トークンのPINが違います。誤りを繰り返すとロックされます。",
+        "TOKEN_PIN_LOCKED" => "トークンのPINがロックされているか、期限切れです。",
+        "TOKEN_KEY_NOT_FOUND" => "指定の鍵がトークンにありません。",
+        "TOKEN_KEY_AMBIGUOUS" => {
+            "トークンの複数の鍵が当てはまります。object= か id= で1つを指定してください。"
+        }
+        "TOKEN_FAILED" => "トークンが署名できませんでした。",
         _ => "証明書と鍵を読み込めません。",
     }
 }
@@ -305,7 +320,7 @@ mod tests {
     fn every_message_has_both_languages() {
         let words = |ja: &str, en: &str| Words { ja: ja.to_owned(), en: en.to_owned() };
         let wrong = || words("大きすぎます", "too large");
-        let errors: [SdkError; 12] = [
+        let errors: [SdkError; 13] = [
             VerificationError::Witnesses { have: 1, need: 2 }.into(),
             ConfigError::NoSuchPath("month".into()).into(),
             ConfigError::Path { path: "month".into(), message: wrong() }.into(),
@@ -313,6 +328,7 @@ mod tests {
             ConfigError::Argument(wrong()).into(),
             VerificationError::Malformed { path: "month".into(), message: wrong() }.into(),
             ConfigError::Locked("h".into()).into(),
+            ConfigError::Readable("h/identity.key".into()).into(),
             ConfigError::CertificateRefused("x".into()).into(),
             VerificationError::LogKeyChanged.into(),
             VerificationError::FeedGap { epoch: 1, after: 7 }.into(),

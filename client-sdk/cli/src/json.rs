@@ -48,6 +48,12 @@ pub(crate) struct ParcelObject<'a> {
     /// The proxy through which it was sent: its number and name.
     proxy: Option<String>,
     proxy_name: Option<&'a str>,
+    /// The proxy that fetched it for its receiver: its number and name; when it signed that it handed it to the office.
+    recipient_proxy: Option<String>,
+    recipient_proxy_name: Option<&'a str>,
+    handed_over_at: Option<String>,
+    /// Held: what the sender's proxy handed in waits for the sending office's own word.
+    confirm: bool,
 }
 
 impl<'a> ParcelObject<'a> {
@@ -79,6 +85,11 @@ impl<'a> ParcelObject<'a> {
             refusal: parcel.marks.refusal.map(RefusalReason::as_str),
             proxy: parcel.marks.proxy.map(|number| number.to_string()),
             proxy_name: Some(parcel.marks.proxy_name.as_str()).filter(|name| !name.is_empty()),
+            recipient_proxy: parcel.marks.recipient_proxy.map(|number| number.to_string()),
+            recipient_proxy_name: Some(parcel.marks.recipient_proxy_name.as_str())
+                .filter(|name| !name.is_empty()),
+            handed_over_at: parcel.marks.handed_over_us.map(utc),
+            confirm: parcel.marks.confirm,
         }
     }
 }
@@ -192,6 +203,10 @@ mod tests {
                 "refusal": null,
                 "proxy": null,
                 "proxy_name": null,
+                "recipient_proxy": null,
+                "recipient_proxy_name": null,
+                "handed_over_at": null,
+                "confirm": false,
             })
         );
     }

@@ -2,6 +2,7 @@
 
 use tasuki_careplan::words::Words;
 use tasuki_proto::event::{Event, kind};
+use tasuki_proto::ids::proxy_of;
 use tasuki_sdk::declare::RefusalReason;
 
 use crate::lang::Text;
@@ -38,6 +39,9 @@ pub(crate) fn event(event: &str) -> Text {
         }
         kind::PARCEL_IMPORTED => {
             ("宛先の介護ソフトが取り込みました", "the receiver's care software took it in")
+        }
+        kind::PARCEL_HANDED_OVER => {
+            ("宛先の伝送代行業者が事業所に引き渡しました", "the receiver's proxy handed it to the office")
         }
         kind::PARCEL_REFUSED => ("宛先が受け取りを断りました", "the receiver refused it"),
         kind::PARCEL_RECALLED => ("送信元が取り消しました", "the sender recalled it"),
@@ -108,10 +112,23 @@ pub(crate) fn refusal(reason: RefusalReason) -> Text {
     Text::new(ja, en)
 }
 
-/// Whose word an event is: `recipient` or `sender` where it carries that party's own signature, `party` where it may be
-/// either's, else `relay`.
+/// Whose word an event is: `recipient` or `sender` where it carries that party's own signature, `recipient-proxy` or `sender-proxy`
+/// where only its proxy signed, `party` where it may be either's, else `relay`.
 pub(crate) fn word_of(event: &Event) -> &'static str {
     let signed = event.digest("statement").is_some();
+    if signed && event.lines.get("by").and_then(proxy_of).is_some() {
+        match event.kind.as_str() {
+            kind::PARCEL_ACKNOWLEDGED
+            | kind::PARCEL_IMPORTED
+            | kind::PARCEL_REFUSED
+            | kind::PARCEL_HANDED_OVER => return "recipient-proxy",
+            kind::PARCEL_RECALLED
+            | kind::PARCEL_WITHDRAWAL_ASKED
+            | kind::PARCEL_DELIVERED
+            | kind::PARCEL_DISCARDED => return "sender-proxy",
+            _ => {}
+        }
+    }
     match event.kind.as_str() {
         kind::PARCEL_ACKNOWLEDGED | kind::PARCEL_IMPORTED | kind::PARCEL_REFUSED => "recipient",
         kind::PARCEL_RECALLED | kind::PARCEL_WITHDRAWAL_ASKED => "sender",

@@ -2,6 +2,7 @@
 
 use tasuki_proto::event::Event;
 use tasuki_proto::event::kind;
+use tasuki_proto::ids::proxy_of;
 
 /// What a line of a proof means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,17 @@ pub fn meaning(kind: &str) -> &'static Meaning {
 pub fn whose_word(event: &Event) -> (&'static str, &'static str) {
     if event.digest("statement").is_none() {
         return ("中継サーバーの記録", "the relay's log");
+    }
+    if event.lines.get("by").and_then(proxy_of).is_some() {
+        // No more than the proxy's word, where only the proxy signed.
+        return match event.kind.as_str() {
+            kind::PARCEL_ACKNOWLEDGED
+            | kind::PARCEL_IMPORTED
+            | kind::PARCEL_REFUSED
+            | kind::PARCEL_HANDED_OVER => ("宛先の伝送代行業者の署名", "the receiver's proxy's signature"),
+            kind::PARCEL_REMARKED => ("当事者の伝送代行業者の署名", "a party's proxy's signature"),
+            _ => ("送信元の伝送代行業者の署名", "the sender's proxy's signature"),
+        };
     }
     match event.kind.as_str() {
         kind::PARCEL_ACKNOWLEDGED | kind::PARCEL_IMPORTED | kind::PARCEL_REFUSED => {
@@ -76,6 +88,12 @@ pub const MEANINGS: &[Meaning] = &[
         ("取込", "imported"),
         ("宛先が、介護ソフトに取り込んだと署名した", "the receiver signed that its care software took it in"),
         ("内容に同意したとは限らない", "that the receiver agrees with it"),
+    ),
+    row(
+        kind::PARCEL_HANDED_OVER,
+        ("引渡し", "handed over"),
+        ("宛先の伝送代行業者が、事業所に引き渡したと署名した", "the receiver's proxy signed that it handed it to the office"),
+        ("事業所が開いて確かめた、受領したとは限らない", "that the office itself has opened it or signed for it"),
     ),
     row(
         kind::PARCEL_REFUSED,

@@ -160,6 +160,17 @@ impl Client {
         if parcels.is_empty() {
             return Err(Refusal::of(tasuki_proto::reason::NOTHING_TO_PROVE).into());
         }
+        self.prove_month(options, parcels, out, progress).await
+    }
+
+    /// The proof of a month for these of its parcels, oldest first.
+    pub(crate) async fn prove_month(
+        &self,
+        options: &MonthOptions,
+        parcels: Vec<Parcel>,
+        out: &Path,
+        progress: &dyn Progress,
+    ) -> Result<SavedMonth, SdkError> {
         // More could be written, but not verified.
         if parcels.len() > MAX_PARCELS {
             return Err(too_many(parcels.len()).into());
@@ -237,13 +248,17 @@ fn too_many(parcels: usize) -> ConfigError {
 
 /// Whether a parcel belongs to a month.
 fn belongs(parcel: &Parcel, month: Month) -> bool {
-    let months: BTreeSet<&str> = parcel.files.iter().filter_map(|file| file.month.as_deref()).collect();
-    if months.is_empty() {
-        let japan = parcel.accepted_us.map(|us| tasuki_proto::time::format_us(us.saturating_add(JAPAN_US)));
-        let sent = japan.and_then(|text| text.get(..7).map(|month| month.replace('-', "")));
-        return sent == Some(month.to_string());
+    months_of(parcel).contains(&month.to_string())
+}
+
+/// The months that a parcel belongs to, YYYYMM: those that its files name, or that of its acceptance.
+pub(crate) fn months_of(parcel: &Parcel) -> BTreeSet<String> {
+    let months: BTreeSet<String> = parcel.files.iter().filter_map(|file| file.month.clone()).collect();
+    if !months.is_empty() {
+        return months;
     }
-    months.contains(month.to_string().as_str())
+    let japan = parcel.accepted_us.map(|us| tasuki_proto::time::format_us(us.saturating_add(JAPAN_US)));
+    japan.and_then(|text| text.get(..7).map(|month| month.replace('-', ""))).into_iter().collect()
 }
 
 fn add(

@@ -15,7 +15,7 @@ use crate::client::Client;
 use crate::epochs::{Epochs, is_lost};
 use crate::error::{SdkError, VerificationError};
 use crate::parcel::ParcelName;
-use crate::receive::unpack::{Delivered, verify_sender};
+use crate::receive::unpack::{Delivered, Signer, verify_sender};
 use crate::send::record::SentRecord;
 
 /// What the HOME holds of an own parcel that was accepted; `None` if there is no record of it.
@@ -71,7 +71,7 @@ fn add_signer(
     let trust = &client.inner.trust;
     let parcel = OpenParcel::open(container).map_err(VerificationError::Parcel)?;
     match verify_sender(&parcel, delivered, trust.verifier(), client.now_us()) {
-        Ok(signer) => {
+        Ok(Signer { certificate: signer, .. }) => {
             wire.certificates = signer.chain.iter().map(|der| der.clone().into()).collect();
             let crls = signer.crls.iter().filter_map(|fingerprint| trust.crl(fingerprint));
             wire.crls = crls.map(|der| bytes::Bytes::copy_from_slice(&der)).collect();

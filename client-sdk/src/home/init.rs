@@ -8,6 +8,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::identity::KeyIdentity;
 use tasuki_certs::profile::{CertificateProfile, Identity};
 use tasuki_certs::sealing_key::SealingKey;
+use tasuki_certs::token::{TokenError, TokenUri};
 use tasuki_certs::trust::{
     OnDoubt, Purpose, RevocationPolicy, TrustMaterial, TrustStore, VerifiedCertificate,
 };
@@ -58,6 +59,22 @@ pub enum IdentityFiles {
         /// The unencrypted private key.
         key: PathBuf,
     },
+    /// A key that stays on its token; only the PIN and the certificates are copied.
+    Token {
+        /// Which key on which token: a PKCS #11 URI; see `tasuki_certs::token::TokenUri`.
+        uri: String,
+        /// A file whose first line is the token's PIN.
+        pin_file: PathBuf,
+        /// The certificate and those above it (PEM); absent: those on the token.
+        certificates: Option<PathBuf>,
+    },
+}
+
+impl IdentityFiles {
+    /// Whether a text names a key on a token, and no file.
+    pub fn is_token_uri(text: &str) -> bool {
+        TokenUri::is_one(text)
+    }
 }
 
 /// A HOME that was made.
@@ -71,7 +88,7 @@ pub struct Initialised {
     pub not_after_us: i64,
     /// SHA-256 of each trust anchor.
     pub anchors: Vec<[u8; 32]>,
-    /// The certificate may not encrypt: a sealing key was made, which the first contact registers.
+    /// The certificate may not encrypt, or its key is on a token: a sealing key was made, which the first contact registers.
     pub sealing_key: bool,
 }
 
@@ -97,7 +114,9 @@ pub(super) fn init(folder: &Path, options: &InitOptions, now_us: i64) -> Result<
         write(PROFILE, text.as_bytes())?;
     }
     let copied = copy_identity(folder, &options.identity)?;
-    let sealing_key = !verified.may_encrypt;
+    // A key on a token signs only.
+    let on_token = matches!(options.identity, IdentityFiles::Token { .. });
+    let sealing_key = on_token || !verified.may_encrypt;
     if sealing_key && !folder.join(SEALING_KEY).exists() {
         let failed = |e: tasuki_certs::sealing_key::SealingKeyError| ConfigError::Trust(e.to_string());
         let key = SealingKey::generate().map_err(failed)?;
@@ -126,6 +145,9 @@ pub(crate) fn open_identity(options: &InitOptions, now_us: i64) -> Result<Opened
     let identity = match &options.identity {
         IdentityFiles::Pkcs12 { file, password_file } => read_pkcs12(file, password_file)?,
         IdentityFiles::Pem { certificates, key } => read_pem(certificates, key)?,
+        IdentityFiles::Token { uri, pin_file, certificates } => {
+            read_token(uri, pin_file, certificates.as_deref())?
+        }
     };
     let anchors = match &options.ca {
         Some(path) => pem::read_certificates(path)?,
@@ -179,6 +201,11 @@ pub(crate) fn copy_identity(home: &Path, identity: &IdentityFiles) -> Result<Ide
             certificates: copy(certificates, "identity.pem")?,
             key: copy(key, "identity.key")?,
         },
+        IdentityFiles::Token { uri, pin_file, certificates } => IdentityConfig::Token {
+            pkcs11: uri.clone(),
+            pin_file: copy(pin_file, "identity.pin")?,
+            certificates: certificates.as_ref().map(|from| copy(from, "identity.pem")).transpose()?,
+        },
     })
 }
 
@@ -191,6 +218,19 @@ pub(super) fn read_pkcs12(file: &Path, password_file: &Path) -> Result<KeyIdenti
 pub(super) fn read_pem(certificates: &Path, key: &Path) -> Result<KeyIdentity, SdkError> {
     KeyIdentity::from_pem(&read_small(certificates)?, &read_small(key)?)
         .map_err(|error| SdkError::Identity { path: certificates.to_owned(), error })
+}
+
+pub(super) fn read_token(
+    uri: &str,
+    pin_file: &Path,
+    certificates: Option<&Path>,
+) -> Result<KeyIdentity, SdkError> {
+    let pin = read_password(pin_file)?;
+    let certificates = certificates.map(read_small).transpose()?;
+    TokenUri::parse(uri)
+        .map_err(|error| TokenError::from(error).into())
+        .and_then(|uri| KeyIdentity::from_token(uri, &pin, certificates.as_deref()))
+        .map_err(|error| SdkError::Identity { path: uri.into(), error })
 }
 
 /// A certificate profile, as text and understood.
@@ -266,6 +306,23 @@ mod tests {
         let http = InitOptions { relay: "http://localhost".to_owned(), ..options };
         assert_eq!(init(&http, NOW_US).reason(), "RELAY_URL");
         assert!(!elsewhere.exists());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_secret_that_others_may_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = testing::folder("readable");
+        let home = testing::home(&folder, &world().sender);
+        for name in ["identity.p12", "identity.pass", SEALING_KEY] {
+            let path = home.folder().join(name);
+            for (mode, good) in [(0o640, false), (0o604, false), (0o400, true), (0o600, true)] {
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                let opened = Home::open(home.folder());
+                let refused = Err(ConfigError::Readable(path.clone()).into());
+                assert_eq!(opened.map(|_| ()), if good { Ok(()) } else { refused }, "{name} {mode:o}");
+            }
+        }
     }
 
     #[test]

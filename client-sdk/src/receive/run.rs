@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use futures_util::StreamExt as _;
 use tasuki_careplan::month::Month;
 use tasuki_certs::open::OpenError;
+use tasuki_proto::mandate::PapersError;
 use tasuki_proto::{evidence, reason};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -20,6 +21,7 @@ use crate::client::Client;
 use crate::declare::{RefusalReason, Say};
 use crate::error::{Refusal, SdkError, VerificationError};
 use crate::home::Task;
+use crate::papers::Right;
 use crate::parcel::Parcel;
 use crate::progress::{Progress, Step};
 use crate::tracking::ListFilter;
@@ -168,6 +170,11 @@ impl Client {
                     return Err(error.into());
                 }
             };
+            if unpacked.right == Right::Vouched && !home.config().accept_vouched {
+                files::remove(&sealed_file)?;
+                let sender = delivered.key.sender;
+                return Err(VerificationError::of_papers(PapersError::Missing, sender).into());
+            }
             if let Some(refusal) = infected::scan(&home.config().malware, &unpacked, delivered.key)? {
                 if keep_sealed {
                     infected::keep(&out, delivered.key, &sealed)?;

@@ -10,6 +10,7 @@ use super::unpack::Unpacked;
 use super::{CERTIFICATES, CONTAINER, NOTE, SEALED, Stored};
 use crate::error::{SdkError, VerificationError};
 use crate::files::{self, Access};
+use crate::papers::Right;
 use crate::pem;
 
 /// Writes `OUT/<sender>/<parcel id>/`: everything under another name, synced, then renamed. If the folder is there
@@ -49,6 +50,7 @@ pub(super) fn store(
         files: unpacked.files.iter().map(|(name, _)| name.clone()).collect(),
         note: unpacked.note.clone(),
         signer: unpacked.signer.fingerprint,
+        vouched: unpacked.right == Right::Vouched,
         already_there,
     })
 }

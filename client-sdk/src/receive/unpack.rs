@@ -6,15 +6,16 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::open::{OpeningKey, open};
 use tasuki_certs::trust::VerifiedCertificate;
-use tasuki_proto::event::{kind, sha256};
+use tasuki_proto::event::{Event, kind, sha256};
 use tasuki_proto::evidence::Proven;
 use tasuki_proto::ids::ParcelKey;
-use tasuki_proto::mandate::{self, Scope};
+use tasuki_proto::mandate::{self, Scope, Signed};
 use tasuki_proto::parcel::OpenParcel;
 use tasuki_proto::time;
 
 use super::names::Names;
 use crate::error::VerificationError;
+use crate::papers::{self, Right};
 
 /// What the log says of a parcel's acceptance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) struct Delivered {
     pub(crate) signer: [u8; 32],
     /// When the relay accepted it. Unix microseconds.
     pub(crate) time_us: i64,
+    /// The event, for what else it says.
+    pub(crate) event: Event,
 }
 
 impl Delivered {
@@ -57,6 +60,7 @@ impl Delivered {
             signer: event.digest("signer").ok_or(wrong("it names no signer"))?,
             // The signature was accepted then; a release may come much later.
             time_us: event.lines.get("accepted").and_then(time::parse_us).unwrap_or(event.time_us),
+            event: event.clone(),
         })
     }
 }
@@ -72,6 +76,15 @@ pub(crate) struct Unpacked {
     pub(crate) note: Option<String>,
     /// Who signed.
     pub(crate) signer: Arc<VerifiedCertificate>,
+    /// What shows its right.
+    pub(crate) right: Right,
+}
+
+/// A parcel's signer, verified.
+#[derive(Clone, Debug)]
+pub(crate) struct Signer {
+    pub(crate) certificate: Arc<VerifiedCertificate>,
+    pub(crate) right: Right,
 }
 
 /// Opens and verifies a sealed parcel. `own` is the office that receives; `known_us` the present.
@@ -93,14 +106,14 @@ pub(crate) fn unpack(
     if sha256(&container) != delivered.digest {
         return Err(VerificationError::Digest);
     }
-    let (files, note, signer) = {
+    let (files, note, Signer { certificate: signer, right }) = {
         let parcel = OpenParcel::open(&container)?;
         let signer = verify_sender(&parcel, delivered, verifier, known_us)?;
         let mut names = Names::new();
         let files = parcel.files().map(|f| (names.give(&f.entry.path), f.content.to_vec())).collect();
         (files, parcel.header.note, signer)
     };
-    Ok(Unpacked { container, files, note, signer })
+    Ok(Unpacked { container, files, note, signer, right })
 }
 
 /// Signature, right to sign, and what the header says against what the log says.
@@ -109,13 +122,14 @@ pub(crate) fn verify_sender(
     delivered: &Delivered,
     verifier: &SignatureVerifier,
     known_us: i64,
-) -> Result<Arc<VerifiedCertificate>, VerificationError> {
+) -> Result<Signer, VerificationError> {
     let header = &parcel.header;
     let manifest = Some(parcel.manifest());
     let verified = verifier.verify_as_of(parcel.signature(), manifest, delivered.time_us, known_us)?;
     let moment = (delivered.time_us, known_us);
     let papers = parcel.papers();
-    mandate::check(&verified.signer, header.sender, Scope::Send, &papers, verifier, moment)
+    let shown = mandate::check(&verified.signer, header.sender, Scope::Send, &papers, verifier, moment);
+    let right = papers::or_vouched(shown, &delivered.event, Signed::Parcel, &verified.signer)
         .map_err(|error| VerificationError::of_papers(error, header.sender))?;
     if verified.signer.fingerprint != delivered.signer {
         return Err(VerificationError::Event("it names another signer"));
@@ -129,5 +143,5 @@ pub(crate) fn verify_sender(
     if header.recipient != delivered.recipient {
         return Err(VerificationError::Header("another recipient"));
     }
-    Ok(verified.signer)
+    Ok(Signer { certificate: verified.signer, right })
 }

@@ -74,6 +74,7 @@ impl Case {
         let recipient = Recipient::from_sealing_key(&sealing_key.spki_der()).unwrap();
         let sealed = seal(&container, &[recipient], &rng).unwrap();
 
+        let event = Event::new(kind::PARCEL_DELIVERED, 1, NOW_US + 1, [1; 16]);
         let delivered = Delivered {
             key,
             recipient: office(RECIPIENT),
@@ -81,8 +82,9 @@ impl Case {
             sealed_digest: sha256(&sealed),
             signer: signer.fingerprint(),
             time_us: NOW_US + 1,
+            event,
         };
-        let mut first = Event::new(kind::PARCEL_DELIVERED, 1, delivered.time_us, [1; 16]);
+        let mut first = delivered.event.clone();
         first.set_parcel(&key, delivered.recipient, &delivered.digest);
         first.lines.add("sealed", &digest_text(&delivered.sealed_digest));
         first.lines.add("signer", &digest_text(&delivered.signer));

@@ -204,15 +204,16 @@ impl Case<'_> {
             return Err(VerificationError::Statement.into());
         }
         let speaker = declaration.speaker();
-        let moment = (event.time_us, self.known_us);
-        let (scope, papers) = (declaration.scope(), &self.papers);
-        papers::check(&verified.signer, speaker, scope, papers, &self.verifier, moment)?;
+        let whom = (speaker, declaration.scope());
+        let right =
+            papers::of_statement(&verified.signer, whom, &self.papers, event, &self.verifier, self.known_us)?;
         let signer = event.digest("statement-signer").or_else(|| event.digest("signer"));
         if signer != Some(verified.signer.fingerprint) {
             return Err(VerificationError::Event("it names another signer").into());
         }
         let whose = if speaker == self.recipient { Whose::Recipient } else { Whose::Sender };
         self.warnings.extend(material::warnings(whose, &verified.signer));
+        self.warnings.extend(material::vouched(whose, right));
         self.proofs.push(Proof {
             what: Proven::Stated(declaration.word.kind().to_owned()),
             time_us: about.time_us,
@@ -236,11 +237,12 @@ impl Case<'_> {
         }
         let parcel = OpenParcel::open(&container).map_err(VerificationError::Parcel)?;
         let signer = verify_sender(&parcel, delivered, &self.verifier, self.known_us)?;
-        self.warnings.extend(material::warnings(Whose::Sender, &signer));
+        self.warnings.extend(material::warnings(Whose::Sender, &signer.certificate));
+        self.warnings.extend(material::vouched(Whose::Sender, signer.right));
         self.proofs.push(Proof {
             what: Proven::SignedBySender,
             time_us: parcel.header.created_us(),
-            by: identity_text(&signer.identity),
+            by: identity_text(&signer.certificate.identity),
         });
         Ok(())
     }

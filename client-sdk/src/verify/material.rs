@@ -16,6 +16,7 @@ use super::{TrustUsed, VerifyOptions, VerifyWarning};
 use crate::error::{ConfigError, SdkError, VerificationError, words};
 use crate::evidence::{INDEX, Index};
 use crate::home::read_profile;
+use crate::papers::Right;
 use crate::pem;
 use crate::trust::is_ca;
 
@@ -190,6 +191,20 @@ pub(super) fn warnings(whose: Whose, certificate: &VerifiedCertificate) -> Vec<V
         other => VerifyWarning::new(format!("{other:?}"), format!("{other:?}")),
     };
     certificate.warnings.iter().map(words).collect()
+}
+
+/// What somebody should know of how a signer's right was shown.
+pub(super) fn vouched(whose: Whose, right: Right) -> Option<VerifyWarning> {
+    let (ja, en) = match whose {
+        Whose::Sender => ("送信元", "the sender"),
+        Whose::Recipient => ("宛先", "the recipient"),
+    };
+    (right == Right::Vouched).then(|| {
+        VerifyWarning::new(
+            format!("{ja}は証明書を持たず、署名は伝送代行業者のものです。委任は運用主体の登録によります"),
+            format!("{en} has no certificate: its proxy signed, and the operator vouches that it may"),
+        )
+    })
 }
 
 /// Whose certificate a warning is about.

@@ -184,6 +184,7 @@ async fn assign(desk: &Desk, arguments: &Assign, out: &mut Output) -> Result<(),
         scopes: arguments.scopes,
         from_us: now_us,
         until_us,
+        confirm: false,
         time_us: now_us,
     };
     let digest = sha256(Statement::Delegate(said).print().as_bytes());

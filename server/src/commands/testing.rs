@@ -164,6 +164,8 @@ pub(super) fn delivery(n: u8) -> Box<Delivery> {
         transmitter: format!("office:{SENDER}"),
         mandates: Vec::new(),
         proxy: None,
+        vouched: false,
+        confirm: false,
         crls: vec![crl.fingerprint],
         archive: Arc::new(vec![signer, anchor, crl]),
         directory: 0,
@@ -186,7 +188,12 @@ pub(super) async fn fetch(boot: &Boot, key: ParcelKey) -> Done {
 }
 
 fn by_receiver(key: ParcelKey, act: Act, signed: Option<Signed>) -> Change {
-    let by = Actor::Office { office: office(RECEIVER), name: format!("office:{RECEIVER}"), mandate: None };
+    let by = Actor::Office {
+        office: office(RECEIVER),
+        name: format!("office:{RECEIVER}"),
+        mandate: None,
+        vouched: false,
+    };
     Change::Act(Box::new(Doing { key, act, by, signed }))
 }
 

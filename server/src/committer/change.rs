@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::ids::{ParcelId, ParcelKey, ProxyNumber};
+use tasuki_proto::ids::{ParcelId, ParcelKey, ProxyNumber, proxy_of};
 use tasuki_proto::lifecycle::Act;
 use tasuki_proto::log::Checkpoint;
 use tasuki_proto::reason;
@@ -287,6 +287,10 @@ pub struct Delivery {
     pub mandates: Vec<[u8; 32]>,
     /// The proxy through which it was sent.
     pub proxy: Option<ProxyNumber>,
+    /// The signer's mandate is one that the operator registered.
+    pub vouched: bool,
+    /// It is held until the sender itself releases or discards it.
+    pub confirm: bool,
     /// SHA-256 of the CRLs that the signer's chain was checked against.
     pub crls: Vec<[u8; 32]>,
     /// Certificates and CRLs that may not be archived yet; empty if the signer is known.
@@ -325,6 +329,8 @@ pub enum Actor {
         name: String,
         /// What lets them act for the office, where they are not the office itself.
         mandate: Option<[u8; 32]>,
+        /// The operator registered that mandate: no office signed it.
+        vouched: bool,
     },
     /// The relay, when a time has come.
     Relay,
@@ -347,6 +353,16 @@ impl Actor {
             Self::Office { mandate, .. } => mandate.as_ref(),
             Self::Relay | Self::Closing => None,
         }
+    }
+
+    /// The operator vouches for their right, and nobody else.
+    pub fn vouched(&self) -> bool {
+        matches!(self, Self::Office { mandate: Some(_), vouched: true, .. })
+    }
+
+    /// The proxy that acts.
+    pub fn proxy(&self) -> Option<ProxyNumber> {
+        proxy_of(self.name())
     }
 }
 
@@ -385,6 +401,8 @@ pub struct Asking {
     pub by: String,
     /// What lets them sign for the office, where they are not the office itself.
     pub mandate: Option<[u8; 32]>,
+    /// The operator registered that mandate.
+    pub vouched: bool,
     /// Who signed, and over which bytes.
     pub paper: Paper,
 }

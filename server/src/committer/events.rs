@@ -9,6 +9,7 @@ use tasuki_proto::canonical::digest_text;
 use tasuki_proto::event::{Event, leaf_hash, sha256};
 use tasuki_proto::feed::Opening;
 use tasuki_proto::lifecycle::Act;
+use tasuki_proto::mandate::{BY_OPERATOR, STATEMENT_VOUCHED, VOUCHED};
 use tasuki_proto::statement::Word;
 use tasuki_proto::time;
 
@@ -180,6 +181,12 @@ pub(super) fn accepted(event: &mut Event, delivery: &Delivery) {
     if let Some(older) = &delivery.supersedes {
         event.lines.add("supersedes", &older.to_string());
     }
+    if delivery.vouched {
+        event.lines.add(VOUCHED, BY_OPERATOR);
+    }
+    if delivery.confirm {
+        event.lines.add("confirm", "office");
+    }
     if let Some(release_us) = delivery.hold.filter(|us| *us > 0) {
         event.lines.add("release-at", &time::format_us(release_us));
     }
@@ -188,7 +195,7 @@ pub(super) fn accepted(event: &mut Event, delivery: &Delivery) {
 /// What parcel.delivered takes over from the parcel.held before it: everything but the hold, and when that was.
 pub(super) fn released(event: &mut Event, held: &Event) {
     event.lines = held.lines.clone();
-    event.lines.retain(|key| key != "release-at");
+    event.lines.retain(|key| !["release-at", "confirm"].contains(&key));
     event.lines.add("accepted", &time::format_us(held.time_us));
 }
 
@@ -202,6 +209,10 @@ pub(super) fn done(event: &mut Event, parcel: &ParcelRow, doing: &Doing) {
         // The release's event names what let the parcel's own signer sign as well.
         let key = if doing.act == Act::Release { "statement-mandate" } else { "mandate" };
         event.lines.add(key, &digest_text(mandate));
+    }
+    if doing.signed.is_some() && doing.by.vouched() {
+        let key = if doing.act == Act::Release { STATEMENT_VOUCHED } else { VOUCHED };
+        event.lines.add(key, BY_OPERATOR);
     }
     if doing.act == Act::CallOverdue {
         event.lines.add("since", &time::format_us(parcel.delivered_us()));
@@ -230,6 +241,9 @@ pub(super) fn asked(event: &mut Event, asking: &Asking) {
     event.lines.add("by", &asking.by);
     if let Some(mandate) = &asking.mandate {
         event.lines.add("mandate", &digest_text(mandate));
+    }
+    if asking.vouched {
+        event.lines.add(VOUCHED, BY_OPERATOR);
     }
     event.lines.add("signer", &digest_text(&asking.paper.signer));
     event.lines.add("statement", &digest_text(&sha256(&asking.paper.cms)));

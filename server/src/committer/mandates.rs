@@ -82,6 +82,9 @@ impl Draft<'_> {
             event.lines.add("scopes", &row.scopes.to_string());
             event.lines.add("from", &time::format_us(row.from_us));
             event.lines.add("until", &time::format_us(row.until_us));
+            if row.confirm {
+                event.lines.add("confirm", "office");
+            }
             signed(event, paper);
         })?;
         Ok(Ok(Applied::event(written)))

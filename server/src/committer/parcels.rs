@@ -95,6 +95,7 @@ impl Draft<'_> {
                 release_us: delivery.hold.unwrap_or(0),
                 supersedes: delivery.supersedes,
                 proxy: delivery.proxy,
+                confirm: delivery.confirm,
                 ..Marks::default()
             },
         };
@@ -264,6 +265,19 @@ impl Draft<'_> {
                 }
             }
         }
+        match doing.act {
+            Act::Fetch if next.is_some() => {
+                if let Some(proxy) = doing.by.proxy() {
+                    self.store.mark_recipient_proxy(tx, row.seq, proxy).await?;
+                    row.marks.recipient_proxy = Some(proxy);
+                }
+            }
+            Act::HandOver => {
+                self.store.mark_handed_over(tx, row.seq, time_us).await?;
+                row.marks.handed_us = time_us;
+            }
+            _ => {}
+        }
         match (doing.act, row.marks.supersedes) {
             (Act::Release, Some(older)) => {
                 self.store.settle_superseded(tx, row.key.sender, &older).await?;
@@ -323,10 +337,13 @@ impl Draft<'_> {
 
 /// In which role somebody does something; `None`: for them there is no such parcel.
 fn party(row: &ParcelRow, by: &Actor) -> Option<Party> {
-    match by {
-        Actor::Relay | Actor::Closing => Some(Party::Relay),
-        Actor::Office { office, .. } if *office == row.key.sender => Some(Party::Sender),
-        Actor::Office { office, .. } if *office == row.recipient => Some(Party::Recipient),
-        Actor::Office { .. } => None,
+    let Actor::Office { office, .. } = by else { return Some(Party::Relay) };
+    let is_proxy = by.proxy().is_some();
+    match *office {
+        office if office == row.key.sender => Some(if is_proxy { Party::SenderProxy } else { Party::Sender }),
+        office if office == row.recipient => {
+            Some(if is_proxy { Party::RecipientProxy } else { Party::Recipient })
+        }
+        _ => None,
     }
 }

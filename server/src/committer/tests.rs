@@ -105,6 +105,8 @@ fn delivery(n: u8) -> Box<Delivery> {
         transmitter: format!("office:{SENDER}"),
         mandates: Vec::new(),
         proxy: None,
+        vouched: false,
+        confirm: false,
         crls: vec![[2; 32]],
         archive: Arc::default(),
         directory: 0,
@@ -131,6 +133,7 @@ fn doing(key: ParcelKey, act: Act, by: Option<&str>, signed: Option<Signed>) -> 
         office: office(number),
         name: format!("office:{number}"),
         mandate: None,
+        vouched: false,
     });
     Change::Act(Box::new(Doing { key, act, by, signed }))
 }

@@ -301,10 +301,13 @@ impl Intake {
             transmitter: caller.name.clone(),
             mandates: right.mandates,
             proxy: right.proxy,
+            vouched: right.vouched,
+            confirm: right.confirm,
             crls: signature.signer.crls.clone(),
             archive: Arc::clone(&needed.items),
             directory: recipient.generation.min(caller.generation),
-            hold: self.hold(header, now_us).map_err(about)?,
+            // Until the sender's own word, whatever time its proxy names.
+            hold: if right.confirm { Some(0) } else { self.hold(header, now_us).map_err(about)? },
             supersedes: header.supersedes,
             linked_only: self.partners.linked_only(),
         });

@@ -19,6 +19,10 @@ pub(super) struct Right {
     pub(super) mandates: Vec<[u8; 32]>,
     /// The proxy through which the parcel comes.
     pub(super) proxy: Option<ProxyNumber>,
+    /// The operator registered the signer's mandate.
+    pub(super) vouched: bool,
+    /// The sender wants to see what this proxy signs and hands in before it goes (事業所側での確認).
+    pub(super) confirm: bool,
 }
 
 /// The sender itself signs, or somebody whom it lets; and the call is for the sender.
@@ -35,10 +39,12 @@ pub(super) fn check(
         return Err(Refusal::of(reason::SIGNER_NOT_ALLOWED));
     }
     let papers = parcel.papers();
+    let mut vouched = false;
     let right = mandate::check(signer, header.sender, Scope::Send, &papers, verifier, (now_us, now_us));
     let signed = match right {
         // An office without a certificate signs no paper: what the operator registered stands in for it, for the proxy that calls.
         Err(PapersError::Missing) if by_registration(caller, &identity_text(&signer.identity)) => {
+            vouched = true;
             Mandated { role: caller.role.clone(), mandate: caller.mandate_digest() }
         }
         right => right?,
@@ -51,6 +57,7 @@ pub(super) fn check(
     }
     let mut mandates: Vec<[u8; 32]> = signed.mandate.into_iter().collect();
     let own = caller.mandate_digest();
+    let mut confirm = caller.mandate.as_ref().is_some_and(|mandate| mandate.row.confirm);
     // A paper shows that there was a mandate; that it was not ended only the directory knows.
     if signed.mandate.is_some_and(|digest| own != Some(digest)) {
         let (directory, runtime) = look;
@@ -58,16 +65,19 @@ pub(super) fn check(
             mandates.iter().all(|digest| member.mandate(digest).is_some())
         };
         let member = runtime.block_on(directory.member_checked(header.sender, live))?;
-        if !member.is_some_and(|member| live(&member)) {
+        let Some(member) = member.filter(|member| live(member)) else {
             return Err(Refusal::of(reason::MANDATE_ENDED));
-        }
+        };
+        confirm |= mandates.iter().any(|digest| member.mandate(digest).is_some_and(|m| m.row.confirm));
     }
     mandates.extend(own.filter(|digest| signed.mandate != Some(*digest)));
     let signing = match signed.role {
         Role::Proxy { number } => Some(number),
         Role::Office | Role::Terminal { .. } => None,
     };
-    Ok(Right { mandates, proxy: signing.or(caller.proxy()) })
+    // What the office or a terminal of it signs, or hands in by itself, it has seen.
+    let confirm = confirm && signing.is_some() && caller.proxy().is_some();
+    Ok(Right { mandates, proxy: signing.or(caller.proxy()), vouched, confirm })
 }
 
 fn by_registration(caller: &Caller, signer: &str) -> bool {

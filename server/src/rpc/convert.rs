@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::ids::ParcelKey;
+use tasuki_proto::ids::{ParcelKey, ProxyNumber};
 use tasuki_proto::lifecycle::State;
 use tasuki_proto::log::Checkpoint;
 use tasuki_proto::{pb, reason, time};
@@ -71,14 +71,18 @@ impl Context {
             superseded_by: row.marks.superseded_by.map(|id| id.to_string()).unwrap_or_default(),
             urgent: row.marks.urgent,
             proxy: row.marks.proxy.map(|number| number.to_string()).unwrap_or_default(),
-            proxy_name: match row.marks.proxy {
-                Some(number) => {
-                    self.directory.proxy(number).await?.map(|proxy| proxy.name.clone()).unwrap_or_default()
-                }
-                None => String::new(),
-            },
+            proxy_name: self.proxy_name(row.marks.proxy).await?,
+            recipient_proxy: row.marks.recipient_proxy.map(|number| number.to_string()).unwrap_or_default(),
+            recipient_proxy_name: self.proxy_name(row.marks.recipient_proxy).await?,
+            handed_over_at: when(row.marks.handed_us),
+            confirm: row.state == State::Held && row.marks.confirm,
             refusal: row.marks.refusal.map(|reason| reason.as_str().to_owned()).unwrap_or_default(),
         })
+    }
+
+    async fn proxy_name(&self, number: Option<ProxyNumber>) -> Result<String, StoreError> {
+        let Some(number) = number else { return Ok(String::new()) };
+        Ok(self.directory.proxy(number).await?.map(|proxy| proxy.name.clone()).unwrap_or_default())
     }
 
     /// A checkpoint that covers a leaf. Where another process has just written the leaf, this relay publishes its

@@ -144,10 +144,12 @@ async fn one(
     };
     let by = identity_text(&signer.identity);
     // Of the office's own word nobody needs to show that it may speak, whoever hands it in.
-    let mandate = caller.mandate_digest().filter(|_| by == caller.name);
+    let itself = by != caller.name;
+    let mandate = caller.mandate_digest().filter(|_| !itself);
+    let vouched = !itself && caller.vouched();
     let (kind, change) = match statement {
         Statement::Request(request) => {
-            (kind::REQUEST_MADE, Change::Request(Box::new(Asking { request, by, mandate, paper })))
+            (kind::REQUEST_MADE, Change::Request(Box::new(Asking { request, by, mandate, vouched, paper })))
         }
         Statement::Delegate(delegate) => {
             (kind::MANDATE_DELEGATED, mandates::delegate(&delegate, &signer, by, paper, now_us)?)
@@ -161,7 +163,7 @@ async fn one(
             let doing = Doing {
                 key: about.parcel,
                 act,
-                by: Actor::Office { office: speaker, name: by, mandate },
+                by: Actor::Office { office: speaker, name: by, mandate, vouched },
                 signed: Some(Signed { digest: about.digest, recipient: about.recipient, word, paper }),
             };
             (act.event_kind(), Change::Act(Box::new(doing)))

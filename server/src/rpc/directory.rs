@@ -50,7 +50,14 @@ impl Directory for Service {
         let member = member.ok_or(Failure::of(reason::OFFICE_NOT_FOUND))?;
         let keys = member.keys.iter().map(key).chain(member.mandate_keys.iter().map(mandate_key)).collect();
         let link = link(&self.0, entered.member.office, number).await.map_err(Failure::from)?;
-        Ok(Response::new(pb::Office { keys, link: link.into(), ..office(&member.office) }))
+        let mut proxies = Vec::new();
+        for mandate in member.mandates.iter().filter(|mandate| mandate.may(Scope::Receive)) {
+            let Holder::Proxy(number) = mandate.row.holder else { continue };
+            let proxy = self.0.directory.proxy(number).await.map_err(Failure::from)?;
+            let name = proxy.map(|proxy| proxy.name.clone()).unwrap_or_default();
+            proxies.push(pb::OfficeProxy { number: number.to_string(), name });
+        }
+        Ok(Response::new(pb::Office { keys, proxies, link: link.into(), ..office(&member.office) }))
     }
 
     async fn search_offices(
@@ -208,6 +215,7 @@ pub(super) fn office(row: &OfficeRow) -> pb::Office {
         accepts: row.accepts.clone(),
         declared: row.declared,
         link: pb::PartnerLink::Unspecified.into(),
+        proxies: Vec::new(),
         since: if row.since_us == 0 { String::new() } else { time::format_us(row.since_us) },
     }
 }

@@ -144,6 +144,7 @@ async fn one(context: &Context, row: MandateRow) -> Result<pb::Mandate, Failure>
         enrolled_at: when(row.enrolled_us),
         ended_at: when(row.ended_us),
         last_used_at: when(row.last_used_us),
+        confirm: row.confirm,
         paper: Some(paper(row)),
     })
 }
@@ -168,6 +169,7 @@ pub(super) fn delegate(
         from_us: said.from_us,
         // It can't be checked any more once its signer's certificate has ended.
         until_us: said.until_us.min(signer.not_after_us),
+        confirm: said.confirm,
         ..row(said.office, Holder::Proxy(said.proxy), said.scopes, &paper)?
     };
     give(row, by, paper, now_us)

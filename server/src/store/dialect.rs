@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 13] = [
+const MIGRATIONS: [Migration; 14] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -79,6 +79,11 @@ const MIGRATIONS: [Migration; 13] = [
         name: "0020_partners",
         sqlite: include_str!("../../../migrations/sqlite/0020_partners.sql"),
         postgres: include_str!("../../../migrations/postgres/0020_partners.sql"),
+    },
+    Migration {
+        name: "0022_hand_over",
+        sqlite: include_str!("../../../migrations/sqlite/0022_hand_over.sql"),
+        postgres: include_str!("../../../migrations/postgres/0022_hand_over.sql"),
     },
 ];
 

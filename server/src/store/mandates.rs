@@ -76,6 +76,8 @@ pub struct MandateRow {
     pub from_us: i64,
     /// Until when, Unix microseconds; the moment itself is too late. Of an invitation: until when it can be taken up.
     pub until_us: i64,
+    /// What the proxy signs and hands in is held until the office itself releases or discards it.
+    pub confirm: bool,
     /// The statement (CMS); empty: the operator registered it for an office without a certificate.
     pub cms: Vec<u8>,
     /// SHA-256 of the certificate that signed it; absent where the operator registered it.
@@ -118,6 +120,7 @@ impl MandateRow {
             scopes,
             from_us: 0,
             until_us: 0,
+            confirm: false,
             cms: Vec::new(),
             signer: None,
             code_key: Vec::new(),
@@ -196,7 +199,7 @@ pub struct ProxyKeyRow {
 }
 
 const MANDATE: &str = "digest, office, kind, holder, scopes, from_us, until_us, cms, signer, code_key, certificate, \
-                       fingerprint, enrolment, made_us, enrolled_us, ended_us, last_used_us";
+                       fingerprint, enrolment, made_us, enrolled_us, ended_us, last_used_us, confirm";
 
 fn mandate(row: &AnyRow) -> Result<MandateRow, StoreError> {
     let office: OfficeNumber = parsed(row, "mandates", "office", &"")?;
@@ -217,6 +220,7 @@ fn mandate(row: &AnyRow) -> Result<MandateRow, StoreError> {
         scopes: parsed(row, "mandates", "scopes", &office)?,
         from_us: row.try_get("from_us")?,
         until_us: row.try_get("until_us")?,
+        confirm: row.try_get::<i64, _>("confirm")? != 0,
         cms: bytes("cms")?,
         signer: bytes("signer")?.try_into().ok(),
         code_key: bytes("code_key")?,
@@ -240,8 +244,8 @@ impl Store {
     pub(crate) async fn insert_mandate(&self, tx: &mut Tx, row: &MandateRow) -> Result<bool, StoreError> {
         let done = sqlx::query(
             "INSERT INTO mandates (digest, office, kind, holder, scopes, from_us, until_us, cms, signer, code_key, certificate, \
-             fingerprint, enrolment, made_us, enrolled_us, ended_us, end_cms, last_used_us) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, 0) \
+             fingerprint, enrolment, made_us, enrolled_us, ended_us, end_cms, last_used_us, confirm) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, 0, 0, $15, 0, $16) \
              ON CONFLICT (digest) DO NOTHING",
         )
         .bind(row.digest.to_vec())
@@ -259,6 +263,7 @@ impl Store {
         .bind(row.enrolment.clone())
         .bind(row.made_us)
         .bind(Vec::new())
+        .bind(i64::from(row.confirm))
         .execute(&mut **tx)
         .await?;
         Ok(done.rows_affected() == 1)

@@ -96,6 +96,12 @@ pub struct Marks {
     pub refusal: Option<RefusalReason>,
     /// The proxy through which it was sent.
     pub proxy: Option<ProxyNumber>,
+    /// What the sender's proxy handed in waits, or waited, for the office's own word.
+    pub confirm: bool,
+    /// The proxy that fetched it for its receiver.
+    pub recipient_proxy: Option<ProxyNumber>,
+    /// When that proxy said that it had handed it over, Unix microseconds; 0: it did not.
+    pub handed_us: i64,
 }
 
 impl ParcelRow {
@@ -108,10 +114,16 @@ impl ParcelRow {
     pub fn past(&self) -> Past {
         let way = match (self.marks.held, self.delivered_us()) {
             (false, _) => Way::Straight,
+            (true, 0) if self.marks.confirm => Way::ToConfirm,
             (true, 0) => Way::Held,
             (true, _) => Way::Released,
         };
-        Past { way, acknowledged: self.acknowledged_us != 0, overdue: self.marks.overdue_us != 0 }
+        Past {
+            way,
+            acknowledged: self.acknowledged_us != 0,
+            overdue: self.marks.overdue_us != 0,
+            handed_over: self.marks.handed_us != 0,
+        }
     }
 
     /// It exists for this office: it sent it, or it is to receive it and it was delivered.
@@ -126,7 +138,7 @@ const NEW: &str = "seq, sender, id, recipient, state, digest, sealed_digest, con
 
 pub(super) const COLUMNS: &str = "seq, sender, id, recipient, state, digest, sealed_digest, container_size, sealed_size, \
                        files, signer, accepted_us, fetched_us, acknowledged_us, pos, held, release_us, released_us, \
-                       ended_us, overdue_us, supersedes, superseded_by, urgent, refusal, proxy";
+                       ended_us, overdue_us, supersedes, superseded_by, urgent, refusal, proxy, confirm, recipient_proxy, handed_us";
 
 pub(super) fn parcel(row: &AnyRow) -> Result<ParcelRow, StoreError> {
     let seq: i64 = row.try_get("seq")?;
@@ -164,12 +176,18 @@ pub(super) fn parcel(row: &AnyRow) -> Result<ParcelRow, StoreError> {
                 "" => None,
                 word => Some(word.parse().map_err(|()| corrupt("refusal"))?),
             },
-            proxy: match row.try_get::<String, _>("proxy")?.as_str() {
-                "" => None,
-                number => Some(number.parse().map_err(|_| corrupt("proxy"))?),
-            },
+            proxy: optional_proxy(row, "proxy", seq)?,
+            confirm: row.try_get::<i64, _>("confirm")? != 0,
+            recipient_proxy: optional_proxy(row, "recipient_proxy", seq)?,
+            handed_us: row.try_get("handed_us")?,
         },
     })
+}
+
+fn optional_proxy(row: &AnyRow, column: &'static str, seq: i64) -> Result<Option<ProxyNumber>, StoreError> {
+    let corrupt = |_| StoreError::Corrupt { table: "parcels", column, row: seq.to_string() };
+    let number: String = row.try_get(column)?;
+    if number.is_empty() { Ok(None) } else { number.parse().map(Some).map_err(corrupt) }
 }
 
 fn optional_id(row: &AnyRow, column: &'static str, seq: i64) -> Result<Option<ParcelId>, StoreError> {
@@ -238,17 +256,18 @@ impl Store {
 
     /// Writes the marks that a new parcel begins with, where it has any.
     pub(crate) async fn put_marks(&self, tx: &mut Tx, parcel: &ParcelRow) -> Result<(), StoreError> {
-        let Marks { held, release_us, supersedes, proxy, .. } = &parcel.marks;
+        let Marks { held, release_us, supersedes, proxy, confirm, .. } = &parcel.marks;
         if !held && supersedes.is_none() && proxy.is_none() {
             return Ok(());
         }
         sqlx::query(
-            "UPDATE parcels SET held = $1, release_us = $2, supersedes = $3, proxy = $4 WHERE seq = $5",
+            "UPDATE parcels SET held = $1, release_us = $2, supersedes = $3, proxy = $4, confirm = $5 WHERE seq = $6",
         )
         .bind(i64::from(*held))
         .bind(*release_us)
         .bind(supersedes.map(|id| id.as_bytes().to_vec()))
         .bind(proxy.map(|number| number.to_string()).unwrap_or_default())
+        .bind(i64::from(*confirm))
         .bind(parcel.seq)
         .execute(&mut **tx)
         .await?;
@@ -309,6 +328,25 @@ impl Store {
     /// Marks a parcel as called overdue.
     pub(crate) async fn mark_overdue(&self, tx: &mut Tx, seq: i64, at_us: i64) -> Result<(), StoreError> {
         let query = sqlx::query("UPDATE parcels SET overdue_us = $1 WHERE seq = $2");
+        query.bind(at_us).bind(seq).execute(&mut **tx).await?;
+        Ok(())
+    }
+
+    /// Remembers the proxy that fetched a parcel for its receiver.
+    pub(crate) async fn mark_recipient_proxy(
+        &self,
+        tx: &mut Tx,
+        seq: i64,
+        proxy: ProxyNumber,
+    ) -> Result<(), StoreError> {
+        let query = sqlx::query("UPDATE parcels SET recipient_proxy = $1 WHERE seq = $2");
+        query.bind(proxy.to_string()).bind(seq).execute(&mut **tx).await?;
+        Ok(())
+    }
+
+    /// Marks a parcel as handed over by its receiver's proxy.
+    pub(crate) async fn mark_handed_over(&self, tx: &mut Tx, seq: i64, at_us: i64) -> Result<(), StoreError> {
+        let query = sqlx::query("UPDATE parcels SET handed_us = $1 WHERE seq = $2");
         query.bind(at_us).bind(seq).execute(&mut **tx).await?;
         Ok(())
     }

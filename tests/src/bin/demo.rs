@@ -76,7 +76,7 @@ fn play_trial(programs: &Programs) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     title(
         "全国試行(2021年)の再現: 居宅介護支援6事業所、サービス6事業所、9パターン",
-        "the national trial of 2021, replayed: 6 care-management and 6 service offices, 9 patterns",
+        "the national trial of 2021, replayed: 6 care-management and 6 service offices, half of them through 3 proxies, 9 patterns",
     );
     let mut trial = Trial::begin(programs, folder.path());
     for round in 0..Trial::rounds() {

@@ -217,7 +217,7 @@ impl Model {
         let own: OfficeNumber = OFFICES[who].parse().map_err(|_| "number")?;
         let text = format!("sealed {}", dice.0).into_bytes();
         let digest = sha256(&text);
-        let (word, sealed) = match dice.below(8) {
+        let (word, sealed) = match dice.below(9) {
             0 => (Word::Release, &[][..]),
             1 => (Word::Discard, &[][..]),
             2 => (Word::Recall, &[][..]),
@@ -225,6 +225,7 @@ impl Model {
             4 => (Word::Refuse { reason: RefusalReason::Other, text: Some(digest) }, &text[..]),
             5 => (Word::AskWithdrawal { text: None }, &[][..]),
             6 => (Word::Acknowledge, &[][..]),
+            7 => (Word::HandOver, &[][..]),
             _ => (Word::Remark { by: own, urgent: dice.below(2) == 0, text: digest }, &text[..]),
         };
         let known = self.parcels.get_mut(&key).ok_or("a parcel")?;

@@ -9,30 +9,62 @@ pub struct Player {
     pub name: &'static str,
     /// Service kind.
     pub kind: &'static str,
+    /// How it is connected.
+    pub connection: Connection,
 }
 
-const fn player(number: &'static str, name: &'static str, kind: &'static str) -> Player {
-    Player { number, name, kind }
+/// How an office is connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Connection {
+    /// With its own certificate, by itself.
+    Direct,
+    /// Through a proxy to which it gave a delegation.
+    Delegated(&'static str),
+    /// Through a proxy that the operator registered: it has no certificate.
+    Assigned(&'static str),
 }
 
-/// Care-management offices: A, B, C, and behind proxies in the trial G, H, I.
+impl Connection {
+    /// The proxy.
+    pub fn proxy(self) -> Option<&'static str> {
+        match self {
+            Self::Direct => None,
+            Self::Delegated(proxy) | Self::Assigned(proxy) => Some(proxy),
+        }
+    }
+}
+
+/// The proxies, with their names.
+pub const PROXIES: [(&str, &str); 3] =
+    [("P00004", "甲伝送サービス"), ("P00005", "乙伝送サービス"), ("P00006", "丙伝送サービス")];
+
+const fn player(
+    number: &'static str,
+    name: &'static str,
+    kind: &'static str,
+    connection: Connection,
+) -> Player {
+    Player { number, name, kind, connection }
+}
+
+/// Care-management offices: A, B, C, and behind proxies G, H, I.
 pub const MANAGERS: [Player; 6] = [
-    player("1371215102", "A事業所", "43"),
-    player("9900200016", "B事業所", "43"),
-    player("9900200024", "C事業所", "43"),
-    player("9900200065", "G事業所", "43"),
-    player("9900200073", "H事業所", "43"),
-    player("9900200081", "I事業所", "43"),
+    player("1371215102", "A事業所", "43", Connection::Direct),
+    player("9900200016", "B事業所", "43", Connection::Direct),
+    player("9900200024", "C事業所", "43", Connection::Direct),
+    player("9900200065", "G事業所", "43", Connection::Delegated("P00004")),
+    player("9900200073", "H事業所", "43", Connection::Delegated("P00005")),
+    player("9900200081", "I事業所", "43", Connection::Assigned("P00006")),
 ];
 
-/// Service offices: D, E, F, and behind proxies in the trial J, K, L.
+/// Service offices: D, E, F, and behind proxies J, K, L.
 pub const PROVIDERS: [Player; 6] = [
-    player("9900200032", "D事業所", "22"),
-    player("9900200040", "E事業所", "13"),
-    player("9900200057", "F事業所", "15"),
-    player("9900200099", "J事業所", "78"),
-    player("9900200107", "K事業所", "11"),
-    player("9900200115", "L事業所", "11"),
+    player("9900200032", "D事業所", "22", Connection::Direct),
+    player("9900200040", "E事業所", "13", Connection::Direct),
+    player("9900200057", "F事業所", "15", Connection::Direct),
+    player("9900200099", "J事業所", "78", Connection::Delegated("P00004")),
+    player("9900200107", "K事業所", "11", Connection::Delegated("P00005")),
+    player("9900200115", "L事業所", "11", Connection::Assigned("P00006")),
 ];
 
 /// A user of care.
@@ -201,7 +233,7 @@ pub const PATTERNS: [Pattern; 9] = [
     },
 ];
 
-/// The service offices of a manager's user in a pattern: chosen so that every pairing of offices that were direct and
+/// The service offices of a manager's user in a pattern: chosen so that every pairing of offices that are direct and
 /// behind proxies occurs, and that two services are one of each.
 pub fn partners(manager: usize, pattern: usize) -> Vec<Player> {
     let first = (manager + pattern) % PROVIDERS.len();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::cast::{MANAGERS, PATTERNS, PROVIDERS, Player, Step, Visit, partners};
+use super::cast::{Connection, MANAGERS, PATTERNS, PROVIDERS, PROXIES, Player, Step, Visit, partners};
 use super::files::{MadeFile, Sheet};
 use super::software::{Software, State, Topic};
 use crate::office::{Office, import};
@@ -38,7 +38,10 @@ pub struct Trial {
     /// The relay, running.
     pub relay: Relay,
     folder: PathBuf,
+    /// Who acts for each office: itself, or its proxy.
     offices: BTreeMap<Player, Office>,
+    /// The offices that have a certificate, themselves.
+    own: BTreeMap<Player, Office>,
     software: BTreeMap<Player, Software>,
     /// What each receiver's software must hold.
     truth: BTreeMap<Player, State>,
@@ -63,7 +66,7 @@ pub struct Played {
 }
 
 impl Trial {
-    /// A relay with all offices, each connected directly.
+    /// A relay with all offices: some connected directly, some through the three proxies.
     ///
     /// # Panics
     /// If a command fails.
@@ -73,16 +76,47 @@ impl Trial {
         let rows: Vec<_> = players.iter().map(|p| (p.number, p.name, "ジギョウショ", p.kind)).collect();
         import(&relay, &rows);
         relay.start();
-        let mut offices = BTreeMap::new();
+        let proxies: BTreeMap<&str, Office> =
+            PROXIES.into_iter().map(|(number, name)| (number, proxy(&relay, folder, number, name))).collect();
+        let (mut offices, mut own) = (BTreeMap::new(), BTreeMap::new());
         for player in players {
-            let office = Office::join(&relay, folder, player.number);
-            // Its first call registers its key.
-            office.run(&["inbox"]).expect(0);
+            if !matches!(player.connection, Connection::Assigned(_)) {
+                let office = Office::join(&relay, folder, player.number);
+                // Its first call registers its key.
+                office.run(&["inbox"]).expect(0);
+                own.insert(player, office);
+            }
+            match player.connection {
+                Connection::Direct => {}
+                Connection::Delegated(proxy) => {
+                    own[&player].run(&[&["delegate", proxy][..], &EVERYTHING].concat()).expect(0);
+                }
+                Connection::Assigned(proxy) => {
+                    relay
+                        .run(&[&["proxy", "assign", player.number, proxy][..], &EVERYTHING].concat())
+                        .expect(0);
+                }
+            }
+        }
+        for proxy in proxies.values() {
+            // A round in which there is nothing to do makes a HOME for each of its offices.
+            let work = folder.join(format!("work-{}", proxy.number)).display().to_string();
+            proxy.run(&["proxy", &work, "--once"]).expect(0);
+        }
+        for player in MANAGERS.into_iter().chain(PROVIDERS) {
+            let office = match player.connection.proxy() {
+                None => own[&player].clone(),
+                Some(number) => {
+                    let proxy = &proxies[number];
+                    proxy.with_home(proxy.home.join("offices").join(player.number))
+                }
+            };
             offices.insert(player, office);
         }
         Self {
             relay,
             folder: folder.to_owned(),
+            own,
             software: offices.keys().map(|player| (*player, Software::default())).collect(),
             offices,
             truth: BTreeMap::new(),
@@ -131,7 +165,65 @@ impl Trial {
             }
             assert!(!progress.is_empty());
         }
+        self.seen_by_the_offices_themselves();
+        self.proven();
         self.relay.run(&["log", "verify"]).expect(0);
+    }
+
+    /// What a proxy did for an office that has a certificate, that office sees as its own.
+    fn seen_by_the_offices_themselves(&self) {
+        let parcels = |list: Vec<Value>| -> BTreeSet<String> {
+            list.iter().map(|one| text(one, "parcel").to_owned()).collect()
+        };
+        for (player, office) in &self.own {
+            let list = |args: &[&str]| parcels(office.run(&[&["--json"], args].concat()).expect(0).json());
+            let sent: BTreeSet<String> =
+                self.sent.get(player).into_iter().flatten().map(|(id, _)| id.clone()).collect();
+            assert_eq!(list(&["sent"]), sent, "{player:?} itself: sent");
+            let received = self.received.get(player).cloned().unwrap_or_default();
+            assert_eq!(list(&["inbox", "--all"]), received, "{player:?} itself: received");
+        }
+    }
+
+    /// Of each pairing of connections, one parcel's way and proof are what the connections make of them.
+    fn proven(&self) {
+        let mut seen = BTreeSet::new();
+        for ((from, to, _), parcel) in &self.newest {
+            if !seen.insert((from.connection, to.connection)) {
+                continue;
+            }
+            let shown = self.json(*from, &["show", parcel]).remove(0);
+            let stations: Vec<&str> = shown["path"]
+                .as_array()
+                .expect("a path")
+                .iter()
+                .map(|station| text(station, "station"))
+                .collect();
+            let expected = [
+                Some("sender"),
+                from.connection.proxy().map(|_| "sender-proxy"),
+                Some("relay"),
+                to.connection.proxy().map(|_| "recipient-proxy"),
+                Some("recipient"),
+            ];
+            assert_eq!(stations, expected.into_iter().flatten().collect::<Vec<_>>(), "{shown}");
+            assert_eq!(shown["recipient_proxy"].as_str(), to.connection.proxy(), "{shown}");
+            assert_eq!(shown["handed_over_at"].is_string(), to.connection.proxy().is_some(), "{shown}");
+
+            let proof = self.folder.join(format!("proof-{parcel}")).display().to_string();
+            self.json(*from, &["evidence", parcel, "--out", &proof]);
+            let verified = self.offices[from].run(&["--json", "verify", &proof]).expect(0).out.clone();
+            for (player, signs) in [(from, "signed"), (to, "acknowledged")] {
+                let name = match player.connection.proxy() {
+                    Some(proxy) => format!("proxy:{proxy}"),
+                    None => format!("office:{}", player.number),
+                };
+                assert!(verified.contains(&name), "who {signs}: {verified}");
+            }
+            let vouched = [from, to].iter().any(|p| matches!(p.connection, Connection::Assigned(_)));
+            assert_eq!(verified.contains("operator vouches"), vouched, "{verified}");
+        }
+        assert!(seen.len() >= 9, "direct, delegated and assigned, on both sides: {seen:?}");
     }
 
     /// An office's command.
@@ -271,6 +363,7 @@ impl Trial {
             for one in &waiting {
                 assert_eq!(text(one, "content_ja").contains("取下げ"), parcels[text(one, "parcel")], "{one}");
                 assert!(!text(one, "sender_name").is_empty(), "{one}");
+                assert_eq!(one["proxy"].as_str(), sender(one).connection.proxy(), "{one}");
             }
             let into = self.folder.join(format!("in-{round}-{}", player.number)).display().to_string();
             let received = self.json(*player, &["receive", "--out", &into]);
@@ -278,10 +371,18 @@ impl Trial {
             let mut files = Vec::new();
             for one in &received {
                 assert_eq!(text(one, "state"), "acknowledged", "{one}");
+                let vouched = matches!(sender(one).connection, Connection::Assigned(_));
+                assert_eq!(one["vouched_by"].as_str(), vouched.then_some("operator"), "{one}");
                 let dir = Path::new(text(one, "dir"));
                 for name in one["files"].as_array().expect("a list").iter().filter_map(Value::as_str) {
                     files.push((name.to_owned(), fs::read(dir.join(name)).expect("it was stored")));
                 }
+            }
+            if player.connection.proxy().is_some() {
+                let ids = parcels.keys().map(String::as_str);
+                let args: Vec<&str> = ["handed-over"].into_iter().chain(ids).collect();
+                let told = self.json(*player, &args);
+                assert!(told.iter().all(|one| one["event"] == "parcel.handed-over"), "{told:?}");
             }
             self.software.get_mut(player).expect("every office has software").import(files);
             self.received.entry(*player).or_default().extend(parcels.keys().cloned());
@@ -316,6 +417,22 @@ impl Trial {
             assert_eq!(sent, self.sent.get(player).cloned().unwrap_or_default(), "{player:?} sent");
         }
     }
+}
+
+/// What an office lets its proxy do in the trial.
+const EVERYTHING: [&str; 4] = ["--scopes", "send,receive,acknowledge,read-status", "--days", "60"];
+
+/// A proxy with its certificate and HOME.
+fn proxy(relay: &Relay, folder: &Path, number: &str, name: &str) -> Office {
+    relay.run(&["proxy", "add", number, "--name", name]).expect(0);
+    Office::join(relay, folder, number)
+}
+
+/// Who sent a parcel, as a list shows it.
+fn sender(one: &Value) -> Player {
+    let number = text(one, "sender");
+    let player = MANAGERS.into_iter().chain(PROVIDERS).find(|player| player.number == number);
+    player.expect("one of the players")
 }
 
 /// What a slip or results of a month say, a line for each visit.

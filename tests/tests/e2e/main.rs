@@ -29,6 +29,7 @@ mod proxied;
 mod refusals;
 mod set_back;
 mod stage;
+mod token;
 mod trial;
 mod watch;
 mod webhook;

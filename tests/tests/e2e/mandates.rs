@@ -210,6 +210,131 @@ fn through_two_proxies(database: Database) {
     stage.relay.run(&["log", "verify"]).expect(0);
 }
 
+/// What a proxy sends waits for the office that wants to see it first; only the office itself may let it go.
+#[test]
+fn what_a_proxy_sends_waits_for_the_offices_own_word() {
+    let stage = Stage::new(Database::Sqlite);
+    let (manager, visit) = (stage.office(MANAGER), stage.office(VISIT));
+    let (east, folder) = proxy(&stage, "P00001");
+    let terms = ["--scopes", "send,receive,acknowledge,read-status", "--days", "30", "--confirm"];
+    manager.run(&[&["delegate", "P00001"][..], &terms].concat()).expect(0);
+    rounds(&east, &folder, 0);
+    let acting = east.with_home(east.home.join("offices").join(MANAGER));
+    let send = |office: &Office, unit: &str, more: &[&str]| {
+        let path = write_sample(stage.path(), unit).display().to_string();
+        office.run(&[&["--json", "send", &path, "--new-partner"], more].concat()).expect(0).json().remove(0)
+    };
+    // Whatever time the proxy names: it waits.
+    let slip = send(&acting, "03_slip_202602_to_visit", &[]);
+    assert_eq!(text(&slip, "state"), "held", "{slip}");
+    let slip = text(&slip, "parcel").to_owned();
+    let waits = manager.run(&["--json", "show", &slip]).expect(0).json().remove(0);
+    assert_eq!(waits["confirm"], true, "{waits}");
+    assert!(visit.run(&["--json", "inbox"]).expect(0).json().is_empty());
+    let refused = acting.run(&["--json", "release", &slip]).expect(1).json().remove(0);
+    assert_eq!(text(&refused, "reason"), word::CONFIRMATION_NEEDED);
+    // A terminal of the office is the office.
+    let (home, enrolled) = enrol(&stage, &manager, "terminal", &invite(&manager, "受付", "send"));
+    enrolled.expect(0);
+    manager.with_home(home).run(&["release", &slip]).expect(0);
+    assert_eq!(text(&visit.run(&["--json", "inbox"]).expect(0).json()[0], "parcel"), slip);
+
+    // What the office signs itself needs no second word; what it throws away is gone.
+    let plan = send(&acting, "01_plan_documents_to_visit", &[]);
+    assert_eq!(text(&plan, "state"), "held", "{plan}");
+    manager.run(&["discard", text(&plan, "parcel")]).expect(0);
+    let own = send(&manager, "11_delete_slip", &[]);
+    assert_eq!(text(&own, "state"), "delivered", "{own}");
+    stage.relay.run(&["log", "verify"]).expect(0);
+}
+
+/// An office without a certificate, behind one proxy and then, mid-month, another: what was sealed to the first only is answered as
+/// lost and sent again.
+fn another_proxy_takes_over(database: Database) {
+    let stage = Stage::new(database);
+    let manager = stage.office(MANAGER);
+    let ((east, east_folder), (west, west_folder)) = (proxy(&stage, "P00001"), proxy(&stage, "P00002"));
+    let all = ["--scopes", "send,receive,acknowledge,read-status", "--days", "30"];
+    let assign = |number: &str| {
+        stage.relay.run(&[&["proxy", "assign", VISIT, number][..], &all].concat()).expect(0);
+    };
+    assign("P00001");
+    // Both register their keys with their first round.
+    let acting = |proxy: &Office| proxy.with_home(proxy.home.join("offices").join(VISIT));
+    until(|| rounds(&east, &east_folder, 0).iter().any(|object| object["office"] == VISIT));
+    acting(&east).run(&["inbox"]).expect(0);
+    let slip = write_sample(stage.path(), "03_slip_202602_to_visit").display().to_string();
+    let sent = manager.run(&["--json", "send", &slip]).expect(0).json().remove(0);
+    let first = text(&sent, "parcel").to_owned();
+    let way = manager.run(&["--json", "show", &first]).expect(0).json().remove(0);
+    // Where it waits is known before anybody has fetched it.
+    assert_eq!(
+        (&way["path"][2]["station"], &way["path"][2]["state"]),
+        (&"recipient-proxy".into(), &"waiting".into())
+    );
+
+    stage.relay.run(&["proxy", "unassign", VISIT, "P00001"]).expect(0);
+    assign("P00002");
+    until(|| rounds(&west, &west_folder, 1).iter().any(|object| object["office"] == VISIT));
+    let shown = manager.run(&["--json", "show", &first]).expect(0).json().remove(0);
+    assert_eq!((text(&shown, "state"), text(&shown, "refusal")), ("refused", "key-lost"), "{shown}");
+    // The first is out, the second has its key there: the sender sends it again.
+    assert_ne!(acting(&east).run(&["--json", "inbox"]).code, 0);
+    let again = manager.run(&["--json", "resend", &first]).expect(0).json().remove(0);
+    let second = text(&again, "parcel").to_owned();
+    let told = rounds(&west, &west_folder, 0);
+    assert_eq!(told.iter().find(|object| object["office"] == VISIT).unwrap()["received"], 1, "{told:?}");
+    acting(&west).run(&["handed-over", &second]).expect(0);
+    let shown = manager.run(&["--json", "show", &second]).expect(0).json().remove(0);
+    assert_eq!(
+        (text(&shown, "state"), text(&shown, "recipient_proxy")),
+        ("acknowledged", "P00002"),
+        "{shown}"
+    );
+    assert!(shown["handed_over_at"].is_string(), "{shown}");
+    // No more than the proxy's word.
+    let words: Vec<&str> =
+        shown["events"].as_array().unwrap().iter().map(|event| text(event, "word_of")).collect();
+    assert_eq!(words, ["relay", "relay", "recipient-proxy", "recipient-proxy"]);
+
+    // What it sends is believed on the operator's word, unless the receiver takes no such word.
+    let result = write_sample(stage.path(), "06_result_202602_from_visit").display().to_string();
+    acting(&west).run(&["--json", "send", &result, "--new-partner"]).expect(0);
+    let config = manager.home.join("config.toml");
+    let strict = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, strict.replace("accept_vouched = true", "accept_vouched = false")).unwrap();
+    let into = stage.path().join("in").display().to_string();
+    let refused = manager.run(&["--json", "receive", "--out", &into]).expect(1).json().remove(0);
+    assert_eq!(text(&refused, "reason"), word::MANDATE_MISSING, "{refused}");
+    std::fs::write(&config, strict).unwrap();
+    let received = manager.run(&["--json", "receive", "--out", &into]).expect(0).json().remove(0);
+    assert_eq!(
+        (text(&received, "vouched_by"), text(&received, "proxy")),
+        ("operator", "P00002"),
+        "{received}"
+    );
+    stage.relay.run(&["log", "verify"]).expect(0);
+}
+
+/// A running relay notices what a command did within half a second.
+fn until(mut holds: impl FnMut() -> bool) {
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+    while !holds() {
+        assert!(std::time::Instant::now() < deadline, "it does not come true");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn another_proxy_takes_over_sqlite() {
+    another_proxy_takes_over(Database::Sqlite);
+}
+
+#[test]
+fn another_proxy_takes_over_postgres() {
+    another_proxy_takes_over(Database::Postgres);
+}
+
 #[test]
 fn through_two_proxies_sqlite() {
     through_two_proxies(Database::Sqlite);

@@ -157,3 +157,46 @@ fn the_proof_of_a_month_verifies_and_tampering_shows() {
 fn evidence(office: &Office, flags: &[&str]) -> Value {
     office.run(&[&["--json", "evidence", "--month", "202602"], flags].concat()).expect(0).json().remove(0)
 }
+
+#[test]
+fn an_office_takes_everything_along() {
+    let stage = Stage::new(Database::Sqlite);
+    let (manager, visit) = (stage.office(MANAGER), stage.office(VISIT));
+    visit.run(&["inbox"]).expect(0);
+    // A slip of a service month, and plan documents, which belong to the month of sending.
+    let (slip, plan) =
+        (sample(&stage, "03_slip_202602_to_visit"), sample(&stage, "01_plan_documents_to_visit"));
+    manager.run(&["send", &slip, &plan]).expect(0);
+    let along = stage.path().join("along");
+    let export = |office: &Office, more: &[&str]| {
+        let dir = along.join(&office.number).display().to_string();
+        office.run(&[&["--json", "export", &dir], more].concat()).expect(0).json()
+    };
+    let told = export(&visit, &["--receive"]);
+    let whole = told.last().unwrap();
+    assert_eq!(
+        (&whole["sent"], &whole["received"], &whole["fetched"]),
+        (&0.into(), &2.into(), &2.into()),
+        "{told:?}"
+    );
+    assert_eq!(fs::read_dir(along.join(VISIT).join("received").join(MANAGER)).unwrap().count(), 2);
+
+    let told = export(&manager, &[]);
+    let whole = told.last().unwrap();
+    assert_eq!(
+        (&whole["sent"], &whole["months"], &whole["fetched"]),
+        (&2.into(), &2.into(), &Value::Null),
+        "{told:?}"
+    );
+    // Again, into the same folder: up to date, and nothing half.
+    assert_eq!(export(&manager, &[]), told);
+    let folder = along.join(MANAGER);
+    let sent = fs::read_to_string(folder.join("sent.csv")).unwrap();
+    assert_eq!(sent.lines().filter(|line| line.contains(",acknowledged,")).count(), 2, "{sent}");
+    for month in told.iter().filter_map(|object| object["file"].as_str()) {
+        run(programs().tasuki().args(["verify", month])).expect(0);
+    }
+    // With the parcels that were sent.
+    let proof = zip::ZipArchive::new(fs::File::open(folder.join("evidence/202602.zip")).unwrap()).unwrap();
+    assert!(proof.file_names().any(|name| name.unwrap().ends_with(".asice")));
+}

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tasuki_tests::office::Office;
+use tasuki_tests::office::{Office, write_sample};
 use tasuki_tests::run::{Ran, run, text};
 
 use crate::stage::{DAY, Database, MANAGER, Stage, VISIT, programs};
@@ -111,6 +111,22 @@ fn n_of_m(database: Database) {
     assert_eq!(text(&too_few, "reason"), "WITNESSES_MISSING");
     let words = run(programs().tasuki().args(["--lang", "ja", "verify", &proof]));
     assert!(words.expect(0).out.contains("立会人 witness.example/0+"), "{}", words.out);
+
+    // So it is with the proof of a month: it waits for the witnesses, and is checked against them offline.
+    let slip = write_sample(stage.path(), "03_slip_202602_to_visit").display().to_string();
+    manager.run(&["send", &slip]).expect(0);
+    let month = stage.path().join("month.zip").display().to_string();
+    let save = || manager.run(&["--json", "evidence", "--month", "202602", "--out", &month]);
+    assert!(save().expect(1).err.contains("WITNESSES_MISSING"));
+    assert!(!Path::new(&month).exists());
+    looked(&visit);
+    looked(&day);
+    save().expect(0);
+    let verify = |need: &str| {
+        run(programs().tasuki().args(["--json", "verify", &month, "--witness", &known, "--need", need]))
+    };
+    verify("2").expect(0);
+    assert_eq!(text(&verify("3").expect(1).json()[0], "reason"), "WITNESSES_MISSING");
 
     // The operator sees who is at work.
     let listed = stage.relay.run(&["--json", "witness"]).expect(0).json();

@@ -18,6 +18,9 @@ pub(crate) struct Delegate {
     /// For how many days from now on
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=1830))]
     pub(crate) days: Option<u32>,
+    /// Hold what the proxy sends until this office releases or discards it
+    #[arg(long, requires = "scopes", conflicts_with = "revoke")]
+    pub(crate) confirm: bool,
     /// End the delegation now
     #[arg(long)]
     pub(crate) revoke: bool,

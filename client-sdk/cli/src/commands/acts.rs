@@ -1,4 +1,4 @@
-//! `tasuki release`, `discard`, `recall`, `refuse`, `imported`, `remark`, `request`: what is said about a parcel after it
+//! `tasuki release`, `discard`, `recall`, `refuse`, `imported`, `handed-over`, `remark`, `request`: what is said about a parcel after it
 //! was sent, each over the office's signature.
 
 use serde::Serialize;
@@ -53,6 +53,15 @@ pub(super) fn release(parcels: &[ParcelName], session: &Session, out: &mut Outpu
 /// `tasuki discard PARCEL…`
 pub(super) fn discard(parcels: &[ParcelName], session: &Session, out: &mut Output) -> Result<Exit, Failure> {
     each(parcels, &Say::Discard, session, out)
+}
+
+/// `tasuki handed-over PARCEL…`
+pub(super) fn handed_over(
+    parcels: &[ParcelName],
+    session: &Session,
+    out: &mut Output,
+) -> Result<Exit, Failure> {
+    each(parcels, &Say::HandOver, session, out)
 }
 
 /// `tasuki imported PARCEL…`

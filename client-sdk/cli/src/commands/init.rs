@@ -66,7 +66,18 @@ fn proxy_made(home: &str, number: &str, out: &mut Output) -> Result<Exit, Failur
 }
 
 fn options(args: Init) -> Result<InitOptions, Failure> {
+    let uri = args.identity.to_str().filter(|text| IdentityFiles::is_token_uri(text)).map(str::to_owned);
+    if uri.is_none() && args.certificates.is_some() {
+        return Err(Failure::usage(
+            "--certificates はトークン（pkcs11:）とともに指定します。",
+            "--certificates goes with a token (pkcs11:).",
+        ));
+    }
     let identity = match (args.key, args.password_file) {
+        (None, Some(pin_file)) if uri.is_some() => {
+            let uri = uri.unwrap_or_default();
+            IdentityFiles::Token { uri, pin_file, certificates: args.certificates }
+        }
         (Some(key), None) => IdentityFiles::Pem { certificates: args.identity, key },
         (None, Some(password_file)) => IdentityFiles::Pkcs12 { file: args.identity, password_file },
         _ => {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use serde::Serialize;
 use tasuki_proto::canonical::hex;
 use tasuki_proto::mandate::Scopes;
-use tasuki_sdk::{EnrolOptions, Mandate, MandateHolder, SystemClock, enrol as enrol_terminal};
+use tasuki_sdk::{
+    DelegationTerms, EnrolOptions, Mandate, MandateHolder, SystemClock, enrol as enrol_terminal,
+};
 
 use super::Session;
 use crate::args::mandates::{Delegate, Enrol, TerminalCommand};
@@ -89,7 +91,8 @@ pub(super) fn delegate(args: &Delegate, session: &Session, out: &mut Output) -> 
             "give --scopes and --days, or --revoke.",
         ));
     };
-    let digest = session.run(session.client.delegate(proxy, scopes, days))?;
+    let terms = DelegationTerms { scopes, days, confirm: args.confirm };
+    let digest = session.run(session.client.delegate(proxy, &terms))?;
     let object = DelegatedObject { proxy: proxy.to_string(), mandate: Some(hex(&digest)), revoked: false };
     if out.is_json() {
         out.object(&object)?;
@@ -98,6 +101,12 @@ pub(super) fn delegate(args: &Delegate, session: &Session, out: &mut Output) -> 
             &format!("{proxy} に委任しました（{scopes}、{days}日間）。"),
             &format!("{proxy} may act for this office ({scopes}) for {days} days."),
         )?;
+        if args.confirm {
+            out.say(
+                "伝送代行業者が送るものは、この事業所が tasuki release で送出するまで保留されます。",
+                "What it sends is held until this office releases it with tasuki release.",
+            )?;
+        }
     }
     Ok(Exit::Done)
 }

@@ -98,6 +98,7 @@ mod tests {
             declared: false,
             partner: None,
             since: "2026-02-01T00:00:00Z".into(),
+            proxies: Vec::new(),
             has_key: None,
         }
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use tasuki_proto::mandate::BY_OPERATOR;
 use tasuki_sdk::SdkError;
 use tasuki_sdk::receive::{ReceiveOptions, ReceiveOutcome, ReceiveReport, ReceivedParcel};
 
@@ -39,6 +40,8 @@ struct ReceivedObject<'a> {
     /// Names of the files in it.
     files: &'a [String],
     note: Option<&'a str>,
+    /// `operator` where the sender has no certificate and its proxy signed; else null.
+    vouched_by: Option<&'static str>,
     /// It stood there already, complete, from an earlier run.
     already_there: bool,
     accepted_at: Option<String>,
@@ -67,6 +70,7 @@ impl<'a> ReceivedObject<'a> {
             dir: stored.map(|s| s.folder.display().to_string()),
             files: stored.map_or(&[], |s| s.files.as_slice()),
             note: stored.and_then(|s| s.note.as_deref()),
+            vouched_by: stored.is_some_and(|s| s.vouched).then_some(BY_OPERATOR),
             already_there: stored.is_some_and(|s| s.already_there),
             accepted_at: parcel.accepted_us.map(utc),
             acknowledged_at: match received.outcome {
@@ -139,6 +143,13 @@ fn card(received: &ReceivedParcel, lang: Lang) -> Vec<String> {
     if let Some(stored) = received.outcome.stored() {
         lines.push(format!("  {}", shown(&stored.folder.display().to_string())));
         lines.extend(stored.files.iter().map(|name| format!("    {}", shown(name))));
+        if stored.vouched {
+            let text = lang.pick(
+                "送信元は証明書を持たず、伝送代行業者が署名しています（委任は運用主体の登録による）。",
+                "The sender has no certificate: its proxy signed, and the operator vouches that it may.",
+            );
+            lines.push(format!("  {text}"));
+        }
         if let Some(note) = &stored.note {
             lines.push(format!("  {}", lang.pick("送付状:", "note:")));
             lines.extend(shown_lines(note).map(|line| format!("    {line}")));
@@ -194,6 +205,7 @@ mod tests {
             files: vec!["UPJSK.CSV".into(), "scan.pdf".into()],
             note: Some("2月分です。\nよろしく\u{1b}[5m".into()),
             signer: [0x91; 32],
+            vouched: false,
             already_there: false,
         }
     }

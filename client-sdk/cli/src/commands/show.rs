@@ -42,7 +42,7 @@ pub(super) fn show(parcel: &ParcelName, session: &Session, out: &mut Output) -> 
     };
     let events: Vec<&Event> = history.events.iter().map(|proven| &proven.event).collect();
     let texts = session.run(session.client.texts(&events))?;
-    let along = session.run(session.client.waypoints(history.parcel.key))?;
+    let along = session.run(session.client.waypoints(&history.parcel))?;
     print(&history, &history.stations(&along), &texts, out)?;
     Ok(Exit::Done)
 }
@@ -133,6 +133,8 @@ fn events(history: &ParcelHistory, lang: Lang) -> Table {
         let whose = match words::word_of(&proven.event) {
             "recipient" => lang.pick("宛先の署名", "the receiver's signature"),
             "sender" => lang.pick("送信元の署名", "the sender's signature"),
+            "recipient-proxy" => lang.pick("宛先の伝送代行業者の署名", "the receiver's proxy's signature"),
+            "sender-proxy" => lang.pick("送信元の伝送代行業者の署名", "the sender's proxy's signature"),
             "party" => lang.pick("当事者の署名", "a party's signature"),
             _ => lang.pick("中継サーバーの記録", "the relay's log"),
         };

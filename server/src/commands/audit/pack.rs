@@ -7,10 +7,10 @@ use std::io::{self, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use tasuki_proto::csv::row;
 
 use super::entries::{EventObject, ParcelObject, PartyObject};
 use super::words;
-use crate::commands::csv::row;
 use crate::commands::exit::Failure;
 use crate::files::{self, Readers};
 

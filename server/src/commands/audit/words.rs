@@ -12,6 +12,9 @@ pub(super) fn event(event: &str) -> Text {
         kind::PARCEL_HELD => ("保留", "held"),
         kind::PARCEL_FETCHED => ("宛先に渡した", "released to the receiver"),
         kind::PARCEL_ACKNOWLEDGED => ("受領(宛先の署名)", "acknowledged, signed by the receiver"),
+        kind::PARCEL_HANDED_OVER => {
+            ("事業所へ引渡し(伝送代行業者の署名)", "handed to the office, signed by its proxy")
+        }
         kind::PARCEL_IMPORTED => ("取込(宛先の署名)", "imported, signed by the receiver"),
         kind::PARCEL_REFUSED => ("受取拒否(宛先の署名)", "refused, signed by the receiver"),
         kind::PARCEL_RECALLED => ("取消(送信元の署名)", "recalled, signed by the sender"),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use ring::digest::{Context, SHA256};
 use tasuki_proto::event::{Event, kind, sha256};
-use tasuki_proto::ids::{ParcelId, ParcelKey};
+use tasuki_proto::ids::{ParcelId, ParcelKey, proxy_of};
 use tasuki_proto::lifecycle::{Act, Party, Past, State, Step, Way, step};
 use tasuki_proto::time;
 
@@ -270,7 +270,8 @@ fn compare(row: &ParcelRow, events: Option<&[Told]>) -> Vec<Problem> {
         ("fetched_us", row.fetched_us != life.fetched_us),
         ("acknowledged_us", row.acknowledged_us != life.acknowledged_us),
         (
-            "held, release_us, released_us, ended_us, overdue_us, supersedes, urgent, refusal, proxy",
+            "held, release_us, released_us, ended_us, overdue_us, supersedes, urgent, refusal, proxy, confirm, \
+             recipient_proxy, handed_us",
             row.marks != marks,
         ),
     ];
@@ -297,10 +298,16 @@ impl Life {
             kind::PARCEL_DELIVERED => false,
             _ => return None,
         };
+        let confirm = held && first.lines.get("confirm").is_some();
+        let way = match (held, confirm) {
+            (true, true) => Way::ToConfirm,
+            (true, false) => Way::Held,
+            (false, _) => Way::Straight,
+        };
         let id = |text: &str| text.parse::<ParcelId>().ok();
         let mut life = Self {
             state: if held { State::Held } else { State::Delivered },
-            past: Past { way: if held { Way::Held } else { Way::Straight }, ..Past::default() },
+            past: Past { way, ..Past::default() },
             position: *position,
             fetched_us: 0,
             acknowledged_us: 0,
@@ -309,6 +316,7 @@ impl Life {
                 release_us: first.lines.get("release-at").and_then(time::parse_us).unwrap_or(0),
                 supersedes: first.lines.get("supersedes").and_then(id),
                 proxy: first.lines.get("proxy").and_then(|number| number.parse().ok()),
+                confirm,
                 ..Marks::default()
             },
         };
@@ -335,7 +343,11 @@ impl Life {
                 self.marks.released_us = at_us;
                 self.position = position;
             }
-            Act::Fetch => self.fetched_us = at_us,
+            Act::Fetch => {
+                self.fetched_us = at_us;
+                self.marks.recipient_proxy = event.lines.get("by").and_then(proxy_of);
+            }
+            Act::HandOver => self.marks.handed_us = at_us,
             Act::Acknowledge => self.acknowledged_us = at_us,
             Act::Refuse => {
                 self.marks.ended_us = at_us;

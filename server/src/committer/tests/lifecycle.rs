@@ -10,6 +10,7 @@ use crate::config::LifecycleConfig;
 use crate::store::parcels::ParcelRow;
 use crate::timekeeper::Timekeeper;
 
+const PROXY: &str = "proxy:P00004";
 const HOUR_US: i64 = 3_600_000_000;
 
 struct Case {
@@ -37,12 +38,18 @@ impl Case {
 
     async fn act(&self, key: ParcelKey, act: Act, party: Party, n: u8) -> Result<Done, Refused> {
         let by = match party {
-            Party::Sender => Some(SENDER),
-            Party::Recipient => Some(RECEIVER),
+            Party::Sender | Party::SenderProxy => Some(SENDER),
+            Party::Recipient | Party::RecipientProxy => Some(RECEIVER),
             Party::Relay => None,
         };
         let signed = word(act, party).map(|word| signed(word, [n; 32]));
-        self.started.committer.submit(doing(key, act, by, signed)).await
+        let mut change = doing(key, act, by, signed);
+        if let (Change::Act(doing), Party::SenderProxy | Party::RecipientProxy) = (&mut change, party)
+            && let Actor::Office { name, .. } = &mut doing.by
+        {
+            *name = PROXY.to_owned();
+        }
+        self.started.committer.submit(change).await
     }
 
     async fn row(&self, key: ParcelKey) -> ParcelRow {
@@ -92,7 +99,7 @@ impl Case {
 
 /// What a party signs for an act; `None`: nothing.
 fn word(act: Act, party: Party) -> Option<Word> {
-    let by = if party == Party::Recipient { office(RECEIVER) } else { office(SENDER) };
+    let by = if party.receives() { office(RECEIVER) } else { office(SENDER) };
     match act {
         Act::Release | Act::Discard if party == Party::Relay => None,
         Act::Release => Some(Word::Release),
@@ -101,47 +108,65 @@ fn word(act: Act, party: Party) -> Option<Word> {
         Act::Acknowledge => Some(Word::Acknowledge),
         Act::Refuse => Some(Word::Refuse { reason: RefusalReason::Other, text: None }),
         Act::Import => Some(Word::Import),
+        Act::HandOver => Some(Word::HandOver),
         Act::Remark => Some(Word::Remark { by, urgent: false, text: sha256(b"") }),
         Act::AskWithdrawal => Some(Word::AskWithdrawal { text: None }),
         Act::Fetch | Act::Expire | Act::CallOverdue => None,
     }
 }
 
+/// How a parcel begins.
+#[derive(Clone, Copy)]
+enum Mailbox {
+    Straight,
+    Held,
+    ToConfirm,
+}
+
 /// Ways into every state that a parcel can be in.
-fn ways() -> Vec<(bool, Vec<(Act, Party)>)> {
-    use Party::{Recipient, Relay, Sender};
+fn ways() -> Vec<(Mailbox, Vec<(Act, Party)>)> {
+    use Mailbox::{Held, Straight, ToConfirm};
+    use Party::{Recipient, RecipientProxy, Relay, Sender};
     let (fetch, sign) = ((Act::Fetch, Recipient), (Act::Acknowledge, Recipient));
     vec![
-        (true, vec![]),
-        (true, vec![(Act::Release, Sender)]),
-        (true, vec![(Act::Discard, Sender)]),
-        (true, vec![(Act::Recall, Sender)]),
-        (false, vec![]),
-        (false, vec![(Act::CallOverdue, Relay)]),
-        (false, vec![(Act::Recall, Sender)]),
-        (false, vec![(Act::Expire, Relay)]),
-        (false, vec![fetch]),
-        (false, vec![fetch, (Act::Refuse, Recipient)]),
-        (false, vec![fetch, sign]),
-        (false, vec![fetch, sign, (Act::Refuse, Recipient)]),
-        (false, vec![fetch, sign, (Act::Import, Recipient)]),
+        (Held, vec![]),
+        (Held, vec![(Act::Release, Sender)]),
+        (Held, vec![(Act::Discard, Sender)]),
+        (Held, vec![(Act::Recall, Sender)]),
+        (ToConfirm, vec![]),
+        (ToConfirm, vec![(Act::Release, Sender)]),
+        (Straight, vec![]),
+        (Straight, vec![(Act::CallOverdue, Relay)]),
+        (Straight, vec![(Act::Recall, Sender)]),
+        (Straight, vec![(Act::Expire, Relay)]),
+        (Straight, vec![fetch]),
+        (Straight, vec![fetch, (Act::Refuse, Recipient)]),
+        (Straight, vec![(Act::Fetch, RecipientProxy), (Act::HandOver, RecipientProxy)]),
+        (Straight, vec![fetch, sign]),
+        (Straight, vec![fetch, sign, (Act::Refuse, Recipient)]),
+        (Straight, vec![fetch, sign, (Act::Import, Recipient)]),
     ]
 }
 
 async fn every_act_yields_one_event_or_none(dialect: Dialect) {
     let case = Case::new(dialect).await;
-    let parties = [Some(Party::Sender), Some(Party::Recipient), Some(Party::Relay), None];
+    let parties = Party::ALL.map(Some).into_iter().chain([None]);
     let mut n = 0_u8;
-    for (hold, way) in ways() {
+    for (begin, way) in ways() {
         // One parcel for all refusals: they change nothing. A new one after each act that changed it.
         let mut parcel: Option<(ParcelKey, u8)> = None;
         for act in Act::ALL {
-            for party in parties {
+            for party in parties.clone() {
                 let (key, m) = if let Some(same) = parcel {
                     same
                 } else {
                     n = n.wrapping_add(1);
-                    let key = case.send(n, |d| d.hold = hold.then_some(1)).await;
+                    let begun = case.send(n, |delivery| match begin {
+                        Mailbox::Straight => {}
+                        Mailbox::Held => delivery.hold = Some(1),
+                        Mailbox::ToConfirm => (delivery.hold, delivery.confirm) = (Some(0), true),
+                    });
+                    let key = begun.await;
                     for (act, party) in &way {
                         case.act(key, *act, *party, n).await.unwrap();
                     }

@@ -1,0 +1,266 @@
+//! A key that never leaves its token: a smart card, a USB token or an HSM, through its PKCS #11 driver.
+//!
+//! Such a key signs: parcels, statements, TLS handshakes. What is received is opened with a sealing key instead
+//! ([`crate::sealing_key`]), because many tokens do not decrypt RSA-OAEP with SHA-256.
+//!
+//! A wrong PIN is never tried twice: a token locks itself after a few.
+
+mod uri;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::error::{Error, RvError};
+use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
+use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::session::{Session, UserType};
+use cryptoki::types::AuthPin;
+use openssl::bn::BigNum;
+use openssl::ecdsa::EcdsaSig;
+use ring::digest;
+use zeroize::Zeroizing;
+
+pub use self::uri::{TokenUri, UriError};
+use crate::identity::KeyKind;
+
+/// Certificates that are looked at on one token.
+const MAX_CERTIFICATES: usize = 32;
+
+/// Bytes of a PIN: tokens take 4 to 64.
+const MAX_PIN_BYTES: usize = 255;
+
+/// Why a key on a token can't be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// The URI can't be used.
+    #[error(transparent)]
+    Uri(#[from] UriError),
+    /// The driver can't be loaded.
+    #[error("the token's driver (module-path) can't be loaded")]
+    Module,
+    /// No token of this name is there.
+    #[error("the token is not there")]
+    NotThere,
+    /// The PIN is wrong.
+    #[error("the token's PIN is wrong")]
+    Pin,
+    /// The PIN was wrong too often, or has expired.
+    #[error("the token's PIN is locked or has expired")]
+    PinLocked,
+    /// No such key is on the token.
+    #[error("there is no such key on the token")]
+    NoKey,
+    /// Several keys fit.
+    #[error("several keys on the token fit: name one by object= or id=")]
+    Ambiguous,
+    /// What it signs does not verify with the certificate.
+    #[error("the key on the token does not belong to the certificate")]
+    DoesNotMatch,
+    /// The token can't sign so, or fails.
+    #[error("the token failed")]
+    Failed,
+}
+
+impl TokenError {
+    /// Stable name of the reason, for messages and logs.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Uri(_) => "TOKEN_URI",
+            Self::Module => "TOKEN_MODULE",
+            Self::NotThere => "TOKEN_NOT_THERE",
+            Self::Pin => "TOKEN_PIN",
+            Self::PinLocked => "TOKEN_PIN_LOCKED",
+            Self::NoKey => "TOKEN_KEY_NOT_FOUND",
+            Self::Ambiguous => "TOKEN_KEY_AMBIGUOUS",
+            Self::DoesNotMatch => "KEY_DOES_NOT_MATCH",
+            Self::Failed => "TOKEN_FAILED",
+        }
+    }
+}
+
+impl From<Error> for TokenError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _) => Self::Pin,
+            Error::Pkcs11(RvError::PinLocked | RvError::PinExpired, _) => Self::PinLocked,
+            Error::Pkcs11(RvError::TokenNotPresent | RvError::DeviceRemoved, _) => Self::NotThere,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// How a token signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// RSA, PKCS #1 v1.5 over SHA-256.
+    RsaPkcs1Sha256,
+    /// RSA, PSS over SHA-256 with a salt of 32 bytes.
+    RsaPssSha256,
+    /// ECDSA over SHA-256.
+    EcdsaSha256,
+    /// ECDSA over SHA-384.
+    EcdsaSha384,
+}
+
+/// Drivers, loaded once for the process and never unloaded: initialising one twice is an error.
+static MODULES: LazyLock<Mutex<HashMap<PathBuf, Pkcs11>>> = LazyLock::new(Mutex::default);
+
+/// A key on a token, ready to sign.
+pub(crate) struct TokenKey {
+    uri: TokenUri,
+    pin: Zeroizing<String>,
+    /// One use at a time: a session is for one thread.
+    open: Mutex<Open>,
+}
+
+struct Open {
+    session: Session,
+    key: ObjectHandle,
+}
+
+impl TokenKey {
+    /// Opens a token, logs in and finds the key. Also gives the certificates on the token, the key's own first.
+    pub(crate) fn open(uri: TokenUri, pin: &str) -> Result<(Self, Vec<Vec<u8>>), TokenError> {
+        if pin.is_empty() || pin.len() > MAX_PIN_BYTES {
+            return Err(TokenError::Pin);
+        }
+        let open = Open::new(&uri, pin)?;
+        let certificates = open.certificates()?;
+        let pin = Zeroizing::new(pin.to_owned());
+        Ok((Self { uri, pin, open: Mutex::new(open) }, certificates))
+    }
+
+    /// Signs a message. ECDSA signatures are DER (RFC 3279).
+    pub(crate) fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, TokenError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        match open.sign(scheme, message) {
+            // The token was taken out and put in again, or its driver forgot the session: once more, with a new one.
+            Err(Error::Pkcs11(
+                RvError::SessionHandleInvalid
+                | RvError::SessionClosed
+                | RvError::DeviceRemoved
+                | RvError::TokenNotPresent
+                | RvError::UserNotLoggedIn
+                | RvError::KeyHandleInvalid,
+                _,
+            )) => {
+                *open = Open::new(&self.uri, &self.pin)?;
+                Ok(open.sign(scheme, message)?)
+            }
+            signed => Ok(signed?),
+        }
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenKey").field("uri", &self.uri).finish_non_exhaustive()
+    }
+}
+
+impl Open {
+    fn new(uri: &TokenUri, pin: &str) -> Result<Self, TokenError> {
+        let module = module(uri.module())?;
+        let session = module.open_ro_session(slot(&module, uri)?)?;
+        match session.login(UserType::User, Some(&AuthPin::new(pin.into()))) {
+            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let mut wanted = vec![Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Token(true)];
+        wanted.extend(uri.object.iter().map(|label| Attribute::Label(label.clone().into_bytes())));
+        wanted.extend(uri.id.iter().map(|id| Attribute::Id(id.clone())));
+        match session.find_objects(&wanted)?[..] {
+            [] => Err(TokenError::NoKey),
+            [key] => Ok(Self { session, key }),
+            _ => Err(TokenError::Ambiguous),
+        }
+    }
+
+    /// The certificates on the token, those with the key's id first.
+    fn certificates(&self) -> Result<Vec<Vec<u8>>, TokenError> {
+        let id = self.session.get_attributes(self.key, &[AttributeType::Id])?.into_iter().next();
+        let wanted = [Attribute::Class(ObjectClass::CERTIFICATE), Attribute::Token(true)];
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        for object in self.session.find_objects(&wanted)?.into_iter().take(MAX_CERTIFICATES) {
+            let found = self.session.get_attributes(object, &[AttributeType::Id, AttributeType::Value])?;
+            let same = id.as_ref().is_some_and(|id| found.contains(id));
+            let value = found.into_iter().find_map(|attribute| match attribute {
+                Attribute::Value(der) => Some(der),
+                _ => None,
+            });
+            if same { own.extend(value) } else { others.extend(value) }
+        }
+        own.append(&mut others);
+        Ok(own)
+    }
+
+    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, Error> {
+        let ecdsa = |algorithm| {
+            let hash = digest::digest(algorithm, message);
+            self.session.sign(&Mechanism::Ecdsa, self.key, hash.as_ref()).and_then(|raw| ecdsa_der(&raw))
+        };
+        match scheme {
+            Scheme::RsaPkcs1Sha256 => self.session.sign(&Mechanism::Sha256RsaPkcs, self.key, message),
+            Scheme::RsaPssSha256 => {
+                let parameters = PkcsPssParams {
+                    hash_alg: MechanismType::SHA256,
+                    mgf: PkcsMgfType::MGF1_SHA256,
+                    s_len: 32.into(),
+                };
+                self.session.sign(&Mechanism::Sha256RsaPkcsPss(parameters), self.key, message)
+            }
+            Scheme::EcdsaSha256 => ecdsa(&digest::SHA256),
+            Scheme::EcdsaSha384 => ecdsa(&digest::SHA384),
+        }
+    }
+}
+
+/// A token gives r and s, one after the other, each as long as the curve's order.
+fn ecdsa_der(raw: &[u8]) -> Result<Vec<u8>, Error> {
+    let (r, s) = raw.split_at(raw.len() / 2);
+    let number = |bytes| BigNum::from_slice(bytes);
+    let der = number(r)
+        .and_then(|r| EcdsaSig::from_private_components(r, number(s)?))
+        .and_then(|signature| signature.to_der());
+    der.map_err(|_| Error::NotSupported)
+}
+
+fn module(path: &Path) -> Result<Pkcs11, TokenError> {
+    let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(module) = modules.get(path) {
+        return Ok(module.clone());
+    }
+    let module = Pkcs11::new(path).map_err(|_| TokenError::Module)?;
+    match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
+        Err(_) => return Err(TokenError::Module),
+    }
+    modules.insert(path.to_owned(), module.clone());
+    Ok(module)
+}
+
+fn slot(module: &Pkcs11, uri: &TokenUri) -> Result<cryptoki::slot::Slot, TokenError> {
+    for slot in module.get_slots_with_token()? {
+        // One that can't be read is another's.
+        let Ok(info) = module.get_token_info(slot) else { continue };
+        let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|w| w == name.trim_end());
+        if is(&uri.token, info.label()) && is(&uri.serial, info.serial_number()) {
+            return Ok(slot);
+        }
+    }
+    Err(TokenError::NotThere)
+}
+
+/// How a key of this kind signs a parcel or a statement.
+pub(crate) fn scheme_of(kind: KeyKind) -> Scheme {
+    match kind {
+        KeyKind::Rsa => Scheme::RsaPkcs1Sha256,
+        KeyKind::P256 => Scheme::EcdsaSha256,
+        KeyKind::P384 => Scheme::EcdsaSha384,
+    }
+}
