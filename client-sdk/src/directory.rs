@@ -22,8 +22,10 @@ pub struct Office {
     pub services: Vec<String>,
     /// Its software reads the standard's files.
     pub standard_ready: bool,
-    /// It takes part; false: suspended.
+    /// It takes part.
     pub active: bool,
+    /// `active`, `suspended`, `listed` (on the operator's list, not joined), `left`; a state of a later relay is `suspended`.
+    pub state: &'static str,
     /// Prefecture and municipality, or as much of its address as is known.
     pub municipality: String,
     /// What it takes, as far as known: editions of the standard (`csv-4.1`) and formats of attachments (`pdf`).
@@ -149,6 +151,12 @@ impl Office {
             services: office.services,
             standard_ready: office.standard_ready,
             active: pb::OfficeState::try_from(office.state) == Ok(pb::OfficeState::Active),
+            state: match pb::OfficeState::try_from(office.state) {
+                Ok(pb::OfficeState::Active) => "active",
+                Ok(pb::OfficeState::Listed) => "listed",
+                Ok(pb::OfficeState::Left) => "left",
+                Ok(pb::OfficeState::Suspended | pb::OfficeState::Unspecified) | Err(_) => "suspended",
+            },
             municipality: office.municipality,
             accepts: office.accepts,
             declared: office.declared,

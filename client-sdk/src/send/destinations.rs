@@ -38,7 +38,11 @@ impl Destinations {
         let standard = planned.files.iter().any(|file| file.standard.is_some());
         match self.offices.get(&planned.recipient) {
             Some(None) => Some(reason::RECIPIENT_UNKNOWN),
-            Some(Some(office)) if !office.active => Some(reason::RECIPIENT_SUSPENDED),
+            Some(Some(office)) if !office.active => Some(match office.state {
+                "listed" => reason::RECIPIENT_NOT_JOINED,
+                "left" => reason::RECIPIENT_LEFT,
+                _ => reason::RECIPIENT_SUSPENDED,
+            }),
             Some(Some(office)) if office.partner == Some(false) => Some(reason::NOT_LINKED),
             Some(Some(office)) if standard && !office.standard_ready => Some(reason::RECIPIENT_NOT_READY),
             Some(Some(office)) if office.declared && !accepted_by(office, planned) => {

@@ -58,7 +58,7 @@ fn only_partners_exchange(database: Database) {
     // Past the SDK it is the door that refuses.
     let raw = stage.raw(MANAGER);
     assert_eq!(at_the_door(&stage, &raw, VISIT), word::NOT_LINKED);
-    manager.run(&["--json", "request", VISIT, "other"]).expect(1);
+    manager.run(&["--json", "request", VISIT, "--document", "other"]).expect(1);
 
     // An invitation alone opens nothing, and can't be accepted by who made it.
     manager.run(&["partner", "invite", VISIT]).expect(0);
