@@ -248,19 +248,7 @@ impl Relay {
                 Sweeper::new(context.store.clone(), Arc::clone(&context.clock), config.retention.clone())
                     .run(),
             ),
-            tokio::spawn(
-                Timekeeper::new(
-                    context.store.clone(),
-                    context.committer.clone(),
-                    Arc::clone(&context.clock),
-                    config.lifecycle.clone(),
-                )
-                .run(),
-            ),
-            tokio::spawn(
-                Closing::new(context.store.clone(), context.committer.clone(), Arc::clone(&context.clock))
-                    .run(),
-            ),
+            tokio::spawn(keep_time(&context, config)),
             tokio::spawn(Arc::clone(&context.operating).run()),
             tokio::spawn(Arc::clone(&context.watchman).run(context.store.clone())),
             tokio::spawn(Arc::clone(&context.rejected).run(context.store.clone())),
@@ -335,6 +323,17 @@ impl Relay {
         store.close().await;
         tracing::info!("stopped");
         Ok(())
+    }
+}
+
+/// Parcels whose time comes, and mailboxes of offices that left.
+fn keep_time(context: &Context, config: &Config) -> impl Future<Output = ()> + use<> {
+    let (store, committer, clock) =
+        (context.store.clone(), context.committer.clone(), Arc::clone(&context.clock));
+    let closing = Closing::new(store.clone(), committer.clone(), Arc::clone(&clock));
+    let timekeeper = Timekeeper::new(store, committer, clock, config.lifecycle.clone());
+    async move {
+        tokio::join!(closing.run(), timekeeper.run());
     }
 }
 

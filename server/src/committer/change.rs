@@ -10,7 +10,7 @@ use tasuki_proto::reason;
 use tasuki_proto::statement::{Request, Word};
 
 pub use super::partners::Partnering;
-use crate::config::JoiningConfig;
+use crate::config::{JoiningConfig, PartnersConfig};
 use crate::store::archive::Archived;
 use crate::store::leaves::Position;
 use crate::store::mandates::{MandateRow, ProxyKeyRow, ProxyRow};
@@ -301,8 +301,8 @@ pub struct Delivery {
     pub hold: Option<i64>,
     /// The parcel of the same sender and receiver that it supersedes.
     pub supersedes: Option<ParcelId>,
-    /// Only partners may exchange.
-    pub linked_only: bool,
+    /// Who may exchange with whom.
+    pub partners: PartnersConfig,
 }
 
 /// Something that is done to a parcel. What it does, and whether it may, is `tasuki_proto::lifecycle`'s to say.

@@ -46,10 +46,12 @@ impl Draft<'_> {
                 self.store.put_application(tx, &row).await?;
                 self.told(kind::OFFICE_CODE_MADE, *office, "operator", |_| {})
             }
-            Standing::Confirm { office, code, by, rules } => self.confirm(tx, *office, code, by, rules).await,
+            Standing::Confirm { office, code, by, rules } => {
+                self.confirm(tx, *office, code, by, *rules).await
+            }
             Standing::Approve { office, name, kana, unconfirmed, rules } => {
                 let named = (name.as_deref(), kana.as_str());
-                self.approve(tx, *office, named, *unconfirmed, rules).await
+                self.approve(tx, *office, named, *unconfirmed, *rules).await
             }
             Standing::Reject { office, reason } => {
                 let Some(row) = self.open_application(tx, *office).await? else { return no_application() };
@@ -70,7 +72,7 @@ impl Draft<'_> {
     }
 
     async fn apply_to_join(&mut self, tx: &mut Tx, applying: &Applying) -> Answer {
-        let (office, paper, rules) = (applying.office, &applying.paper, &applying.rules);
+        let (office, paper, rules) = (applying.office, &applying.paper, applying.rules);
         let digest = sha256(&paper.cms);
         // Whoever hands a statement in once more changes nothing by it, whatever happened since.
         if self.store.has_office_statement(tx, &digest).await? {
@@ -128,7 +130,7 @@ impl Draft<'_> {
         office: OfficeNumber,
         code: &str,
         by: &str,
-        rules: &JoiningConfig,
+        rules: JoiningConfig,
     ) -> Answer {
         let Some(row) = self.open_application(tx, office).await? else { return no_application() };
         if row.confirmed_us != 0 {
@@ -166,17 +168,16 @@ impl Draft<'_> {
         office: OfficeNumber,
         (name, kana): (Option<&str>, &str),
         unconfirmed: bool,
-        rules: &JoiningConfig,
+        rules: JoiningConfig,
     ) -> Answer {
         let known = self.store.office_in(tx, office).await?;
         let application = self.open_application(tx, office).await?;
         match known.as_ref().map(|known| known.state) {
             Some(OfficeState::Active) => return repeated(),
             Some(OfficeState::Suspended) => return because(reason::CALLER_SUSPENDED),
-            // The operator may let in whom his list has, without an application: an office without a certificate makes none.
-            Some(_) => {}
+            // Whom his list has the operator may let in without an application: an office without a certificate makes none.
             None if application.is_none() => return no_application(),
-            None => {}
+            Some(_) | None => {}
         }
         if rules.code && !unconfirmed && application.as_ref().is_some_and(|row| row.confirmed_us == 0) {
             return because(reason::NOT_CONFIRMED);
@@ -407,7 +408,7 @@ pub fn code_hash(salt: &[u8], digits: &str) -> [u8; 32] {
 }
 
 /// Whether an office may join without the operator.
-fn joins_at_once(known: Option<&OfficeRow>, rules: &JoiningConfig) -> bool {
+fn joins_at_once(known: Option<&OfficeRow>, rules: JoiningConfig) -> bool {
     let listed = known.is_some_and(|o| matches!(o.state, OfficeState::Listed | OfficeState::Left));
     listed && rules.policy.list_decides()
 }
@@ -422,10 +423,12 @@ fn signed(event: &mut Event, paper: &Paper) {
     event.lines.add("statement", &digest_text(&sha256(&paper.cms)));
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what an arm of a change answers")]
 pub(super) fn repeated() -> Answer {
     Ok(Ok(Applied { repeated: true, ..Applied::default() }))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is what an arm of a change answers")]
 pub(super) fn because(word: &'static str) -> Answer {
     Ok(Err(Refused::Because(word)))
 }

@@ -44,7 +44,7 @@ impl Draft<'_> {
                 }
             }
             let link = self.store.link_in(tx, delivery.key.sender, delivery.recipient).await?;
-            if delivery.linked_only && link.is_none_or(|link| link.state != LinkState::Linked) {
+            if delivery.partners.linked_only() && link.is_none_or(|link| link.state != LinkState::Linked) {
                 return Ok(Err(Refused::Because(reason::NOT_LINKED)));
             }
             if !self.hold(tx, delivery.key.sender, &delivery.mandates).await? {

@@ -112,7 +112,7 @@ fn delivery(n: u8) -> Box<Delivery> {
         directory: 0,
         hold: None,
         supersedes: None,
-        linked_only: false,
+        partners: crate::config::PartnersConfig::default(),
     })
 }
 

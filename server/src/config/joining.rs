@@ -62,7 +62,7 @@ impl JoiningConfig {
     }
 
     /// What makes no sense: the key and what is wrong.
-    pub(super) fn check(&self) -> Result<(), (&'static str, &'static str)> {
+    pub(super) fn check(self) -> Result<(), (&'static str, &'static str)> {
         if !(1..=365).contains(&self.code_days) {
             return Err(("joining.code_days", "must be from 1 to 365"));
         }

@@ -309,7 +309,7 @@ impl Intake {
             // Until the sender's own word, whatever time its proxy names.
             hold: if right.confirm { Some(0) } else { self.hold(header, now_us).map_err(about)? },
             supersedes: header.supersedes,
-            linked_only: self.partners.linked_only(),
+            partners: self.partners,
         });
         Ok(Checked { delivery, needed })
     }

@@ -77,7 +77,7 @@ async fn nobody_joins_or_leaves_by_anothers_word() {
         pb::declare_result::Outcome::Rejected(rejected) => {
             assert_eq!(rejected.reason, word::STATEMENT_MALFORMED);
         }
-        accepted => panic!("{accepted:?}"),
+        accepted @ pb::declare_result::Outcome::Accepted(_) => panic!("{accepted:?}"),
     }
     assert_eq!(state(&theirs).await, "active");
 
