@@ -1,7 +1,7 @@
 //! Compiles `tasuki/v1/*.proto` without an installed `protoc`.
 use std::{env, error::Error, fs, path::PathBuf};
 
-const PROTOS: [&str; 10] = [
+const PROTOS: [&str; 12] = [
     "tasuki/v1/types.proto",
     "tasuki/v1/exchange.proto",
     "tasuki/v1/feed.proto",
@@ -12,6 +12,8 @@ const PROTOS: [&str; 10] = [
     "tasuki/v1/mail.proto",
     "tasuki/v1/mandate.proto",
     "tasuki/v1/renewal.proto",
+    "tasuki/v1/membership.proto",
+    "tasuki/v1/partners.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,6 +1,6 @@
 //! The client: one HOME, one connection, and what it learns at contact.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use ring::rand::SystemRandom;
@@ -340,6 +340,14 @@ impl Client {
         }
         offices.insert(number, office.clone());
         Ok(office)
+    }
+
+    /// Of these offices, those for which something would be refused are asked for again: meanwhile they may have joined, accepted or
+    /// declared something else.
+    pub(crate) async fn forget_refusing(&self, offices: &BTreeSet<OfficeNumber>) {
+        let fine = |office: &Office| office.active && office.partner != Some(false) && !office.declared;
+        let mut known = self.inner.offices.lock().await;
+        known.retain(|number, office| !offices.contains(number) || office.as_ref().is_some_and(fine));
     }
 
     /// Offices whose number, name, reading or municipality holds every word.

@@ -275,7 +275,8 @@ impl Client {
             Statement::ApproveSealingKey(_)
             | Statement::Delegate(_)
             | Statement::InviteTerminal(_)
-            | Statement::EndMandate(_) => return None,
+            | Statement::EndMandate(_)
+            | Statement::Membership(_) => return None,
         };
         papers::of_statement(&verified.signer, (speaker, scope), papers, event, verifier, self.now_us())
             .ok()?;

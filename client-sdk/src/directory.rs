@@ -22,12 +22,18 @@ pub struct Office {
     pub services: Vec<String>,
     /// Its software reads the standard's files.
     pub standard_ready: bool,
-    /// It takes part; false: suspended.
+    /// It takes part.
     pub active: bool,
+    /// `active`, `suspended`, `listed` (on the operator's list, not joined), `left`; a state of a later relay is `suspended`.
+    pub state: &'static str,
     /// Prefecture and municipality, or as much of its address as is known.
     pub municipality: String,
     /// What it takes, as far as known: editions of the standard (`csv-4.1`) and formats of attachments (`pdf`).
     pub accepts: Vec<String>,
+    /// `accepts` is its own signed word: nothing else is taken for it.
+    pub declared: bool,
+    /// Where only partners may exchange, and the office was asked for by its number: whether it is one.
+    pub partner: Option<bool>,
     /// When it came into the directory, RFC 3339; empty: not known.
     pub since: String,
     /// Proxies (伝送代行業者) that receive for it; empty in lists, which do not tell.
@@ -145,8 +151,20 @@ impl Office {
             services: office.services,
             standard_ready: office.standard_ready,
             active: pb::OfficeState::try_from(office.state) == Ok(pb::OfficeState::Active),
+            state: match pb::OfficeState::try_from(office.state) {
+                Ok(pb::OfficeState::Active) => "active",
+                Ok(pb::OfficeState::Listed) => "listed",
+                Ok(pb::OfficeState::Left) => "left",
+                Ok(pb::OfficeState::Suspended | pb::OfficeState::Unspecified) | Err(_) => "suspended",
+            },
             municipality: office.municipality,
             accepts: office.accepts,
+            declared: office.declared,
+            partner: match pb::PartnerLink::try_from(office.link) {
+                Ok(pb::PartnerLink::Linked) => Some(true),
+                Ok(pb::PartnerLink::None) => Some(false),
+                Ok(pb::PartnerLink::Unspecified) | Err(_) => None,
+            },
             since: office.since,
             proxies: office.proxies.into_iter().map(OfficeProxy::from_wire).collect::<Result<_, _>>()?,
             has_key: None,

@@ -153,7 +153,7 @@ impl Client {
             confirm,
             time_us: now_us,
         });
-        self.say_of_mandates(&said, kind::MANDATE_DELEGATED).await
+        self.say(&said, &[kind::MANDATE_DELEGATED]).await
     }
 
     /// Invites a terminal.
@@ -173,7 +173,7 @@ impl Client {
             until_us,
             time_us: now_us,
         });
-        let digest = self.say_of_mandates(&said, kind::MANDATE_INVITED).await?;
+        let digest = self.say(&said, &[kind::MANDATE_INVITED]).await?;
         Ok(TerminalInvitation { code, until_us, digest })
     }
 
@@ -184,7 +184,7 @@ impl Client {
     pub async fn end_mandate(&self, digest: [u8; 32]) -> Result<(), SdkError> {
         let (office, time_us) = (self.office(), self.now_us());
         let said = Statement::EndMandate(EndMandate { office, mandate: digest, time_us });
-        self.say_of_mandates(&said, kind::MANDATE_ENDED).await.map(|_| ())
+        self.say(&said, &[kind::MANDATE_ENDED]).await.map(|_| ())
     }
 
     /// Who may act for the own office.
@@ -212,8 +212,8 @@ impl Client {
         Err(VerificationError::Incomplete("an end of the list").into())
     }
 
-    /// Hands a statement about mandates in; gives its SHA-256.
-    async fn say_of_mandates(&self, said: &Statement, kind: &str) -> Result<[u8; 32], SdkError> {
+    /// Hands a statement in that is about no parcel, and proves its event, which is of one of these kinds; gives its SHA-256.
+    pub(crate) async fn say(&self, said: &Statement, kinds: &[&str]) -> Result<[u8; 32], SdkError> {
         self.log_key().await?;
         let statement = self.sign(said).await?;
         let digest = sha256(&statement);
@@ -223,7 +223,7 @@ impl Client {
         // Of one that was handed in before the event was given then.
         if let Some(evidence) = accepted.evidence.filter(|_| !accepted.repeated) {
             let Proven { event, .. } = self.prove_declared(&evidence).await?;
-            if event.kind != kind || event.digest("statement") != Some(digest) {
+            if !kinds.contains(&event.kind.as_str()) || event.digest("statement") != Some(digest) {
                 return Err(VerificationError::Event("it is no event of this statement").into());
             }
         }

@@ -68,6 +68,36 @@ pub mod kind {
     pub const OFFICE_SUSPENDED: &str = "office.suspended";
     /// A suspended office was let in again.
     pub const OFFICE_RESUMED: &str = "office.resumed";
+    /// An office applied to join (利用申請), signed.
+    pub const OFFICE_APPLIED: &str = "office.applied";
+    /// The operator made a code for an applicant, which goes there by post or is told by telephone.
+    pub const OFFICE_CODE_MADE: &str = "office.code-made";
+    /// An applicant tried a code that is none.
+    pub const OFFICE_CODE_WRONG: &str = "office.code-wrong";
+    /// An applicant tried so many codes that are none that its code is void.
+    pub const OFFICE_CODE_LOCKED: &str = "office.code-locked";
+    /// An applicant confirmed its application with the code.
+    pub const OFFICE_CONFIRMED: &str = "office.confirmed";
+    /// An office takes part: by the operator's list, or by his word.
+    pub const OFFICE_JOINED: &str = "office.joined";
+    /// The operator rejected an application.
+    pub const OFFICE_REJECTED: &str = "office.rejected";
+    /// An office takes part no more, by its own signed word or the operator's.
+    pub const OFFICE_LEFT: &str = "office.left";
+    /// What the relay kept of an office that left was erased on its request, and what stays; the relay's word.
+    pub const OFFICE_ERASED: &str = "office.erased";
+    /// An office declared what it takes, signed; it may wait for the operator.
+    pub const OFFICE_DECLARED: &str = "office.declared";
+    /// The operator agreed to what an office declared.
+    pub const OFFICE_PROFILE_APPROVED: &str = "office.profile-approved";
+    /// The operator did not agree to what an office declared.
+    pub const OFFICE_PROFILE_REJECTED: &str = "office.profile-rejected";
+    /// An office invited another to be partners, signed; in both feeds.
+    pub const PARTNER_INVITED: &str = "partner.invited";
+    /// Two offices are partners, by the signed word of both; in both feeds.
+    pub const PARTNER_LINKED: &str = "partner.linked";
+    /// A partnership or an invitation ended; in both feeds.
+    pub const PARTNER_ENDED: &str = "partner.ended";
     /// A key that parcels for this office are sealed to, or that it signs with, was registered.
     pub const KEY_REGISTERED: &str = "key.registered";
     /// A certificate of this office, of a terminal of it or of a proxy was renewed: the key before signed the new one.

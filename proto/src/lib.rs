@@ -14,6 +14,7 @@
 //! * [`html`], [`csv`]: text in pages and tables that people read.
 //! * [`reason`]: every stable reason word with its explanation; [`limits`]: every bound with its reason.
 
+pub mod accepts;
 pub mod canonical;
 pub mod container;
 pub mod cosignature;
@@ -29,6 +30,7 @@ pub mod log;
 pub mod malware;
 pub mod mandate;
 pub mod manifest;
+pub mod membership;
 pub mod operator;
 pub mod parcel;
 pub mod reason;

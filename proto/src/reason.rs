@@ -5,6 +5,7 @@
 
 mod formats;
 mod interface;
+mod membership;
 
 /// Domain of `google.rpc.ErrorInfo`.
 pub const DOMAIN: &str = "tasuki";
@@ -23,6 +24,10 @@ pub const TRANSMITTER_NOT_ALLOWED: &str = "TRANSMITTER_NOT_ALLOWED";
 pub const RECIPIENT_UNKNOWN: &str = "RECIPIENT_UNKNOWN";
 /// The receiving office is suspended.
 pub const RECIPIENT_SUSPENDED: &str = "RECIPIENT_SUSPENDED";
+/// The receiving office has not joined yet.
+pub const RECIPIENT_NOT_JOINED: &str = "RECIPIENT_NOT_JOINED";
+/// The receiving office left.
+pub const RECIPIENT_LEFT: &str = "RECIPIENT_LEFT";
 /// No key of the receiving office is registered.
 pub const RECIPIENT_NO_KEY: &str = "RECIPIENT_NO_KEY";
 /// The receiving office's software does not read the standard's files.
@@ -123,6 +128,10 @@ pub const CRL_NOT_FOUND: &str = "CRL_NOT_FOUND";
 pub const CALLER_UNKNOWN: &str = "CALLER_UNKNOWN";
 /// The caller's office is suspended.
 pub const CALLER_SUSPENDED: &str = "CALLER_SUSPENDED";
+/// The caller's office has not joined yet.
+pub const CALLER_NOT_JOINED: &str = "CALLER_NOT_JOINED";
+/// The caller's office left.
+pub const CALLER_LEFT: &str = "CALLER_LEFT";
 /// The caller may not see or do this.
 pub const NOT_ALLOWED: &str = "NOT_ALLOWED";
 /// Who signed shows no mandate of the office.
@@ -187,6 +196,36 @@ pub const APPROVAL_LAPSED: &str = "APPROVAL_LAPSED";
 pub const APPROVAL_SAME_PERSON: &str = "APPROVAL_SAME_PERSON";
 /// Who asked is no operator with that role any more.
 pub const APPROVAL_VOID: &str = "APPROVAL_VOID";
+/// This relay takes no applications at present.
+pub const JOINING_CLOSED: &str = "JOINING_CLOSED";
+/// The office has not applied, or its application was decided.
+pub const NO_APPLICATION: &str = "NO_APPLICATION";
+/// The application was not confirmed with its code yet.
+pub const NOT_CONFIRMED: &str = "NOT_CONFIRMED";
+/// The code of an application is another one, or none was made.
+pub const JOIN_CODE_WRONG: &str = "JOIN_CODE_WRONG";
+/// The code of an application was used, or its time is over.
+pub const JOIN_CODE_OVER: &str = "JOIN_CODE_OVER";
+/// So many wrong codes were tried that the application's code is void.
+pub const JOIN_CODE_LOCKED: &str = "JOIN_CODE_LOCKED";
+/// Too many applications of one office in a day.
+pub const TOO_MANY_APPLICATIONS: &str = "TOO_MANY_APPLICATIONS";
+/// The statement was signed before what it is about changed.
+pub const STATEMENT_OLD: &str = "STATEMENT_OLD";
+/// The office has not joined, or left: only its application or the operator's approval lets it take part.
+pub const OFFICE_NOT_MEMBER: &str = "OFFICE_NOT_MEMBER";
+/// The directory has no name for the office: the operator gives one.
+pub const NAME_NEEDED: &str = "NAME_NEEDED";
+/// No office has declared what the operator decides about.
+pub const NO_DECLARATION: &str = "NO_DECLARATION";
+/// The receiving office declared that it does not take this.
+pub const RECIPIENT_DOES_NOT_ACCEPT: &str = "RECIPIENT_DOES_NOT_ACCEPT";
+/// The two offices are no partners, and only partners may exchange here.
+pub const NOT_LINKED: &str = "NOT_LINKED";
+/// The other office has not invited this one.
+pub const NO_INVITATION: &str = "NO_INVITATION";
+/// Too many invitations of one office wait for an answer.
+pub const TOO_MANY_INVITATIONS: &str = "TOO_MANY_INVITATIONS";
 /// This relay sends no mails.
 pub const MAIL_NOT_OFFERED: &str = "MAIL_NOT_OFFERED";
 /// Not at most five e-mail addresses.
@@ -246,7 +285,7 @@ const fn row(code: &'static str, ja: &'static str, en: &'static str) -> Explanat
 
 /// Every word with its explanation.
 pub fn all() -> impl Iterator<Item = Explanation> {
-    interface::TABLE.iter().chain(formats::TABLE).copied()
+    interface::TABLE.iter().chain(membership::TABLE).chain(formats::TABLE).copied()
 }
 
 #[cfg(test)]

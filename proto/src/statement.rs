@@ -19,6 +19,7 @@ use crate::canonical::{Lines, TextError, digest_text, parse_digest};
 use crate::ids::ParcelKey;
 use crate::lifecycle::Act;
 use crate::mandate::{Delegate, EndMandate, InviteTerminal, Scope};
+use crate::membership::Membership;
 use crate::time;
 
 const FORM: &str = "tasuki-statement/v1";
@@ -38,6 +39,8 @@ pub enum Statement {
     InviteTerminal(InviteTerminal),
     /// "That mandate is over."
     EndMandate(EndMandate),
+    /// "We take part", "we leave", and the like.
+    Membership(Membership),
 }
 
 /// The parcel that a statement is about.
@@ -300,7 +303,8 @@ impl Statement {
             Self::ApproveSealingKey(_)
             | Self::Delegate(_)
             | Self::InviteTerminal(_)
-            | Self::EndMandate(_) => None,
+            | Self::EndMandate(_)
+            | Self::Membership(_) => None,
         }
     }
 
@@ -313,6 +317,7 @@ impl Statement {
             Self::Delegate(delegate) => delegate.time_us,
             Self::InviteTerminal(invite) => invite.time_us,
             Self::EndMandate(end) => end.time_us,
+            Self::Membership(said) => said.time_us,
         }
     }
 
@@ -345,6 +350,7 @@ impl Statement {
             Self::Delegate(delegate) => delegate.add_to(&mut lines),
             Self::InviteTerminal(invite) => invite.add_to(&mut lines),
             Self::EndMandate(end) => end.add_to(&mut lines),
+            Self::Membership(said) => said.add_to(&mut lines),
         }
         lines.add("time", &time::format_us(self.time_us()));
         lines.print(FORM)
@@ -377,6 +383,9 @@ impl Statement {
                 time_us,
             }),
             kind => {
+                if let Some(said) = Membership::read(kind, &lines, time_us) {
+                    return canonical(Self::Membership(said?), bytes);
+                }
                 let word = Word::read(kind, &lines)?;
                 let about = AboutParcel {
                     parcel: ParcelKey { sender: lines.parse("sender")?, id: lines.parse("parcel")? },
@@ -387,9 +396,13 @@ impl Statement {
                 Self::Parcel(Declaration { about, word })
             }
         };
-        // A line that the kind does not have would be signed, and not understood.
-        (statement.print().as_bytes() == bytes).then_some(statement).ok_or(TextError::Value("kind"))
+        canonical(statement, bytes)
     }
+}
+
+/// A line that the kind does not have would be signed, and not understood.
+fn canonical(statement: Statement, bytes: &[u8]) -> Result<Statement, TextError> {
+    (statement.print().as_bytes() == bytes).then_some(statement).ok_or(TextError::Value("kind"))
 }
 
 fn parse_bytes(text: &str) -> Option<Vec<u8>> {

@@ -141,9 +141,9 @@ pub enum Denied {
     /// The directory does not hold the office.
     #[error("the office is not in the directory")]
     Unknown,
-    /// The office is suspended.
-    #[error("the office is suspended")]
-    Suspended,
+    /// The office is suspended, has not joined, or left: the reason word that says which.
+    #[error("the office does not take part: {0}")]
+    Standing(&'static str),
     /// The office asks for what is another's.
     #[error("an office acts for itself only")]
     NotItself,
@@ -164,7 +164,7 @@ impl Denied {
             Self::Scope => reason::MANDATE_SCOPE,
             Self::ProxyUnknown => reason::PROXY_UNKNOWN,
             Self::ProxySuspended => reason::PROXY_SUSPENDED,
-            Self::Suspended => reason::CALLER_SUSPENDED,
+            Self::Standing(word) => word,
             Self::Store(_) => reason::STORE_UNAVAILABLE,
         }
     }
@@ -263,6 +263,15 @@ pub struct Member {
     pub office: Option<OfficeNumber>,
 }
 
+/// An office with its own certificate, whether it takes part or not.
+#[derive(Clone, Debug)]
+pub struct Applicant {
+    /// Which.
+    pub office: OfficeNumber,
+    /// How events name it.
+    pub name: String,
+}
+
 /// Judges callers.
 #[derive(Debug)]
 pub struct Access {
@@ -315,8 +324,8 @@ impl Access {
         let good =
             |member: &directory::Member| member.active() && (role == Role::Office || found(member).is_some());
         let member = self.directory.member_checked(office, good).await?.ok_or(Denied::Unknown)?;
-        if !member.active() {
-            return Err(Denied::Suspended);
+        if let Some(word) = member.office.state.refuses_as_caller() {
+            return Err(Denied::Standing(word));
         }
         let mandate = match role {
             Role::Office => {
@@ -375,6 +384,22 @@ impl Access {
         }
         let caller = self.caller(peer, named, Scope::ReadStatus).await?;
         Ok(Member { who: caller.who, office: Some(caller.office) })
+    }
+
+    /// An office behind a connection that calls about its own taking part. Its certificate counts, not the directory.
+    ///
+    /// # Errors
+    /// [`Denied`]. Terminals and proxies speak for nobody here.
+    pub fn applicant(&self, peer: &Peer, named: Option<OfficeNumber>) -> Result<Applicant, Denied> {
+        let certificate = peer.certificate(&self.trust.current(), self.clock.now_us())?;
+        match &certificate.identity {
+            Identity::Office { number } => {
+                let office = own(number, named)?;
+                Ok(Applicant { office, name: identity_text(&certificate.identity) })
+            }
+            Identity::Terminal { .. } | Identity::Proxy { .. } => Err(Denied::NotItself),
+            Identity::Operator { .. } => Err(Denied::NotAnOffice),
+        }
     }
 
     /// Asks again, for calls that last: certificate, standing, mandate. Returns the caller as it is now.

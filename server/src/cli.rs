@@ -11,11 +11,13 @@ use tasuki_proto::operator::is_operator_name;
 use crate::commands::alerts::Alerts;
 use crate::commands::approvals::Approvals;
 use crate::commands::audit::Audit;
+use crate::commands::joining::{Approve, Leave, MakeCode, Reject};
 use crate::commands::lang::Lang;
 use crate::commands::log_key::LogKey;
 use crate::commands::operate::{Mode, Notice, Stop};
 use crate::commands::operator::Operator;
 use crate::commands::overdue::Overdue;
+use crate::commands::profiles::Decide;
 use crate::commands::proxy::Proxy;
 use crate::commands::retention::Retention;
 use crate::commands::stats::Stats;
@@ -161,6 +163,20 @@ pub(crate) enum Office {
     Suspend(OfficeSuspend),
     /// Let a suspended office take part again
     Resume(OfficeResume),
+    /// List applications to join that wait
+    Applications,
+    /// Let an office take part: one that applied, or one of the directory that has not joined
+    Approve(Approve),
+    /// Reject an application
+    Reject(Reject),
+    /// Make a code for an applicant, to be sent by post or told by telephone
+    Code(MakeCode),
+    /// Have an office leave: its mailbox is closed, and it comes back by `approve` only
+    Leave(Leave),
+    /// List what offices declare to take and that waits for you
+    Profiles,
+    /// Agree to what an office declares to take, or not
+    Profile(Decide),
 }
 
 /// Flags of `office add`.
@@ -390,7 +406,7 @@ pub(crate) fn services(text: &str) -> Result<Services, String> {
 /// Longest text that an operator gives a reason in, in characters: it stands in events for ever.
 const MAX_REASON: usize = 500;
 
-fn reason(text: &str) -> Result<String, String> {
+pub(crate) fn reason(text: &str) -> Result<String, String> {
     let text = one_line(text)?;
     match text.chars().count() {
         0 => Err("say why".to_owned()),

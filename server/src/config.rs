@@ -5,11 +5,13 @@
 
 mod alerts;
 mod checks;
+mod joining;
 mod lifecycle;
 mod limits;
 mod mail;
 mod malware;
 mod operators;
+mod partners;
 pub mod period;
 mod revocation;
 pub mod template;
@@ -24,11 +26,13 @@ use serde::Deserialize;
 
 pub use alerts::AlertsConfig;
 pub use checks::ChecksConfig;
+pub use joining::{JoiningConfig, JoiningPolicy};
 pub use lifecycle::{LifecycleConfig, RetentionConfig};
 pub use limits::LimitsConfig;
 pub use mail::{MailConfig, MailTls};
 pub use malware::MalwareConfig;
 pub use operators::{OperatorFiles, OperatorsConfig};
+pub use partners::{PartnersConfig, PartnersPolicy};
 pub use revocation::{AnchorConfig, FetchConfig, OcspConfig, OcspMode};
 pub use timestamps::TimestampsConfig;
 pub use webhooks::WebhooksConfig;
@@ -105,6 +109,12 @@ pub struct Config {
     /// What is demanded of files.
     #[serde(default)]
     pub checks: ChecksConfig,
+    /// How offices come to take part.
+    #[serde(default)]
+    pub joining: JoiningConfig,
+    /// Who may exchange with whom.
+    #[serde(default)]
+    pub partners: PartnersConfig,
     /// How long parcels wait.
     #[serde(default)]
     pub lifecycle: LifecycleConfig,
@@ -363,6 +373,7 @@ impl Config {
         self.operators.check()?;
         self.malware.check()?;
         self.alerts.check()?;
+        self.joining.check()?;
         self.mail.check()?;
         self.webhooks.check()?;
         self.limits.check()

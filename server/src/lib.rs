@@ -18,6 +18,7 @@
 //! | time stamps of checkpoints | `stamper` |
 //! | SQL | [`store`] |
 //! | parcels whose time comes: release, overdue, expiry | `timekeeper` |
+//! | mailboxes of offices that left | `closing` |
 //! | large contents that were left over | [`sweep`] |
 //! | bounds on memory and calls | [`budget`] |
 
@@ -32,6 +33,7 @@ pub mod budget;
 mod cache;
 mod cli;
 pub mod clock;
+mod closing;
 mod commands;
 pub mod committer;
 pub mod config;

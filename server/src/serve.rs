@@ -19,6 +19,7 @@ use crate::access::Access;
 use crate::alerts::Watchman;
 use crate::boot::{Boot, BootError};
 use crate::clock::Clock;
+use crate::closing::Closing;
 use crate::committer::{Fatal, Started};
 use crate::config::{Config, ConfigError};
 use crate::counts::RejectedCounts;
@@ -182,13 +183,8 @@ impl Relay {
     async fn build(config: &Config, checks: CheckPolicy, boot: Boot) -> Result<Self, ServeError> {
         let Boot { store, started, clock } = boot;
         let Started { committer, ledger, running, .. } = started;
-        let trial_ca = config.trial_ca.clone().map(TrialCaFiles::open).filter(TrialCaFiles::can_issue);
+        let trial_ca = issuing_ca(config, clock.now_us());
         let anonymous = if trial_ca.is_some() { Anonymous::Admitted } else { Anonymous::Refused };
-        if let Some(ca) = &trial_ca
-            && let Err(error) = ca.refresh(clock.now_us())
-        {
-            tracing::error!(%error, "the trial CA's revocation list can't be renewed");
-        }
         Kept::at(&config.trust.fetch.folder).prepare().map_err(ServeError::Fetched)?;
         let trust = Trust::load(&config.trust)?;
         let stamper = Stamper::new(config, store.clone(), Arc::clone(&ledger), Arc::clone(&clock))?;
@@ -222,7 +218,6 @@ impl Relay {
             store.clone(),
             Arc::clone(&clock),
         );
-        let trial_ca = trial_ca.map(Arc::new);
         let enrolments =
             Enrolments::new(trial_ca.clone(), trust.clone(), Arc::clone(&verifier), Arc::clone(&clock));
         let renewals =
@@ -271,6 +266,8 @@ impl Relay {
             rejected,
             witnesses: Witnesses::parse(&config.witnesses.keys).unwrap_or_default(),
             limits: config.limits.clone(),
+            joining: config.joining,
+            partners: config.partners,
             places: Places::new(&config.limits),
             enrolments,
             renewals,
@@ -376,15 +373,30 @@ impl Relay {
     }
 }
 
-/// The tasks that do what happens because a time has come.
-fn what_time_brings(context: &Context, config: &Config) -> [JoinHandle<()>; 3] {
+/// The relay's own CA, where it can issue; with a revocation list of today.
+fn issuing_ca(config: &Config, now_us: i64) -> Option<Arc<TrialCaFiles>> {
+    let ca = config.trial_ca.clone().map(TrialCaFiles::open).filter(TrialCaFiles::can_issue)?;
+    if let Err(error) = ca.refresh(now_us) {
+        tracing::error!(%error, "the trial CA's revocation list can't be renewed");
+    }
+    Some(Arc::new(ca))
+}
+
+/// The tasks that do what happens because a time has come, and clear mailboxes of offices that left.
+fn what_time_brings(context: &Context, config: &Config) -> [JoinHandle<()>; 4] {
     let (store, clock) = (context.store.clone(), Arc::clone(&context.clock));
     let (committer, trust) = (context.committer.clone(), context.trust.clone());
     let lifecycle = config.lifecycle.clone();
     let sweeper = Sweeper::new(store.clone(), Arc::clone(&clock), config.retention.clone());
     let timekeeper = Timekeeper::new(store.clone(), committer.clone(), Arc::clone(&clock), lifecycle.clone());
+    let closing = Closing::new(store.clone(), committer.clone(), Arc::clone(&clock));
     let endings = Endings::new(store, committer, clock, trust, lifecycle);
-    [tokio::spawn(sweeper.run()), tokio::spawn(timekeeper.run()), tokio::spawn(endings.run())]
+    [
+        tokio::spawn(sweeper.run()),
+        tokio::spawn(timekeeper.run()),
+        tokio::spawn(closing.run()),
+        tokio::spawn(endings.run()),
+    ]
 }
 
 /// Serves who has no certificate yet.

@@ -4,7 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tasuki_certs::trial_ca::{IssueOptions, TrialCa};
+
 use crate::programs::Programs;
+use crate::raw::now_us;
 use crate::relay::Relay;
 use crate::run::{Ran, run};
 
@@ -55,6 +58,30 @@ impl Office {
             certificates,
         };
         office.init(relay, init).expect(0);
+        office
+    }
+
+    /// An office that the directory need not have: a certificate straight from the trial CA's key, and a HOME that is made offline.
+    ///
+    /// # Panics
+    /// If a file can't be read or written, or a command fails.
+    pub fn outside(relay: &Relay, dir: &Path, number: &str) -> Self {
+        let read = |name: &str| fs::read(relay.dir.join(name)).expect("the trial CA's files are readable");
+        let ca =
+            TrialCa::load(&read("trial-ca.pem"), &read("trial-ca.key")).expect("the trial CA can be used");
+        let issued = ca.issue_office(number, "of a test", &IssueOptions::new(now_us())).expect("it issues");
+        let certificates = dir.join(format!("outside-{number}"));
+        fs::create_dir(&certificates).expect("a new folder");
+        let home = dir.join(format!("home-{number}"));
+        let office = Self { programs: relay.programs.clone(), number: number.to_owned(), home, certificates };
+        fs::write(office.file("pem"), issued.chain_pem().expect("a chain")).expect("a writable folder");
+        fs::write(office.file("key"), issued.key_pem().expect("a key")).expect("a writable folder");
+        let mut command = office.programs.tasuki();
+        command.arg("init").arg(&office.home).args(["--relay", &relay.url]);
+        command.arg("--relay-ca").arg(relay.dir.join("relay-ca.pem"));
+        command.arg("--identity").arg(office.file("pem")).arg("--key").arg(office.file("key"));
+        command.arg("--ca").arg(relay.dir.join("trial-ca.pem"));
+        run(&mut command).expect(0);
         office
     }
 

@@ -3,6 +3,7 @@
 pub(crate) mod acts;
 mod japanese;
 pub(crate) mod mandates;
+pub(crate) mod membership;
 pub(crate) mod month;
 mod offline;
 pub(crate) mod renew;
@@ -141,8 +142,15 @@ pub(crate) enum Command {
     View(View),
     /// Make a folder for each parcel of everything that was exported, offline
     Split(Split),
-    /// Make one file for each kind of everything that was received, offline
+    /// With files: make one for each kind of everything that was received, offline; without: apply to take part at the relay
     Join(Join),
+    /// Take part no more: what waits goes back to its senders, and nothing is accepted any more
+    Leave(membership::Leave),
+    /// Declare what this office takes: editions of the standard, formats of attachments
+    Profile(membership::Profile),
+    /// Offices that this one has agreed to exchange with
+    #[command(subcommand)]
+    Partner(membership::PartnerCommand),
     /// List the file types, layouts, send units and editions of the standard that are known
     Standard,
     /// Vouch for the relay's log: look at it again and again, and cosign what goes on from what was seen before

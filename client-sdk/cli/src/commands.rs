@@ -14,12 +14,14 @@ mod list;
 mod losses;
 mod mail;
 mod mandates;
+mod membership;
 mod month;
 mod names;
 mod not_members;
 mod notices;
 mod offices;
 mod overdue;
+mod partners;
 mod proxy;
 mod receive;
 mod refused;
@@ -63,7 +65,11 @@ pub(crate) fn run(cli: Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Check(args) => check::check(&args, global.home.as_deref(), out),
         Command::View(args) => view::view(&args, out),
         Command::Split(args) => split::split(&args, out),
-        Command::Join(args) => join::join(&args, out),
+        Command::Join(args) => match &args.out {
+            Some(folder) => join::join(&args, folder, out),
+            None => membership::join(&args, &Session::open(&global)?, out),
+        },
+        Command::Leave(args) => membership::leave(&args, &Session::open(&global)?, out),
         Command::Standard => standard::standard(out),
         Command::Enrol(args) => mandates::enrol(args, out),
         Command::Proxy(args) => proxy::proxy(&args, &global, out),
@@ -108,6 +114,8 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         Command::Delegate(args) => mandates::delegate(&args, session, out),
         Command::Access(args) => access::access(&args, session, out),
         Command::Terminal(command) => mandates::terminal(&command, session, out),
+        Command::Profile(args) => partners::profile(&args, session, out),
+        Command::Partner(command) => partners::partner(&command, session, out),
         Command::Offices(args) => offices::offices(&args, session, out),
         // They need no relay, or a stream of their own, and were run before. Each by its name: a new command must not
         // end up here and do nothing.
@@ -122,6 +130,7 @@ fn at_the_relay(command: Command, session: &Session, out: &mut Output) -> Result
         | Command::View(_)
         | Command::Split(_)
         | Command::Join(_)
+        | Command::Leave(_)
         | Command::Standard
         | Command::Completions(_) => Ok(Exit::Done),
     }

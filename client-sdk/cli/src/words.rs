@@ -58,6 +58,31 @@ pub(crate) fn event(event: &str) -> Text {
         kind::OFFICE_CHANGED => ("事業所の登録内容が変わりました", "the office's entry changed"),
         kind::OFFICE_SUSPENDED => ("事業所が利用停止になりました", "the office was suspended"),
         kind::OFFICE_RESUMED => ("事業所の利用が再開されました", "the office was let in again"),
+        kind::OFFICE_APPLIED => ("利用を申請しました", "the office applied to join"),
+        kind::OFFICE_CODE_MADE => ("確認コードが作られました", "a code was made for the application"),
+        kind::OFFICE_CODE_WRONG => ("確認コードが違いました", "a wrong code was tried"),
+        kind::OFFICE_CODE_LOCKED => {
+            ("確認コードが無効になりました", "the code is void: too many wrong ones were tried")
+        }
+        kind::OFFICE_CONFIRMED => {
+            ("確認コードで申請が確認されました", "the application was confirmed with its code")
+        }
+        kind::OFFICE_JOINED => ("事業所が利用を開始しました", "the office joined"),
+        kind::OFFICE_REJECTED => ("利用申請が却下されました", "the application was rejected"),
+        kind::OFFICE_LEFT => ("事業所が利用を終了しました", "the office left"),
+        kind::OFFICE_ERASED => ("事業所のデータが消去されました", "what was kept of the office was erased"),
+        kind::OFFICE_DECLARED => ("受け取れるものが宣言されました", "the office declared what it takes"),
+        kind::OFFICE_PROFILE_APPROVED => {
+            ("受け取れるものの宣言が承認されました", "what the office takes was approved")
+        }
+        kind::OFFICE_PROFILE_REJECTED => {
+            ("受け取れるものの宣言が却下されました", "what the office takes was not approved")
+        }
+        kind::PARTNER_INVITED => {
+            ("事業所から招待がありました", "one office invited the other to be partners")
+        }
+        kind::PARTNER_LINKED => ("招待が承諾されました", "the two offices are partners"),
+        kind::PARTNER_ENDED => ("取引が終了しました", "the partnership or invitation ended"),
         kind::KEY_REGISTERED => ("暗号鍵が登録されました", "a key was registered"),
         kind::KEY_RENEWED => ("証明書が更新されました", "a certificate was renewed"),
         kind::CERTIFICATE_ENDING => ("証明書の期限が近づいています", "a certificate ends soon"),

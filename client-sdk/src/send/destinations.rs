@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::accepts::Needs;
 use tasuki_proto::limits::MAX_PAGE;
 use tasuki_proto::{pb, reason};
 
@@ -38,11 +39,25 @@ impl Destinations {
         let standard = planned.files.iter().any(|file| file.standard.is_some());
         match self.offices.get(&planned.recipient) {
             Some(None) => Some(reason::RECIPIENT_UNKNOWN),
-            Some(Some(office)) if !office.active => Some(reason::RECIPIENT_SUSPENDED),
+            Some(Some(office)) if !office.active => Some(match office.state {
+                "listed" => reason::RECIPIENT_NOT_JOINED,
+                "left" => reason::RECIPIENT_LEFT,
+                _ => reason::RECIPIENT_SUSPENDED,
+            }),
+            Some(Some(office)) if office.partner == Some(false) => Some(reason::NOT_LINKED),
             Some(Some(office)) if standard && !office.standard_ready => Some(reason::RECIPIENT_NOT_READY),
+            Some(Some(office)) if office.declared && !accepted_by(office, planned) => {
+                Some(reason::RECIPIENT_DOES_NOT_ACCEPT)
+            }
             _ => None,
         }
     }
+}
+
+/// Whether an office takes every file of a parcel, as far as their names tell; the relay looks inside.
+fn accepted_by(office: &Office, planned: &PlannedParcel) -> bool {
+    let needs = |name: &str, standard| Needs::of(name, standard, None);
+    planned.files.iter().all(|file| needs(&file.name, file.standard.as_ref()).met_by(&office.accepts))
 }
 
 impl Client {
@@ -122,6 +137,7 @@ impl Client {
     /// Looks at where a plan's parcels go. Where the relay can't be asked, it will say so itself.
     pub(super) async fn destinations(&self, plan: &Plan) -> Result<Destinations, SdkError> {
         let recipients = self.receivers(plan);
+        self.forget_refusing(&recipients).await;
         let asked = stream::iter(recipients.clone())
             .map(|office| async move { Ok::<_, SdkError>((office, self.office_by_number(office).await?)) })
             .buffered(AT_ONCE)

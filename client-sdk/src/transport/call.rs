@@ -102,6 +102,14 @@ impl Caller {
         pb::renewal_client::RenewalClient::new(self.way())
     }
 
+    pub(crate) fn membership(&self) -> pb::membership_client::MembershipClient<Way> {
+        pb::membership_client::MembershipClient::new(self.way())
+    }
+
+    pub(crate) fn partners(&self) -> pb::partners_client::PartnersClient<Way> {
+        pb::partners_client::PartnersClient::new(self.way()).max_decoding_message_size(MAX_MESSAGE_BYTES)
+    }
+
     pub(crate) fn mail(&self) -> pb::mail_client::MailClient<Way> {
         pb::mail_client::MailClient::new(self.way())
     }

@@ -5,6 +5,7 @@
 //! | commands and flags | [`crate::cli`] |
 //! | making a relay's folder | [`init`] |
 //! | the directory of offices, its CSV file | [`office`], [`office_csv`] |
+//! | who joins and leaves; what offices declare to take | [`joining`], [`profiles`] |
 //! | proxies, and for whom they act | [`proxy`] |
 //! | the trial CA's certificates | [`cert`] |
 //! | `log verify`; the log's key | [`log_verify`], [`log_key`] |
@@ -32,6 +33,7 @@ mod desk;
 mod doctor;
 pub(crate) mod exit;
 mod init;
+pub(crate) mod joining;
 pub(crate) mod lang;
 pub(crate) mod log_key;
 pub(crate) mod log_verify;
@@ -43,6 +45,7 @@ pub(crate) mod operator;
 mod operator_key;
 pub(crate) mod output;
 pub(crate) mod overdue;
+pub(crate) mod profiles;
 mod progress;
 pub(crate) mod proxy;
 pub(crate) mod retention;

@@ -1,24 +1,27 @@
-//! `office add|import|list|suspend|resume`: the directory.
+//! `office add|import|list|suspend|resume`: the directory. Who joins and leaves is `joining`'s.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use serde::Serialize;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::accepts::accepted;
 use tasuki_proto::reason;
 use tasuki_proto::time::format_us;
 
 use super::desk::{self, Desk};
 use super::exit::{Exit, Failure};
+use super::joining;
 use super::lang::Text;
 use super::office_columns::Mapping;
 use super::office_csv::{self, BadRow, Entry, MAX_FILE_BYTES};
 use super::output::Output;
+use super::profiles;
 use super::progress::Progress;
 use crate::cli::{Office, OfficeAdd, OfficeImport};
 use crate::committer::change::Change;
 use crate::config::Config;
-use crate::store::offices::{OfficeRow, OfficeState, accepted};
+use crate::store::offices::{OfficeRow, OfficeState};
 
 /// Offices in one change: each is an event in its office's feed, and nobody else can commit meanwhile. A
 /// thousand take a few tenths of a second.
@@ -43,6 +46,8 @@ struct OfficeObject<'a> {
     standard_ready: bool,
     municipality: &'a str,
     accepts: &'a [String],
+    /// That is its own signed word.
+    declared: bool,
     state: &'static str,
     /// When it came into the directory; empty: not known.
     since: String,
@@ -87,6 +92,13 @@ pub(super) async fn run(command: &Office, config: &Config, out: &mut Output) -> 
         Office::Resume(arguments) => {
             set_state(arguments.number, OfficeState::Active, &arguments.reason, config, out).await
         }
+        Office::Applications => joining::applications(config, out).await,
+        Office::Approve(arguments) => joining::approve(arguments, config, out).await,
+        Office::Reject(arguments) => joining::reject(arguments, config, out).await,
+        Office::Code(arguments) => joining::make_code(arguments, config, out).await,
+        Office::Leave(arguments) => joining::leave(arguments, config, out).await,
+        Office::Profiles => profiles::list(config, out).await,
+        Office::Profile(arguments) => profiles::decide(arguments, config, out).await,
     }
 }
 
@@ -107,8 +119,10 @@ async fn add(arguments: &OfficeAdd, config: &Config, out: &mut Output) -> Result
     }
     let desk = Desk::open(config, out).await?;
     let known = desk.store().office(arguments.number).await?;
-    let (known_municipality, known_accepts) =
-        known.map(|known| (known.municipality, known.accepts)).unwrap_or_default();
+    let (known_municipality, known_accepts, declared) =
+        known.map(|known| (known.municipality, known.accepts, known.declared)).unwrap_or_default();
+    // What an office declared itself is not the operator's to change.
+    let accepts = accepts.filter(|_| !declared);
     let row = OfficeRow {
         number: arguments.number,
         name,
@@ -117,7 +131,8 @@ async fn add(arguments: &OfficeAdd, config: &Config, out: &mut Output) -> Result
         standard_ready: !arguments.not_standard_ready,
         municipality: municipality.unwrap_or(known_municipality),
         accepts: accepts.unwrap_or(known_accepts),
-        state: OfficeState::Active,
+        declared,
+        state: config.joining.enters_as(),
         since_us: 0,
     };
     let done = desk.submit(Change::PutOffices(vec![row])).await;
@@ -125,7 +140,7 @@ async fn add(arguments: &OfficeAdd, config: &Config, out: &mut Output) -> Result
     let now = desk.store().office(arguments.number).await;
     desk.close().await?;
     let changed = !done?.repeated;
-    let state = now?.map_or(OfficeState::Active, |office| office.state);
+    let state = now?.map_or(config.joining.enters_as(), |office| office.state);
     tell_changed(arguments.number, state, changed, out)
 }
 
@@ -146,7 +161,7 @@ async fn import(arguments: &OfficeImport, config: &Config, out: &mut Output) -> 
         warn_check_digit(*number, Some(*line), out);
     }
     let desk = Desk::open(config, out).await?;
-    let done = put(&desk, &offices.entries, out).await;
+    let done = put(&desk, &offices.entries, config.joining.enters_as(), out).await;
     desk.close().await?;
     let imported = ImportedObject {
         imported: offices.entries.len(),
@@ -164,7 +179,7 @@ async fn import(arguments: &OfficeImport, config: &Config, out: &mut Output) -> 
 }
 
 /// Writes what is new or other than before, and counts it.
-async fn put(desk: &Desk, entries: &[Entry], out: &Output) -> Result<usize, Failure> {
+async fn put(desk: &Desk, entries: &[Entry], enters_as: OfficeState, out: &Output) -> Result<usize, Failure> {
     let label = Text::new("取り込み中", "importing");
     let progress = Progress::new(entries.len() as u64, &label, out);
     let mut written = 0;
@@ -176,7 +191,7 @@ async fn put(desk: &Desk, entries: &[Entry], out: &Output) -> Result<usize, Fail
         let mut changed = Vec::new();
         for entry in chunk {
             let known = known.get(&entry.number);
-            let row = entry.over(known);
+            let row = entry.over(known, enters_as);
             if !known.is_some_and(|known| known.says_the_same(&row)) {
                 changed.push(row);
             }
@@ -268,12 +283,15 @@ fn show(office: &OfficeRow, out: &mut Output) -> Result<(), Failure> {
         standard_ready: office.standard_ready,
         municipality: &office.municipality,
         accepts: &office.accepts,
+        declared: office.declared,
         state: office.state.as_str(),
         since: if office.since_us == 0 { String::new() } else { format_us(office.since_us) },
     };
     let (state_ja, state_en) = match office.state {
         OfficeState::Active => ("利用中", "active   "),
         OfficeState::Suspended => ("停止中", "suspended"),
+        OfficeState::Listed => ("未利用", "listed   "),
+        OfficeState::Left | OfficeState::Removed => ("終了  ", "left     "),
     };
     let OfficeRow { name, kana, municipality, .. } = office;
     let rest = format!("{name}  {kana}  [{}]  {municipality}", office.services.join(" "));
@@ -306,6 +324,8 @@ fn tell_changed(
     let (state_ja, state_en) = match state {
         OfficeState::Active => ("利用中", "active"),
         OfficeState::Suspended => ("停止中", "suspended"),
+        OfficeState::Listed => ("未利用", "listed"),
+        OfficeState::Left | OfficeState::Removed => ("終了", "left"),
     };
     let (changed_ja, changed_en) =
         if changed { ("変更しました", "changed") } else { ("変更なし", "unchanged") };

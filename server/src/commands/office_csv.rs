@@ -7,11 +7,12 @@ use std::collections::HashMap;
 
 use tasuki_careplan::ms932;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::accepts::accepted;
 
 use super::lang::Text;
 use super::office_columns::{Layout, Mapping};
 use crate::cli::{Services, services};
-use crate::store::offices::{OfficeRow, OfficeState, accepted};
+use crate::store::offices::{OfficeRow, OfficeState};
 
 /// Largest file that is read, and rows of it: memory holds the file and one entry for each office. All offices of the country, with
 /// one row for each of their kinds of service, are less than half of that.
@@ -155,12 +156,12 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// The office's entry in the directory, over what is known of it.
-    pub(super) fn over(&self, known: Option<&OfficeRow>) -> OfficeRow {
+    /// The office's entry in the directory, over what is known of it; a new one stands like this.
+    pub(super) fn over(&self, known: Option<&OfficeRow>, enters_as: OfficeState) -> OfficeRow {
         let Self { number, name, kana, municipality, services, standard_ready, accepts, line: _ } =
             self.clone();
         let known = known.cloned();
-        let (state, since_us) = known.as_ref().map_or((OfficeState::Active, 0), |k| (k.state, k.since_us));
+        let (state, since_us) = known.as_ref().map_or((enters_as, 0), |k| (k.state, k.since_us));
         let known = known.unwrap_or_else(|| OfficeRow {
             number,
             name: String::new(),
@@ -169,6 +170,7 @@ impl Entry {
             standard_ready: false,
             municipality: String::new(),
             accepts: Vec::new(),
+            declared: false,
             state,
             since_us,
         });
@@ -179,7 +181,9 @@ impl Entry {
             services: services.unwrap_or(known.services),
             standard_ready: standard_ready.unwrap_or(known.standard_ready),
             municipality: municipality.unwrap_or(known.municipality),
-            accepts: accepts.unwrap_or(known.accepts),
+            // What the office declared itself is not the list's to change.
+            accepts: accepts.filter(|_| !known.declared).unwrap_or(known.accepts),
+            declared: known.declared,
             state,
             since_us,
         }
@@ -388,7 +392,7 @@ mod tests {
     /// The offices as the directory gets them that knew none of them.
     fn rows(offices: &Offices) -> Vec<OfficeRow> {
         assert_eq!(offices.bad, []);
-        offices.entries.iter().map(|entry| entry.over(None)).collect()
+        offices.entries.iter().map(|entry| entry.over(None, OfficeState::Active)).collect()
     }
 
     #[test]
@@ -509,10 +513,10 @@ mod tests {
     fn what_the_list_does_not_say_stays_as_it_is() {
         let mapping: Mapping = toml::from_str(MAPPING).unwrap();
         let offices = read(LIST.as_bytes(), Some(&mapping)).unwrap();
-        let mut known = offices.entries[0].over(None);
+        let mut known = offices.entries[0].over(None, OfficeState::Active);
         (known.standard_ready, known.accepts) = (true, vec!["pdf".to_owned()]);
         (known.state, known.since_us) = (OfficeState::Suspended, 7);
-        assert_eq!(offices.entries[0].over(Some(&known)), known);
+        assert_eq!(offices.entries[0].over(Some(&known), OfficeState::Active), known);
     }
 
     #[test]

@@ -171,6 +171,7 @@ pub(super) fn delivery(n: u8) -> Box<Delivery> {
         directory: 0,
         hold: None,
         supersedes: None,
+        partners: crate::config::PartnersConfig::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use tasuki_proto::event::{kind, sha256};
 use tasuki_proto::operator::{OperatorAct, Role, details};
 use tasuki_proto::time;
 
-use super::change::{Change, Mandating};
+use super::change::{Change, Mandating, Profiling, Standing};
 use crate::store::offices::{OfficeRow, OfficeState};
 use crate::store::operators::OperatorRow;
 
@@ -53,6 +53,8 @@ pub struct SignedAct {
 pub struct TwoPersons {
     /// Registering a proxy for an office that has another.
     pub reassignment: bool,
+    /// Having an office leave, with all that can be erased of it.
+    pub erasure: bool,
     /// For how long the second may approve, in microseconds.
     pub lapse_us: i64,
 }
@@ -110,6 +112,7 @@ pub fn describe(change: &Change) -> Option<Described> {
         | Change::Act(_)
         | Change::Request(_)
         | Change::Certificate(_)
+        | Change::Partner(_)
         | Change::Administer(_) => return None,
         Change::PutOffices(offices) => {
             (kind::OFFICE_CHANGED, Role::Offices, offices.iter().map(entry).collect())
@@ -118,6 +121,7 @@ pub fn describe(change: &Change) -> Option<Described> {
             let kind = match state {
                 OfficeState::Active => kind::OFFICE_RESUMED,
                 OfficeState::Suspended => kind::OFFICE_SUSPENDED,
+                OfficeState::Listed | OfficeState::Left | OfficeState::Removed => kind::OFFICE_CHANGED,
             };
             (kind, Role::Offices, vec![("office", office.to_string()), ("reason", reason.clone())])
         }
@@ -125,6 +129,8 @@ pub fn describe(change: &Change) -> Option<Described> {
             let pairs = vec![("office", key.office.to_string()), ("key", digest_text(&key.fingerprint))];
             (kind::KEY_REGISTERED, Role::Certificates, pairs)
         }
+        Change::Standing(standing) => of_standing(standing)?,
+        Change::Profile(profiling) => of_profile(profiling)?,
         Change::Mandate(mandating) => of_mandate(mandating)?,
         Change::Notice(notice) => {
             let to = notice.to.iter().map(|office| ("to", office.to_string()));
@@ -162,6 +168,41 @@ fn entry(row: &OfficeRow) -> (&'static str, String) {
 
 fn setting(set: Option<&(&'static str, String)>) -> Option<(&'static str, String)> {
     set.map(|(name, value)| ("setting", format!("{name} {}", digest_text(&sha256(value.as_bytes())))))
+}
+
+/// The operator's word about an office's taking part; what the office says itself is none.
+fn of_standing(standing: &Standing) -> Option<(&'static str, Role, Pairs)> {
+    let (kind, role, more) = match standing {
+        Standing::Apply(_) | Standing::Confirm { .. } | Standing::Clear { .. } => return None,
+        Standing::Leave(leaving) if leaving.paper.is_some() => return None,
+        Standing::Leave(leaving) => {
+            let role = if leaving.erase { Role::Retention } else { Role::Offices };
+            let erase = if leaving.erase { "yes" } else { "no" }.to_owned();
+            (kind::OFFICE_LEFT, role, vec![("reason", leaving.reason.clone()), ("erase", erase)])
+        }
+        Standing::MakeCode { hash, until_us, .. } => {
+            let more = vec![("code", digest_text(hash)), ("until", time::format_us(*until_us))];
+            (kind::OFFICE_CODE_MADE, Role::Offices, more)
+        }
+        Standing::Approve { name, kana, unconfirmed, .. } => {
+            let unconfirmed = if *unconfirmed { "yes" } else { "no" }.to_owned();
+            let mut more = vec![("kana", kana.clone()), ("unconfirmed", unconfirmed)];
+            more.extend(name.clone().map(|name| ("name", name)));
+            (kind::OFFICE_JOINED, Role::Offices, more)
+        }
+        Standing::Reject { reason, .. } => {
+            (kind::OFFICE_REJECTED, Role::Offices, vec![("reason", reason.clone())])
+        }
+    };
+    let pairs = std::iter::once(("office", standing.office().to_string())).chain(more).collect();
+    Some((kind, role, pairs))
+}
+
+/// The operator's word about what an office declares.
+fn of_profile(profiling: &Profiling) -> Option<(&'static str, Role, Pairs)> {
+    let Profiling::Decide { office, approve } = profiling else { return None };
+    let kind = if *approve { kind::OFFICE_PROFILE_APPROVED } else { kind::OFFICE_PROFILE_REJECTED };
+    Some((kind, Role::Offices, vec![("office", office.to_string())]))
 }
 
 fn of_mandate(mandating: &Mandating) -> Option<(&'static str, Role, Pairs)> {

@@ -95,6 +95,9 @@ impl Draft<'_> {
                 Change::RegisterKey(key) => offices.push(key.office),
                 Change::Mandate(mandating) => offices.extend(mandating.office()),
                 Change::Certificate(certifying) => offices.extend(certifying.office()),
+                Change::Standing(standing) => offices.push(standing.office()),
+                Change::Partner(said) => offices.extend([said.office, said.partner]),
+                Change::Profile(profiling) => offices.push(profiling.office()),
                 Change::Notice(notice) => offices.extend(&notice.to),
                 Change::Audit { office, .. } => offices.extend(*office),
                 Change::Administer(administering) => changes.push(&administering.change),
@@ -119,6 +122,9 @@ impl Draft<'_> {
             Change::RegisterKey(key) => self.register_key(tx, key).await,
             Change::Mandate(mandating) => self.mandate(tx, mandating).await,
             Change::Certificate(certifying) => self.certify(tx, certifying).await,
+            Change::Standing(standing) => self.standing(tx, standing).await,
+            Change::Partner(said) => self.partner(tx, said).await,
+            Change::Profile(profiling) => self.profile(tx, profiling).await,
             Change::Notice(notice) => self.notice(tx, notice).await,
             // It holds another change: the future would hold itself.
             Change::Administer(administering) => Box::pin(self.administer(tx, place, administering)).await,
@@ -169,10 +175,20 @@ impl Draft<'_> {
         if changed.is_empty() {
             return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
         }
+        let last = self.put_entries(tx, &changed).await?;
+        Ok(Ok(Applied { written: last, ..Applied::default() }))
+    }
+
+    /// Writes entries of the directory, with an event for each. Returns the last one.
+    pub(super) async fn put_entries(
+        &mut self,
+        tx: &mut Tx,
+        changed: &[OfficeRow],
+    ) -> Result<Option<Entry>, GiveUp> {
         self.head.directory += 1;
-        self.store.put_offices(tx, &changed, self.scribe.time_us, self.head.directory).await?;
+        self.store.put_offices(tx, changed, self.scribe.time_us, self.head.directory).await?;
         let mut last = None;
-        for office in &changed {
+        for office in changed {
             let written =
                 self.scribe.write(kind::OFFICE_CHANGED, 0, &[office.number], self.ends, |event| {
                     event.lines.add("office", office.number.as_str());
@@ -183,7 +199,7 @@ impl Draft<'_> {
                 })?;
             last = Some(written);
         }
-        Ok(Ok(Applied { written: last, ..Applied::default() }))
+        Ok(last)
     }
 
     async fn set_office_state(
@@ -193,8 +209,13 @@ impl Draft<'_> {
         state: OfficeState,
         reason: &str,
     ) -> Answer {
-        if self.store.office_in(tx, office).await?.is_none() {
-            return Ok(Err(Refused::Office));
+        match self.store.office_in(tx, office).await? {
+            None => return Ok(Err(Refused::Office)),
+            // Who never joined, or left, comes in by its application or the operator's approval, with the events of those.
+            Some(known) if !known.state.is_member() => {
+                return Ok(Err(Refused::Because(reason::OFFICE_NOT_MEMBER)));
+            }
+            Some(_) => {}
         }
         let generation = self.head.directory + 1;
         if !self.store.set_office_state(tx, office, state, self.scribe.time_us, generation).await? {
@@ -203,7 +224,7 @@ impl Draft<'_> {
         self.head.directory = generation;
         let kind = match state {
             OfficeState::Active => kind::OFFICE_RESUMED,
-            OfficeState::Suspended => kind::OFFICE_SUSPENDED,
+            _ => kind::OFFICE_SUSPENDED,
         };
         let written = self.scribe.write(kind, 0, &[office], self.ends, |event| {
             event.lines.add("office", office.as_str());

@@ -11,6 +11,8 @@ use tasuki_proto::reason;
 use tasuki_proto::statement::{Request, Word};
 
 pub use super::administering::{Administering, By, Operating, SignedAct};
+pub use super::partners::Partnering;
+use crate::config::{JoiningConfig, PartnersConfig};
 use crate::store::archive::Archived;
 use crate::store::certificates::{CertificateKey, CertificateRow};
 use crate::store::leaves::Position;
@@ -44,6 +46,12 @@ pub enum Change {
     Mandate(Box<Mandating>),
     /// Certificates as they come, end and are revoked.
     Certificate(Box<Certifying>),
+    /// An office joins or leaves.
+    Standing(Box<Standing>),
+    /// One office invites another to be partners, accepts or ends.
+    Partner(Box<Partnering>),
+    /// An office declares what it takes, or the operator decides about that.
+    Profile(Box<Profiling>),
     /// A notice of the operator (お知らせ).
     Notice(Box<Notice>),
     /// An administrative act: done if whoever asks for it may.
@@ -102,6 +110,98 @@ impl Certifying {
     }
 }
 
+/// What is done about an office's taking part.
+#[derive(Debug)]
+pub enum Standing {
+    /// It applies to join.
+    Apply(Applying),
+    /// The operator makes a code for its application.
+    MakeCode {
+        /// Whose.
+        office: OfficeNumber,
+        /// Salt of the hash.
+        salt: [u8; 16],
+        /// SHA-256 over salt and digits.
+        hash: [u8; 32],
+        /// Until when it is good, Unix microseconds.
+        until_us: i64,
+    },
+    /// It confirms its application with a code.
+    Confirm {
+        /// Whose.
+        office: OfficeNumber,
+        /// The code's digits.
+        code: String,
+        /// Who does, as events name it.
+        by: String,
+        /// Who may join by himself.
+        rules: JoiningConfig,
+    },
+    /// The operator lets it take part.
+    Approve {
+        /// Which.
+        office: OfficeNumber,
+        /// Its name; none: as the directory or the application has it.
+        name: Option<String>,
+        /// The name's reading, where the directory does not have the office.
+        kana: String,
+        /// Also where the application was not confirmed with its code.
+        unconfirmed: bool,
+        /// Who may join by himself.
+        rules: JoiningConfig,
+    },
+    /// The operator rejects its application.
+    Reject {
+        /// Whose.
+        office: OfficeNumber,
+        /// Why, in the operator's words.
+        reason: String,
+    },
+    /// It leaves.
+    Leave(Leaving),
+    /// Its mailbox is clear, and what was to be erased is, but for its rows.
+    Clear {
+        /// Whose.
+        office: OfficeNumber,
+    },
+}
+
+/// What is done about what an office takes.
+#[derive(Debug)]
+pub enum Profiling {
+    /// It declares it; its signature was verified.
+    Declare {
+        /// Which.
+        office: OfficeNumber,
+        /// What it takes.
+        accepts: Vec<String>,
+        /// When it was signed, by the signer's clock. Unix microseconds.
+        said_us: i64,
+        /// Who signed, as events name it.
+        by: String,
+        /// The signed word.
+        paper: Paper,
+        /// It waits for the operator.
+        approval: bool,
+    },
+    /// The operator decides about a declaration.
+    Decide {
+        /// Whose.
+        office: OfficeNumber,
+        /// It takes effect.
+        approve: bool,
+    },
+}
+
+impl Profiling {
+    /// Whose it is.
+    pub fn office(&self) -> OfficeNumber {
+        match self {
+            Self::Declare { office, .. } | Self::Decide { office, .. } => *office,
+        }
+    }
+}
+
 /// A new key for the log.
 #[derive(Debug)]
 pub struct Rolling {
@@ -111,6 +211,55 @@ pub struct Rolling {
     pub emergency: bool,
     /// Why, in the operator's words.
     pub reason: String,
+}
+
+/// An application; its signature was verified.
+#[derive(Debug)]
+pub struct Applying {
+    /// Who applies.
+    pub office: OfficeNumber,
+    /// Its name as it states it.
+    pub name: String,
+    /// When it was signed, by the signer's clock. Unix microseconds.
+    pub said_us: i64,
+    /// Who signed, as events name it.
+    pub by: String,
+    /// The signed word.
+    pub paper: Paper,
+    /// Who may join by himself.
+    pub rules: JoiningConfig,
+}
+
+/// An office leaves.
+#[derive(Debug)]
+pub struct Leaving {
+    /// Which.
+    pub office: OfficeNumber,
+    /// When it was signed, by the signer's clock, Unix microseconds; the operator's word has none.
+    pub said_us: i64,
+    /// Who says so, as events name it.
+    pub by: String,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// What the relay keeps of it is to be erased.
+    pub erase: bool,
+    /// Its own signed word; absent: the operator's.
+    pub paper: Option<Paper>,
+}
+
+impl Standing {
+    /// Whose standing it is.
+    pub fn office(&self) -> OfficeNumber {
+        match self {
+            Self::Apply(Applying { office, .. })
+            | Self::Leave(Leaving { office, .. })
+            | Self::MakeCode { office, .. }
+            | Self::Confirm { office, .. }
+            | Self::Approve { office, .. }
+            | Self::Reject { office, .. }
+            | Self::Clear { office } => *office,
+        }
+    }
 }
 
 /// What is done to mandates and proxies.
@@ -220,6 +369,8 @@ pub struct Delivery {
     pub hold: Option<i64>,
     /// The parcel of the same sender and receiver that it supersedes.
     pub supersedes: Option<ParcelId>,
+    /// Who may exchange with whom.
+    pub partners: PartnersConfig,
 }
 
 /// Something that is done to a parcel. What it does, and whether it may, is `tasuki_proto::lifecycle`'s to say.
@@ -251,6 +402,8 @@ pub enum Actor {
     },
     /// The relay, when a time has come.
     Relay,
+    /// The relay, because the office that the parcel waits for, or that holds it back, left.
+    Closing,
 }
 
 impl Actor {
@@ -258,7 +411,7 @@ impl Actor {
     pub fn name(&self) -> &str {
         match self {
             Self::Office { name, .. } => name,
-            Self::Relay => "relay",
+            Self::Relay | Self::Closing => "relay",
         }
     }
 
@@ -266,7 +419,7 @@ impl Actor {
     pub fn mandate(&self) -> Option<&[u8; 32]> {
         match self {
             Self::Office { mandate, .. } => mandate.as_ref(),
-            Self::Relay => None,
+            Self::Relay | Self::Closing => None,
         }
     }
 

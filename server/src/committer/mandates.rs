@@ -13,7 +13,6 @@ use crate::store::Tx;
 use crate::store::alerts::NEW_TERMINAL;
 use crate::store::certificates::{Bearer, CertificateRow};
 use crate::store::mandates::{Holder, MAX_MANDATES, MandateRow, ProxyKeyRow, ProxyRow, ProxyState};
-use crate::store::offices::OfficeState;
 
 impl Draft<'_> {
     pub(super) async fn mandate(&mut self, tx: &mut Tx, mandating: &Mandating) -> Answer {
@@ -40,10 +39,11 @@ impl Draft<'_> {
     async fn give(&mut self, tx: &mut Tx, row: &MandateRow, by: &str, paper: Option<&Paper>) -> Answer {
         match self.store.office_in(tx, row.office).await? {
             None => return Ok(Err(Refused::Office)),
-            Some(office) if office.state != OfficeState::Active => {
-                return Ok(Err(Refused::Because(reason::CALLER_SUSPENDED)));
+            Some(office) => {
+                if let Some(word) = office.state.refuses_as_caller() {
+                    return Ok(Err(Refused::Because(word)));
+                }
             }
-            Some(_) => {}
         }
         if let Some(known) = self.store.mandate_in(tx, &row.digest).await? {
             // A paper that was ended is over, whoever hands it in again.
@@ -95,7 +95,7 @@ impl Draft<'_> {
         Ok(Ok(Applied::event(written)))
     }
 
-    async fn end(
+    pub(super) async fn end(
         &mut self,
         tx: &mut Tx,
         row: &MandateRow,
@@ -128,8 +128,9 @@ impl Draft<'_> {
     async fn enrol(&mut self, tx: &mut Tx, row: &MandateRow) -> Answer {
         let row = MandateRow { enrolled_us: self.scribe.time_us, ..row.clone() };
         let live = self.store.office_in(tx, row.office).await?;
-        if live.is_none_or(|office| office.state != OfficeState::Active) {
-            return Ok(Err(Refused::Because(reason::CALLER_SUSPENDED)));
+        let word = live.map_or(Some(reason::CALLER_UNKNOWN), |office| office.state.refuses_as_caller());
+        if let Some(word) = word {
+            return Ok(Err(Refused::Because(word)));
         }
         if !self.store.enrol(tx, &row).await? {
             return Ok(Err(Refused::Because(reason::CODE_USED)));
@@ -188,7 +189,7 @@ impl Draft<'_> {
         Ok(Ok(Applied::event(written)))
     }
 
-    async fn archive_behind(&mut self, tx: &mut Tx, paper: Option<&Paper>) -> Result<(), GiveUp> {
+    pub(super) async fn archive_behind(&mut self, tx: &mut Tx, paper: Option<&Paper>) -> Result<(), GiveUp> {
         for item in paper.iter().flat_map(|paper| paper.archive.iter()) {
             self.store.archive(tx, item, self.scribe.time_us).await?;
         }

@@ -12,8 +12,10 @@ mod certificates;
 pub mod change;
 mod events;
 mod mandates;
+mod membership;
 mod operators;
 mod parcels;
+mod partners;
 mod recover;
 mod roll;
 pub mod start;
@@ -31,6 +33,7 @@ use crate::clock::Clock;
 use crate::evidence::ledger::Ledger;
 use batch::Writer;
 use change::{Change, Done, Refused};
+pub use membership::code_hash;
 
 /// Changes that may wait. At 2,000 a second this is half a second's work; more would only hide that the
 /// relay is late.

@@ -9,7 +9,7 @@ use tasuki_proto::{reason, time};
 use super::administering::{self, Administering, By, Described, Operating, SignedAct, TwoPersons};
 use super::apply::{Answer, Applied, Draft};
 use super::batch::GiveUp;
-use super::change::{Change, Mandating, Refused};
+use super::change::{Change, Leaving, Mandating, Refused, Standing};
 use crate::store::Tx;
 use crate::store::mandates::{Holder, MandateRow};
 use crate::store::operators::{ActRow, ApprovalRow, ApprovalState, MAX_OPERATORS, MAX_WAITING, OperatorRow};
@@ -129,6 +129,11 @@ impl Draft<'_> {
     }
 
     async fn needs_two(&self, tx: &mut Tx, change: &Change, two_persons: TwoPersons) -> Result<bool, GiveUp> {
+        if let Change::Standing(standing) = change {
+            return Ok(
+                two_persons.erasure && matches!(&**standing, Standing::Leave(leaving) if leaving.erase)
+            );
+        }
         let Change::Mandate(mandating) = change else { return Ok(false) };
         let Mandating::Give { row, .. } = &**mandating else { return Ok(false) };
         if !two_persons.reassignment {
@@ -177,7 +182,7 @@ impl Draft<'_> {
                 });
                 match wanted {
                     None => Ok(Err(Refused::Because(reason::APPROVAL_NOT_FOUND))),
-                    Some(row) if *approve => self.approve(tx, place, &row, signed, operators).await,
+                    Some(row) if *approve => self.approve_act(tx, place, &row, signed, operators).await,
                     Some(row) => self.reject(tx, &row, signed).await,
                 }
             }
@@ -280,7 +285,7 @@ impl Draft<'_> {
         Ok(Ok(Applied::event(written?)))
     }
 
-    async fn approve(
+    async fn approve_act(
         &mut self,
         tx: &mut Tx,
         place: usize,
@@ -368,6 +373,17 @@ fn who(by: &By) -> Pairs {
 /// The change that an act waits to make, from what its first operator signed.
 fn again(row: &ApprovalRow) -> Option<Change> {
     let one = |key: &'static str| values(&row.details, key).next();
+    if row.kind == kind::OFFICE_LEFT {
+        let leaving = Leaving {
+            office: row.office,
+            said_us: 0,
+            by: OPERATOR.to_owned(),
+            reason: one("reason")?.to_owned(),
+            erase: one("erase")? == "yes",
+            paper: None,
+        };
+        return Some(Change::Standing(Box::new(Standing::Leave(leaving))));
+    }
     let proxy = one("holder")?.strip_prefix("proxy:")?.parse().ok()?;
     let digest = parse_digest(one("mandate")?)?;
     let mandate = MandateRow {

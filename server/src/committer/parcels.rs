@@ -13,6 +13,7 @@ use super::change::{Actor, Asking, Delivery, Doing, Paper, Refused, Signed};
 use super::events::{self, Entry};
 use crate::store::offices::OfficeState;
 use crate::store::parcels::{Marks, ParcelRow};
+use crate::store::partners::LinkState;
 use crate::store::statements::{About, StatementRow};
 use crate::store::{StoreError, Tx};
 
@@ -25,14 +26,26 @@ impl Draft<'_> {
             for (office, refused) in
                 [(delivery.key.sender, Refused::Sender), (delivery.recipient, Refused::Recipient)]
             {
-                let row = self.store.office_in(tx, office).await?;
-                let Some(row) = row.filter(|o| o.state == OfficeState::Active) else {
+                let Some(row) = self.store.office_in(tx, office).await? else {
                     return Ok(Err(refused));
                 };
+                match (row.state, row.state.refuses_as_recipient()) {
+                    (_, None) => {}
+                    (OfficeState::Suspended, _) => return Ok(Err(refused)),
+                    (state, _) if office == delivery.key.sender => {
+                        let word = state.refuses_as_caller().unwrap_or(reason::CALLER_LEFT);
+                        return Ok(Err(Refused::Because(word)));
+                    }
+                    (_, Some(word)) => return Ok(Err(Refused::Because(word))),
+                }
                 let standard = || delivery.files.iter().any(|file| file.kind != ATTACHMENT);
                 if office == delivery.recipient && !row.standard_ready && standard() {
                     return Ok(Err(Refused::Because(reason::RECIPIENT_NOT_READY)));
                 }
+            }
+            let link = self.store.link_in(tx, delivery.key.sender, delivery.recipient).await?;
+            if delivery.partners.linked_only() && link.is_none_or(|link| link.state != LinkState::Linked) {
+                return Ok(Err(Refused::Because(reason::NOT_LINKED)));
             }
             if !self.hold(tx, delivery.key.sender, &delivery.mandates).await? {
                 return Ok(Err(Refused::Because(reason::MANDATE_ENDED)));
@@ -124,6 +137,11 @@ impl Draft<'_> {
         if party == Party::Relay && !self.is_due(&row, doing.act) {
             return Ok(Err(Refused::Conflict));
         }
+        let left = self.left(tx, &row, doing).await?;
+        if doing.by == Actor::Closing && left.is_none() {
+            // The office came back meanwhile.
+            return Ok(Err(Refused::Conflict));
+        }
         if let Some(signed) = &doing.signed
             && let Some(refused) = self.keep(tx, &row, doing, signed).await?
         {
@@ -136,7 +154,8 @@ impl Draft<'_> {
         {
             return Ok(Err(Refused::Conflict));
         }
-        let written = self.note(tx, &row, doing, held.as_ref()).await?;
+        let written = self.note(tx, &row, doing, (held.as_ref(), left)).await?;
+        self.close_behind(tx, &row, doing).await?;
         self.mark(tx, &mut row, doing, next, &written).await?;
         Ok(Ok(Applied::parcel(row, written)))
     }
@@ -202,7 +221,7 @@ impl Draft<'_> {
         tx: &mut Tx,
         row: &ParcelRow,
         doing: &Doing,
-        held: Option<&Event>,
+        (held, left): (Option<&Event>, Option<&'static str>),
     ) -> Result<Entry, GiveUp> {
         let both = [row.key.sender, row.recipient];
         let delivered = row.past().after(doing.act).delivered();
@@ -214,6 +233,9 @@ impl Draft<'_> {
                 events::released(event, held);
             }
             events::done(event, row, doing);
+            if let Some(left) = left {
+                event.lines.add("reason", left);
+            }
         })?)
     }
 
@@ -294,8 +316,11 @@ impl Draft<'_> {
         }
         match self.store.office_in(tx, to).await? {
             None => return Ok(Err(Refused::Because(reason::RECIPIENT_UNKNOWN))),
-            Some(office) if office.state != OfficeState::Active => return Ok(Err(Refused::Recipient)),
-            Some(_) => {}
+            Some(office) => {
+                if let Some(word) = office.state.refuses_as_recipient() {
+                    return Ok(Err(Refused::Because(word)));
+                }
+            }
         }
         let since_us = self.scribe.time_us - DAY_US;
         if self.store.request_count(tx, from, since_us).await? >= limits::MAX_REQUESTS_A_DAY {

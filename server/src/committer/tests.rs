@@ -79,6 +79,7 @@ fn office_row(number: &str) -> OfficeRow {
         standard_ready: true,
         municipality: "東京都千代田区".to_owned(),
         accepts: vec!["pdf".to_owned()],
+        declared: false,
         state: OfficeState::Active,
         since_us: 0,
     }
@@ -113,6 +114,7 @@ fn delivery(n: u8) -> Box<Delivery> {
         directory: 0,
         hold: None,
         supersedes: None,
+        partners: crate::config::PartnersConfig::default(),
     })
 }
 

@@ -26,6 +26,8 @@ pub struct OperatorsConfig {
 pub enum TwoPersonAct {
     /// `proxy assign` of an office that has another proxy.
     Reassignment,
+    /// `office leave --erase`.
+    Erasure,
 }
 
 impl Default for OperatorsConfig {
@@ -46,6 +48,7 @@ impl OperatorsConfig {
     pub fn two_persons(&self) -> TwoPersons {
         TwoPersons {
             reassignment: self.two_persons.contains(&TwoPersonAct::Reassignment),
+            erasure: self.two_persons.contains(&TwoPersonAct::Erasure),
             lapse_us: self.approve_within.us(),
         }
     }

@@ -22,6 +22,7 @@ use tasuki_careplan::parcel::{ParcelFacts, check_parcel};
 use tasuki_careplan::policy::CheckPolicy;
 use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::seal::seal;
+use tasuki_proto::accepts::Needs;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::ParcelKey;
 use tasuki_proto::parcel::{ATTACHMENT, Header, OpenParcel, ParcelFile};
@@ -29,8 +30,7 @@ use tasuki_proto::reason;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-pub use archive::Archivist;
-use archive::Needed;
+pub use archive::{Archivist, Needed};
 use refusal::AWAITS_ANSWER;
 pub use refusal::Refusal;
 use workers::Workers;
@@ -39,7 +39,7 @@ use crate::access::Caller;
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::committer::change::{Change, Delivery, Done};
-use crate::config::{Config, LifecycleConfig};
+use crate::config::{Config, LifecycleConfig, PartnersConfig};
 use crate::directory::{Directory, Member};
 use crate::store::Store;
 use crate::store::parcels::FileRow;
@@ -124,6 +124,7 @@ pub struct Intake {
     clock: Arc<dyn Clock>,
     lifecycle: LifecycleConfig,
     checks: CheckPolicy,
+    partners: PartnersConfig,
     malware: Option<malware::Door>,
     workers: Workers,
     rng: SystemRandom,
@@ -153,6 +154,7 @@ impl Intake {
             clock,
             lifecycle: config.lifecycle.clone(),
             checks: CheckPolicy::default(),
+            partners: config.partners,
             malware: malware::Door::new(&config.malware),
             workers: Workers::start(workers),
             rng: SystemRandom::new(),
@@ -294,6 +296,7 @@ impl Intake {
         let right =
             parties::check(&parcel, &signature, caller, &self.verifier, now_us, look).map_err(about)?;
         let recipient = self.recipient(header, runtime).map_err(about)?;
+        check_accepts(&parcel, &recipient).map_err(about)?;
         let files = check_files(&parcel, &self.checks).map_err(about)?;
         // After all that is cheaper, and before anything of it is kept.
         if !scanned && self.malware.as_ref().is_some_and(|door| door.wants(header)) {
@@ -327,6 +330,7 @@ impl Intake {
             // Until the sender's own word, whatever time its proxy names.
             hold: if right.confirm { Some(0) } else { self.hold(header, now_us).map_err(about)? },
             supersedes: header.supersedes,
+            partners: self.partners,
         });
         Ok(Checked { delivery, needed })
     }
@@ -355,8 +359,13 @@ impl Intake {
         let good = |member: &Member| member.active() && !member.recipients.is_empty();
         let member = runtime.block_on(self.directory.member_checked(header.recipient, good))?;
         let member = member.ok_or(Refusal::of(reason::RECIPIENT_UNKNOWN))?;
-        if !member.active() {
-            return Err(Refusal::of(reason::RECIPIENT_SUSPENDED));
+        if let Some(word) = member.office.state.refuses_as_recipient() {
+            return Err(Refusal::of(word));
+        }
+        if self.partners.linked_only()
+            && !runtime.block_on(self.store.linked(header.sender, header.recipient))?
+        {
+            return Err(Refusal::of(reason::NOT_LINKED));
         }
         if !member.office.standard_ready && header.files.iter().any(|file| file.kind != ATTACHMENT) {
             return Err(Refusal::of(reason::RECIPIENT_NOT_READY));
@@ -376,6 +385,18 @@ async fn give_up(store: Store, digest: [u8; 32]) {
     if let Err(error) = store.give_up(&digest).await {
         tracing::warn!(%error, "a large content is left for the sweep");
     }
+}
+
+/// An office that declared what it takes gets nothing else.
+fn check_accepts(parcel: &OpenParcel<'_>, recipient: &Member) -> Result<(), Refusal> {
+    let office = &recipient.office;
+    let taken = |file: ParcelFile<'_>| {
+        Needs::of(&file.entry.path, file.name.as_ref(), Some(file.content)).met_by(&office.accepts)
+    };
+    if office.declared && !parcel.files().all(taken) {
+        return Err(Refusal::of(reason::RECIPIENT_DOES_NOT_ACCEPT));
+    }
+    Ok(())
 }
 
 /// What the relay may know of each file; refuses if the standard's rules forbid delivering them.

@@ -14,8 +14,8 @@ use tasuki_proto::statement::{Declaration, Statement, Word};
 use tasuki_proto::{limits, pb, reason};
 
 use super::convert::parcel_ref;
-use super::mandates;
 use super::{Context, Failure};
+use super::{mandates, partners};
 use crate::access::Caller;
 use crate::committer::change::{Actor, Asking, Change, Doing, Done, Paper, Signed};
 use crate::intake::Refusal;
@@ -124,13 +124,17 @@ async fn one(
         Statement::Delegate(delegate) => (delegate.office, None),
         Statement::InviteTerminal(invite) => (invite.office, None),
         Statement::EndMandate(end) => (end.office, None),
+        Statement::Membership(said) => (said.office, None),
         // A sealing key is handed in where keys are: `Directory.ApproveSealingKey`.
-        Statement::ApproveSealingKey(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
+        Statement::ApproveSealingKey(_) => {
+            return Err(Refusal::of(reason::STATEMENT_MALFORMED));
+        }
     };
     check_speaker(speaker, scope, &signer, caller)?;
     if statement.time_us() > now_us.saturating_add(limits::MAX_CLOCK_AHEAD_US) {
         return Err(Refusal::of(reason::CREATED_IN_FUTURE));
     }
+    check_partners(context, &statement).await?;
     let needed = context.archivist.needed(&signer);
     let paper = Paper {
         cms: cms.to_vec(),
@@ -164,9 +168,10 @@ async fn one(
             };
             (act.event_kind(), Change::Act(Box::new(doing)))
         }
+        Statement::Membership(said) => partners::change(context, said, by, paper)?,
         Statement::ApproveSealingKey(_) => return Err(Refusal::of(reason::STATEMENT_MALFORMED)),
     };
-    let of_mandates = matches!(change, Change::Mandate(_));
+    let of_mandates = matches!(change, Change::Mandate(_) | Change::Profile(_) | Change::Partner(_));
     let done = context.committer.submit(change).await?;
     if !done.repeated {
         context.archivist.committed(&needed);
@@ -177,6 +182,23 @@ async fn one(
     }
     let about = Told { kind, statement: sha256(&cms) };
     accepted(context, caller, done, &about).await.map_err(|failure| Refusal::of(failure.reason))
+}
+
+/// Where only partners may exchange, nothing begins between others: no request, no release of what was held.
+async fn check_partners(context: &Context, statement: &Statement) -> Result<(), Refusal> {
+    let pair = match statement {
+        Statement::Request(request) => Some((request.from, request.to)),
+        Statement::Parcel(Declaration { about, word: Word::Release }) => {
+            Some((about.parcel.sender, about.recipient))
+        }
+        _ => None,
+    };
+    match pair {
+        Some((one, other)) if context.partners.linked_only() && !context.store.linked(one, other).await? => {
+            Err(Refusal::of(reason::NOT_LINKED))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What the event says that a repeated statement is answered with.

@@ -23,6 +23,7 @@ use super::{notices, office_changes};
 use crate::access::Caller;
 use crate::committer::change::Change;
 use crate::mandates::MandateKey;
+use crate::store::StoreError;
 use crate::store::mandates::Holder;
 use crate::store::offices::{KeyKind, KeyRow, MAX_SEALING_KEYS, OfficeRow, OfficeState};
 
@@ -39,7 +40,7 @@ impl Directory for Service {
         &self,
         request: Request<pb::GetOfficeRequest>,
     ) -> Result<Response<pb::Office>, Status> {
-        let _entered = self.0.enter_member(Call::of(&request)).await?;
+        let entered = self.0.enter_member(Call::of(&request)).await?;
         let number: OfficeNumber = request
             .into_inner()
             .number
@@ -48,6 +49,7 @@ impl Directory for Service {
         let member = self.0.directory.member(number).await.map_err(Failure::from)?;
         let member = member.ok_or(Failure::of(reason::OFFICE_NOT_FOUND))?;
         let keys = member.keys.iter().map(key).chain(member.mandate_keys.iter().map(mandate_key)).collect();
+        let link = link(&self.0, entered.member.office, number).await.map_err(Failure::from)?;
         let mut proxies = Vec::new();
         for mandate in member.mandates.iter().filter(|mandate| mandate.may(Scope::Receive)) {
             let Holder::Proxy(number) = mandate.row.holder else { continue };
@@ -55,7 +57,7 @@ impl Directory for Service {
             let name = proxy.map(|proxy| proxy.name.clone()).unwrap_or_default();
             proxies.push(pb::OfficeProxy { number: number.to_string(), name });
         }
-        Ok(Response::new(pb::Office { keys, proxies, ..office(&member.office) }))
+        Ok(Response::new(pb::Office { keys, proxies, link: link.into(), ..office(&member.office) }))
     }
 
     async fn search_offices(
@@ -182,11 +184,26 @@ async fn approve(
     Ok(pb::ApproveSealingKeyResponse { fingerprint: fingerprint.to_vec().into(), repeated: done.repeated })
 }
 
+/// Whether the caller's office and another are partners, where that matters.
+async fn link(
+    context: &Context,
+    own: Option<OfficeNumber>,
+    other: OfficeNumber,
+) -> Result<pb::PartnerLink, StoreError> {
+    match own.filter(|own| context.partners.linked_only() && *own != other) {
+        None => Ok(pb::PartnerLink::Unspecified),
+        Some(own) if context.store.linked(own, other).await? => Ok(pb::PartnerLink::Linked),
+        Some(_) => Ok(pb::PartnerLink::None),
+    }
+}
+
 /// An office as it goes to clients, without its keys.
 pub(super) fn office(row: &OfficeRow) -> pb::Office {
     let state = match row.state {
         OfficeState::Active => pb::OfficeState::Active,
         OfficeState::Suspended => pb::OfficeState::Suspended,
+        OfficeState::Listed => pb::OfficeState::Listed,
+        OfficeState::Left | OfficeState::Removed => pb::OfficeState::Left,
     };
     pb::Office {
         number: row.number.to_string(),
@@ -198,6 +215,8 @@ pub(super) fn office(row: &OfficeRow) -> pb::Office {
         keys: Vec::new(),
         municipality: row.municipality.clone(),
         accepts: row.accepts.clone(),
+        declared: row.declared,
+        link: pb::PartnerLink::Unspecified.into(),
         proxies: Vec::new(),
         since: if row.since_us == 0 { String::new() } else { time::format_us(row.since_us) },
     }

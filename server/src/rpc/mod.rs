@@ -12,9 +12,11 @@ mod fetch;
 mod log;
 mod mail;
 mod mandates;
+mod membership;
 mod notices;
 mod office_changes;
 mod page;
+mod partners;
 mod refused;
 mod renewal;
 mod status;
@@ -35,12 +37,12 @@ use tonic::service::RoutesBuilder;
 
 pub use status::Failure;
 
-use crate::access::{Access, Caller, Denied, Member, Peer, Who};
+use crate::access::{Access, Applicant, Caller, Denied, Member, Peer, Who};
 use crate::alerts::Watchman;
 use crate::budget::{Memory, Slot, Slots};
 use crate::clock::Clock;
 use crate::committer::Committer;
-use crate::config::LimitsConfig;
+use crate::config::{JoiningConfig, LimitsConfig, PartnersConfig};
 use crate::counts::RejectedCounts;
 use crate::directory::Directory;
 use crate::enrolments::Enrolments;
@@ -95,6 +97,10 @@ pub struct Context {
     pub rejected: Arc<RejectedCounts>,
     /// Bounds.
     pub limits: LimitsConfig,
+    /// How offices come to take part.
+    pub joining: JoiningConfig,
+    /// Who may exchange with whom.
+    pub partners: PartnersConfig,
     /// Places that calls take.
     pub places: Places,
     /// Issues certificates of terminals.
@@ -142,6 +148,13 @@ struct EnteredMember {
     _call: Slot<Who>,
 }
 
+/// A call of an office that need not take part was let in.
+#[derive(Debug)]
+struct EnteredApplicant {
+    applicant: Applicant,
+    _call: Slot<Who>,
+}
+
 /// Who calls, as the connection and the request's metadata say.
 struct Call {
     peer: Option<Peer>,
@@ -184,6 +197,15 @@ impl Context {
         Ok(EnteredMember { member, _call: call })
     }
 
+    /// Lets a call of an office in that is about its own taking part.
+    fn enter_applicant(&self, call: Call) -> Result<EnteredApplicant, Failure> {
+        let (peer, office) = self.open(call)?;
+        let applicant = self.access.applicant(&peer, office)?;
+        let who = Who::Office(applicant.office);
+        let call = self.places.calls.enter(who).ok_or(Failure::of(reason::TOO_MANY_STREAMS))?;
+        Ok(EnteredApplicant { applicant, _call: call })
+    }
+
     fn open(&self, call: Call) -> Result<(Peer, Option<OfficeNumber>), Failure> {
         if self.stopping.now() {
             return Err(Failure::of(reason::SHUTTING_DOWN));
@@ -210,6 +232,9 @@ pub fn routes(context: &Arc<Context>) -> Result<Routes, tonic_reflection::server
     let log = pb::log_server::LogServer::new(log::Service(Arc::clone(context)));
     routes.add_service(log.max_decoding_message_size(MAX_COSIGNED_BYTES));
     routes.add_service(pb::mandates_server::MandatesServer::new(mandates::Service(Arc::clone(context))));
+    routes.add_service(pb::partners_server::PartnersServer::new(partners::Service(Arc::clone(context))));
+    let membership = membership::Service(Arc::clone(context));
+    routes.add_service(pb::membership_server::MembershipServer::new(membership));
     // Who has a certificate already may take up another invitation over the same connection.
     routes.add_service(enrolment_service(context));
     let renewal = pb::renewal_server::RenewalServer::new(renewal::Service(Arc::clone(context)));

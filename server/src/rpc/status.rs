@@ -79,6 +79,9 @@ fn code(reason: &str) -> Code {
         reason::CURSOR_IN_FUTURE | reason::OFFSET_OUT_OF_RANGE | reason::LOG_RANGE => Code::OutOfRange,
         reason::CALLER_UNKNOWN
         | reason::CALLER_SUSPENDED
+        | reason::CALLER_NOT_JOINED
+        | reason::CALLER_LEFT
+        | reason::JOIN_CODE_WRONG
         | reason::NOT_ALLOWED
         | reason::MANDATE_MISSING
         | reason::MANDATE_ENDED
@@ -88,7 +91,10 @@ fn code(reason: &str) -> Code {
         | reason::TRANSMITTER_NOT_ALLOWED
         | reason::COSIGNATURE_INVALID
         | reason::STATEMENT_SIGNER => Code::PermissionDenied,
-        reason::TOO_MANY_STREAMS | reason::TOO_MANY_TRIES | reason::OVERLOADED => Code::ResourceExhausted,
+        reason::TOO_MANY_STREAMS
+        | reason::TOO_MANY_TRIES
+        | reason::TOO_MANY_APPLICATIONS
+        | reason::OVERLOADED => Code::ResourceExhausted,
         reason::PLANNED_STOP
         | reason::RECEIVE_ONLY
         | reason::SCANNER_UNAVAILABLE

@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 15] = [
+const MIGRATIONS: [Migration; 17] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -81,9 +81,19 @@ const MIGRATIONS: [Migration; 15] = [
         postgres: include_str!("../../../migrations/postgres/0016_timestamps.sql"),
     },
     Migration {
+        name: "0017_membership",
+        sqlite: include_str!("../../../migrations/sqlite/0017_membership.sql"),
+        postgres: include_str!("../../../migrations/postgres/0017_membership.sql"),
+    },
+    Migration {
         name: "0018_certificates",
         sqlite: include_str!("../../../migrations/sqlite/0018_certificates.sql"),
         postgres: include_str!("../../../migrations/postgres/0018_certificates.sql"),
+    },
+    Migration {
+        name: "0020_partners",
+        sqlite: include_str!("../../../migrations/sqlite/0020_partners.sql"),
+        postgres: include_str!("../../../migrations/postgres/0020_partners.sql"),
     },
     Migration {
         name: "0022_hand_over",

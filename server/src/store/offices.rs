@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_proto::reason;
 
 use super::dialect::Dialect;
 use super::rows::{digest, insert_sql, parameters, parsed, pieces};
@@ -16,25 +17,73 @@ use super::{Store, StoreError, Tx};
 pub enum OfficeState {
     /// Takes part.
     Active,
-    /// Neither sends nor receives.
+    /// Neither sends nor receives, for a while.
     Suspended,
+    /// The operator's list has it; it has not joined.
+    Listed,
+    /// It left by its own word.
+    Left,
+    /// The operator had it leave: it does not come back without him.
+    Removed,
 }
 
 impl OfficeState {
-    /// As the database spells it.
+    /// As commands and programs spell it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Suspended => "suspended",
+            Self::Listed => "listed",
+            Self::Left | Self::Removed => "left",
         }
     }
-}
 
-impl std::str::FromStr for OfficeState {
-    type Err = ();
+    /// As the database holds it: whether it is active, as every version knows it, and what more there is to say.
+    fn columns(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Active => ("active", ""),
+            Self::Suspended => ("suspended", ""),
+            Self::Listed => ("suspended", "listed"),
+            Self::Left => ("suspended", "left"),
+            Self::Removed => ("suspended", "removed"),
+        }
+    }
 
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Active, Self::Suspended].into_iter().find(|s| s.as_str() == text).ok_or(())
+    /// Back from the database. An earlier version changes the first column alone.
+    fn of_columns(state: &str, standing: &str) -> Option<Self> {
+        match (state, standing) {
+            ("active", _) => Some(Self::Active),
+            ("suspended", "") => Some(Self::Suspended),
+            ("suspended", "listed") => Some(Self::Listed),
+            ("suspended", "left") => Some(Self::Left),
+            ("suspended", "removed") => Some(Self::Removed),
+            _ => None,
+        }
+    }
+
+    /// It takes part, or did and was only suspended.
+    pub fn is_member(self) -> bool {
+        matches!(self, Self::Active | Self::Suspended)
+    }
+
+    /// Why nothing is accepted for such an office; none: it is.
+    pub fn refuses_as_recipient(self) -> Option<&'static str> {
+        match self {
+            Self::Active => None,
+            Self::Suspended => Some(reason::RECIPIENT_SUSPENDED),
+            Self::Listed => Some(reason::RECIPIENT_NOT_JOINED),
+            Self::Left | Self::Removed => Some(reason::RECIPIENT_LEFT),
+        }
+    }
+
+    /// Why such an office can't act; none: it can.
+    pub fn refuses_as_caller(self) -> Option<&'static str> {
+        match self {
+            Self::Active => None,
+            Self::Suspended => Some(reason::CALLER_SUSPENDED),
+            Self::Listed => Some(reason::CALLER_NOT_JOINED),
+            Self::Left | Self::Removed => Some(reason::CALLER_LEFT),
+        }
     }
 }
 
@@ -53,8 +102,10 @@ pub struct OfficeRow {
     pub standard_ready: bool,
     /// Prefecture and municipality, or as much of its address as is known; empty: not known.
     pub municipality: String,
-    /// What it takes, a word each; see [`accepted`]. None: not known.
+    /// What it takes, a word each; see `tasuki_proto::accepts`. None: not known.
     pub accepts: Vec<String>,
+    /// `accepts` is its own signed word: nothing else is taken for it. A change of the entry leaves it and them as they are.
+    pub declared: bool,
     /// Its standing.
     pub state: OfficeState,
     /// When it came into the directory, Unix microseconds; 0: not known. A change leaves it as it is.
@@ -72,6 +123,7 @@ impl OfficeRow {
             standard_ready,
             municipality,
             accepts,
+            declared: _,
             state: _,
             since_us: _,
         } = self;
@@ -88,22 +140,6 @@ impl OfficeRow {
     fn search_key(&self) -> String {
         search_key::fold(&format!("{} {} {} {}", self.number, self.name, self.kana, self.municipality))
     }
-}
-
-/// Words that say what one office takes, at most.
-const MAX_ACCEPTED: usize = 32;
-
-/// Reads what an office takes: words of at most 24 small letters, digits, dots and hyphens, separated by commas or spaces, such as
-/// `csv-4.1` (an edition of the standard) and `pdf` (a format of attachments). Sorted, each once.
-pub fn accepted(text: &str) -> Option<Vec<String>> {
-    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-".contains(&b);
-    let mut words: Vec<String> =
-        text.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
-    words.sort_unstable();
-    words.dedup();
-    let fine =
-        words.len() <= MAX_ACCEPTED && words.iter().all(|word| word.len() <= 24 && word.bytes().all(fits));
-    fine.then_some(words)
 }
 
 /// What kind of key.
@@ -167,7 +203,7 @@ pub const MAX_KEYS_READ: u32 = MAX_SEALING_KEYS + 64;
 /// Offices on one page, with a token for the next.
 pub type OfficePage = (Vec<OfficeRow>, Option<OfficeNumber>);
 
-const OFFICE: &str = "number, name, kana, services, standard_ready, municipality, accepts, state, since_us";
+const OFFICE: &str = "number, name, kana, services, standard_ready, municipality, accepts, declared, state, standing, since_us";
 
 fn words(row: &AnyRow, column: &'static str) -> Result<Vec<String>, StoreError> {
     let words: String = row.try_get(column)?;
@@ -185,8 +221,18 @@ fn office(row: &AnyRow) -> Result<OfficeRow, StoreError> {
         standard_ready: ready != 0,
         municipality: row.try_get("municipality")?,
         accepts: words(row, "accepts")?,
-        state: parsed(row, "offices", "state", &number)?,
+        declared: row.try_get::<i64, _>("declared")? != 0,
+        state: state(row, number)?,
         since_us: row.try_get("since_us")?,
+    })
+}
+
+fn state(row: &AnyRow, number: OfficeNumber) -> Result<OfficeState, StoreError> {
+    let (state, standing): (String, String) = (row.try_get("state")?, row.try_get("standing")?);
+    OfficeState::of_columns(&state, &standing).ok_or_else(|| StoreError::Corrupt {
+        table: "offices",
+        column: "state",
+        row: number.to_string(),
     })
 }
 
@@ -216,13 +262,14 @@ impl Store {
         for piece in pieces(offices) {
             let sql = insert_sql(
                 self.dialect(),
-                "offices (number, name, kana, services, standard_ready, municipality, accepts, state, search_key, \
-                 changed_us, since_us, generation)",
-                12,
+                "offices (number, name, kana, services, standard_ready, municipality, accepts, state, standing, \
+                 search_key, changed_us, since_us, generation)",
+                13,
                 piece.len(),
                 " ON CONFLICT (number) DO UPDATE SET name = excluded.name, kana = excluded.kana, \
                  services = excluded.services, standard_ready = excluded.standard_ready, \
-                 municipality = excluded.municipality, accepts = excluded.accepts, \
+                 municipality = excluded.municipality, \
+                 accepts = CASE WHEN offices.declared = 0 THEN excluded.accepts ELSE offices.accepts END, \
                  search_key = excluded.search_key, changed_us = excluded.changed_us, \
                  generation = excluded.generation",
             );
@@ -236,7 +283,8 @@ impl Store {
                     .bind(i64::from(o.standard_ready))
                     .bind(o.municipality.clone())
                     .bind(o.accepts.join(" "))
-                    .bind(o.state.as_str())
+                    .bind(o.state.columns().0)
+                    .bind(o.state.columns().1)
                     .bind(o.search_key())
                     .bind(at_us)
                     .bind(at_us)
@@ -257,12 +305,14 @@ impl Store {
         generation: i64,
     ) -> Result<bool, StoreError> {
         let done = sqlx::query(
-            "UPDATE offices SET state = $1, changed_us = $2, generation = $4 WHERE number = $3 AND state <> $1",
+            "UPDATE offices SET state = $1, standing = $5, changed_us = $2, generation = $4 \
+             WHERE number = $3 AND (state <> $1 OR standing <> $5)",
         )
-        .bind(state.as_str())
+        .bind(state.columns().0)
         .bind(at_us)
         .bind(number.to_string())
         .bind(generation)
+        .bind(state.columns().1)
         .execute(&mut **tx)
         .await?;
         Ok(done.rows_affected() == 1)
@@ -438,23 +488,4 @@ type AnyQuery = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
 fn bound(dialect: Dialect, piece: &[OfficeNumber]) -> AnyQuery {
     let sql = format!("SELECT {OFFICE} FROM offices WHERE number IN ({})", parameters(dialect, piece.len()));
     piece.iter().fold(sqlx::query(sqlx::AssertSqlSafe(sql)), |query, number| query.bind(number.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_an_office_takes_is_a_set_of_words() {
-        assert_eq!(
-            accepted("pdf,csv-4.1  csv-3.2 pdf"),
-            Some(vec!["csv-3.2".into(), "csv-4.1".into(), "pdf".into()])
-        );
-        assert_eq!(accepted(""), Some(Vec::new()));
-        for wrong in ["PDF", "ＰＤＦ", "csv_4", "a\nb", &"x".repeat(25)] {
-            assert_eq!(accepted(wrong), None, "{wrong:?}");
-        }
-        let many: Vec<String> = (0..=MAX_ACCEPTED).map(|n| format!("x{n}")).collect();
-        assert_eq!(accepted(&many.join(",")), None);
-    }
 }

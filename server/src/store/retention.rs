@@ -38,7 +38,12 @@ impl Store {
         Ok(purged)
     }
 
-    async fn purge_in(&self, tx: &mut Tx, parcels: &[i64], now_us: i64) -> Result<u64, StoreError> {
+    pub(super) async fn purge_in(
+        &self,
+        tx: &mut Tx,
+        parcels: &[i64],
+        now_us: i64,
+    ) -> Result<u64, StoreError> {
         // A large one's empty row goes now, and the sweep of large contents comes for the rest.
         let doom = format!(
             "INSERT INTO content_intents (digest, created_us, doomed) \

@@ -226,7 +226,7 @@ fn commands_on_files_take_paths_and_where_to() {
         other => panic!("{other:?}"),
     }
     match parsed("join in --out D --one-file").command {
-        Command::Join(join) => assert_eq!((join.out, join.one_file), ("D".into(), true)),
+        Command::Join(join) => assert_eq!((join.out, join.one_file), (Some("D".into()), true)),
         other => panic!("{other:?}"),
     }
     assert!(matches!(parsed("standard").command, Command::Standard));

@@ -1,5 +1,7 @@
 //! `tasuki join`: from many received files to one of each kind, or to the one-file form.
 
+use std::path::Path;
+
 use serde::Serialize;
 use tasuki_sdk::join::{JoinOptions, JoinReport, JoinedFile};
 
@@ -29,10 +31,10 @@ struct BesideObject {
 }
 
 /// `tasuki join PATH… --out DIR`.
-pub(super) fn join(args: &Join, out: &mut Output) -> Result<Exit, Failure> {
+pub(super) fn join(args: &Join, folder: &Path, out: &mut Output) -> Result<Exit, Failure> {
     let bar = Bar::new(out.lang());
     let options = JoinOptions { one_file: args.one_file };
-    let done = tasuki_sdk::join::join(&args.paths, &args.out, &options, &bar);
+    let done = tasuki_sdk::join::join(&args.paths, folder, &options, &bar);
     bar.clear();
     let report = done?;
     if report.files.is_empty() && report.problems.is_empty() {
@@ -100,17 +102,23 @@ mod tests {
         let folder = testing::folder("join", "03_slip_202602_to_visit");
         std::fs::write(folder.path().join("note.txt"), "x").unwrap();
         let out_folder = folder.path().join("out");
-        let args =
-            |one_file| Join { paths: vec![folder.path().to_owned()], out: out_folder.clone(), one_file };
+        let args = |one_file| Join {
+            paths: vec![folder.path().to_owned()],
+            out: Some(out_folder.clone()),
+            one_file,
+            name: None,
+            code: None,
+            status: false,
+        };
         let (mut out, results, _) = Output::captured(Lang::Ja, true);
-        assert_eq!(join(&args(true), &mut out).unwrap(), Exit::Done);
+        assert_eq!(join(&args(true), &out_folder, &mut out).unwrap(), Exit::Done);
         let objects = results.objects();
         let made = objects[0]["path"].as_str().unwrap();
         assert!(made.ends_with("CAREPLAN_1371215102_20260125103000.CSV"), "{made}");
         assert_eq!(objects[1]["state"], "beside");
         std::fs::remove_dir_all(&out_folder).unwrap();
         let (mut out, results, _) = Output::captured(Lang::En, false);
-        assert_eq!(join(&args(false), &mut out).unwrap(), Exit::Done);
+        assert_eq!(join(&args(false), &out_folder, &mut out).unwrap(), Exit::Done);
         assert!(results.text().ends_with("3 files. Import them in this order.\n"), "{}", results.text());
     }
 }

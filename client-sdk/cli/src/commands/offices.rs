@@ -1,6 +1,5 @@
 //! `tasuki offices`: who takes part.
 
-use serde::Serialize;
 use tasuki_careplan::service::ServiceKind;
 use tasuki_sdk::Office;
 
@@ -10,14 +9,6 @@ use crate::output::Output;
 use crate::table::Table;
 
 use super::{Session, not_members};
-
-#[derive(Serialize)]
-struct OfficeObject<'a> {
-    #[serde(flatten)]
-    office: &'a Office,
-    /// `active` or `suspended`.
-    state: &'static str,
-}
 
 /// `tasuki offices WORDS…`, `tasuki offices --not-members FILE`.
 pub(super) fn offices(args: &Offices, session: &Session, out: &mut Output) -> Result<Exit, Failure> {
@@ -33,8 +24,7 @@ pub(super) fn offices(args: &Offices, session: &Session, out: &mut Output) -> Re
 fn print(offices: &[Office], out: &mut Output) -> Result<(), Failure> {
     if out.is_json() {
         for office in offices {
-            let state = if office.active { "active" } else { "suspended" };
-            out.object(&OfficeObject { office, state })?;
+            out.object(office)?;
         }
     } else if offices.is_empty() {
         out.say("該当する事業所はありません。", "No office fits these words.")?;
@@ -64,10 +54,11 @@ fn table(offices: &[Office], out: &Output) -> Table {
             &office.municipality,
             &services.join(lang.pick("、", ", ")),
             if office.standard_ready { lang.pick("対応", "ready") } else { "-" },
-            if office.active {
-                lang.pick("利用中", "active")
-            } else {
-                lang.pick("停止中", "suspended")
+            match office.state {
+                "active" => lang.pick("利用中", "active"),
+                "listed" => lang.pick("未利用", "not joined"),
+                "left" => lang.pick("終了", "left"),
+                _ => lang.pick("停止中", "suspended"),
             },
         ]);
     }
@@ -93,8 +84,11 @@ mod tests {
             services: vec!["11".into(), "??".into()],
             standard_ready: true,
             active: false,
+            state: "suspended",
             municipality: "見本県見本市".into(),
             accepts: vec!["pdf".into()],
+            declared: false,
+            partner: None,
             since: "2026-02-01T00:00:00Z".into(),
             proxies: Vec::new(),
             has_key: None,
