@@ -96,7 +96,7 @@ pub(super) const TABLE: &[Explanation] = &[
     row("NO_PRIVATE_KEY", "秘密鍵がありません。", "There is no private key."),
     row("TOKEN_URI", "トークンの鍵の指定(pkcs11:token=…;object=…?module-path=…)が正しくありません。", "The PKCS #11 URI (pkcs11:token=…;object=…?module-path=…) can't be used."),
     row("TOKEN_MODULE", "トークンのドライバー(module-path)を読み込めません。", "The token's driver (module-path) can't be loaded."),
-    row("TOKEN_NOT_THERE", "トークンが見つかりません。差し込まれているか確認してください。", "The token is not there; is it plugged in?"),
+    row("TOKEN_NOT_THERE", "トークンが見つかりません。差し込んでください。", "The token is not there: plug it in."),
     row("TOKEN_PIN", "トークンのPINが違います。誤りを繰り返すとロックされます。", "The token's PIN is wrong; it locks itself when that happens again and again."),
     row("TOKEN_PIN_LOCKED", "トークンのPINがロックされているか、期限切れです。発行元の手順で解除してください。", "The token's PIN is locked or has expired; unlock it as its issuer says."),
     row("TOKEN_KEY_NOT_FOUND", "指定の鍵がトークンにありません。", "There is no such key on the token."),
