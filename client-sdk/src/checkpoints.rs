@@ -382,7 +382,8 @@ mod tests {
         let key = pin(&home, &shown, &both).unwrap();
         assert!(opens(&key, &third, 10) && opens(&key, &second, 9) && !opens(&key, &second, 10));
         // Who comes later learns all of it at once.
-        let late = testing::home(&testing::folder("pin-late"), &world().recipient);
+        let folder = testing::folder("pin-late");
+        let late = testing::home(&folder, &world().recipient);
         assert_eq!(pin(&late, &shown, &both), Ok(key));
     }
 }

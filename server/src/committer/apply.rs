@@ -31,6 +31,8 @@ pub(super) struct Draft<'w> {
     pub(super) signer: &'w LogSigner,
     /// The key that signs from this batch on.
     pub(super) rolled: Option<LogSigner>,
+    /// Rows changed of which no event tells: committed all the same.
+    pub(super) quiet: bool,
     /// Parcels to insert.
     pub(super) parcels: Vec<ParcelRow>,
     /// Their sealed contents: place of the job, parcel, bytes.

@@ -117,6 +117,7 @@ impl Writer {
             head: &mut next,
             signer: &self.signer,
             rolled: None,
+            quiet: false,
             parcels: Vec::new(),
             contents: Vec::new(),
         };
@@ -129,11 +130,12 @@ impl Writer {
             give_back(jobs, draft.contents);
             return Err(GiveUp::Repetition);
         }
-        let rolled = draft.rolled.take();
+        let (rolled, quiet) = (draft.rolled.take(), draft.quiet);
         let written = draft.write(&mut tx).await?;
         let changed = !written.hashes.is_empty() || next.directory != self.seen.directory;
         if !changed {
-            tx.rollback().await.map_err(StoreError::from)?;
+            let ended = if quiet { tx.commit().await } else { tx.rollback().await };
+            ended.map_err(StoreError::from)?;
             return Ok(finish(answers, &self.ledger.checkpoint()));
         }
         let grown = Grown::Of(written.concerned.into_iter().collect());

@@ -184,6 +184,8 @@ impl Draft<'_> {
         let (days, due_us) = row.step(now_us);
         let row = CertificateRow { due_us, ..row };
         self.store.note_certificate(tx, &row).await?;
+        // Also where nobody is told: it is not due any more.
+        self.quiet = true;
         let stale = now_us.saturating_sub(row.not_after_us) > STALE_US;
         // Who has another one already has renewed it.
         if stale
