@@ -79,15 +79,19 @@ impl Progress for Bar {
             }
             Step::Sent(_) | Step::Received(_) | Step::Saved => self.counted(|count| count.done += 1),
             Step::Reconnecting { attempt, .. } => {
-                let text = Text::new(
-                    format!("接続が切れました。再接続しています（{attempt}回目）"),
-                    format!("the connection is lost; trying again (attempt {attempt})"),
-                );
-                self.drawn.set_message(text.of(self.lang).to_owned());
+                self.drawn.set_message(reconnecting(attempt).of(self.lang).to_owned());
             }
             _ => {}
         }
     }
+}
+
+/// What every bar says while the connection is lost.
+pub(crate) fn reconnecting(attempt: u32) -> Text {
+    Text::new(
+        format!("接続が切れました。再接続しています（{attempt}回目）"),
+        format!("the connection is lost; trying again (attempt {attempt})"),
+    )
 }
 
 #[cfg(test)]

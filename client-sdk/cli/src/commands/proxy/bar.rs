@@ -7,6 +7,7 @@ use tasuki_sdk::send::SendOutcome;
 use tasuki_sdk::{Progress, Step};
 
 use crate::lang::{Lang, Text};
+use crate::progress::reconnecting;
 
 /// The bar, on standard error. Invisible where that is no terminal.
 pub(super) struct RoundBar {
@@ -87,11 +88,7 @@ impl Progress for RoundBar {
                 self.counted(|count| count.received += 1);
             }
             Step::Reconnecting { attempt, .. } => {
-                let text = Text::new(
-                    format!("接続が切れました。再接続しています（{attempt}回目）"),
-                    format!("the connection is lost; trying again (attempt {attempt})"),
-                );
-                self.drawn.set_message(text.of(self.lang).to_owned());
+                self.drawn.set_message(reconnecting(attempt).of(self.lang).to_owned());
             }
             _ => {}
         }
