@@ -1,52 +1,39 @@
-//! The archive: what was sent, sealed to the own key, for a set time.
+//! The archive: what was sent, sealed to the own key, for a set time. It holds the outbox's batches once the fate of all their parcels is known.
 
-use std::path::PathBuf;
+use tasuki_proto::ids::{ParcelId, ParcelKey};
 
-use ring::rand::SecureRandom;
-use tasuki_certs::open::open;
-use tasuki_certs::seal::seal;
-use tasuki_proto::ids::ParcelId;
-
-use crate::error::{ConfigError, SdkError, VerificationError};
-use crate::files::{self, Access};
-use crate::home::{ARCHIVE, Home};
-
-const SUFFIX: &str = ".p7m";
+use crate::error::SdkError;
+use crate::files;
+use crate::home::{ARCHIVE, Home, OUTBOX};
+use crate::send::batch::{self, BatchId};
+use crate::send::sent::Sent;
 
 const DAY_US: i64 = 24 * 60 * 60 * 1_000_000;
 
-fn path(home: &Home, parcel: ParcelId) -> PathBuf {
-    home.path(ARCHIVE).join(format!("{parcel}{SUFFIX}"))
-}
-
-/// Keeps a container that was accepted, unless the archive is switched off.
-pub(crate) fn keep(
-    home: &Home,
-    parcel: ParcelId,
-    container: &[u8],
-    rng: &dyn SecureRandom,
-) -> Result<(), SdkError> {
-    if home.config().archive_days == 0 {
-        return Ok(());
-    }
-    let failed = |e: tasuki_certs::seal::SealError| ConfigError::Trust(e.to_string());
-    let sealed = seal(container, &[home.archive_key()?], rng).map_err(failed)?;
-    files::write_durably(&path(home, parcel), &sealed, Access::Owner)
-}
-
 /// A container that was sent, if it is still kept.
 pub(crate) fn get(home: &Home, parcel: ParcelId) -> Result<Option<Vec<u8>>, SdkError> {
-    let Some(sealed) = files::read_if_exists(&path(home, parcel))? else { return Ok(None) };
-    Ok(Some(open(&sealed, &home.opening_keys()).map_err(VerificationError::Seal)?))
+    let key = ParcelKey { sender: home.office(), id: parcel };
+    let Some(record) = Sent::of_parcel(home, key)? else { return Ok(None) };
+    get_from(home, record.batch, parcel)
 }
 
-/// Removes what was kept long enough. Ids tell when a parcel was made.
+/// A container of a batch, if it is still kept.
+pub(crate) fn get_from(home: &Home, batch: BatchId, parcel: ParcelId) -> Result<Option<Vec<u8>>, SdkError> {
+    // While others of its batch wait, it is still in the outbox; it may move while this looks.
+    for folder in [ARCHIVE, OUTBOX, ARCHIVE] {
+        if let Some(container) = batch::container(home, &batch.path(&home.path(folder)), parcel)? {
+            return Ok(Some(container.into()));
+        }
+    }
+    Ok(None)
+}
+
+/// Removes what was kept long enough. A batch's name tells when it was begun.
 pub(crate) fn sweep(home: &Home, now_us: i64) -> Result<(), SdkError> {
     let keep_us = i64::from(home.config().archive_days).saturating_mul(DAY_US);
     let folder = home.path(ARCHIVE);
     for name in files::list(&folder)? {
-        let parcel: Option<ParcelId> = name.strip_suffix(SUFFIX).and_then(|n| n.parse().ok());
-        if parcel.is_some_and(|p| made_us(p).saturating_add(keep_us) < now_us) {
+        if BatchId::of_name(&name).is_some_and(|b| b.begun_us().saturating_add(keep_us) < now_us) {
             files::remove(&folder.join(name))?;
         }
     }

@@ -19,7 +19,7 @@ use crate::error::{SdkError, VerificationError, words};
 use crate::feed::first_of_epoch;
 use crate::files::{self, Access};
 use crate::home::{EPOCHS, Home, SEALING_KEY_APPROVED, Task};
-use crate::send::record::Sent;
+use crate::send::sent::Sent;
 
 const FORMAT: &str = "tasuki-epochs/v1";
 

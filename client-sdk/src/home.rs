@@ -16,9 +16,9 @@
 //! witness.key        the key of a witness, if this HOME is one
 //! state/             feed cursor, notices told, entries of the Atom feed, checkpoints seen, what the log lost, parcels half fetched,
 //!                    marks of plan and result
-//! outbox/            signed containers that were not accepted yet
-//! sent/              one record for each accepted parcel
-//! archive/           what was sent, sealed to the own key, for `archive_days`
+//! outbox/            batches of signed containers, sealed to the own key, of which some were not accepted yet
+//! sent/              a record for each accepted parcel
+//! archive/           batches of which all parcels had their result, for `archive_days`
 //! locks/             one process at a time sends, receives, or reads the feed
 //! ```
 //!

@@ -11,7 +11,9 @@ use crate::client::Client;
 use crate::config::KeptIdentity;
 use crate::error::SdkError;
 use crate::files;
-use crate::home::{ARCHIVE, Home};
+use crate::home::{ARCHIVE, Home, OUTBOX};
+use crate::send::batch::BatchId;
+use crate::send::sent::Sent;
 use crate::tracking::ListFilter;
 
 /// Something may be sealed to a key for so long after another took its place: the new one is registered at the next contact, and a
@@ -32,7 +34,7 @@ pub struct KeptKey {
     pub replaced_us: i64,
     /// Parcels that wait and may be sealed to it alone.
     pub waiting: usize,
-    /// Parcels of the archive that may be sealed to it.
+    /// Parcels of the archive, and batches of the outbox, that may be sealed to it.
     pub archived: usize,
     /// Something needs it, or may within a day.
     pub needed: bool,
@@ -105,9 +107,14 @@ impl Client {
     }
 }
 
-/// When each parcel of the archive was made, Unix microseconds.
+/// When each sent parcel of the archive was made, and each batch that waits in the outbox, Unix microseconds.
 fn archived(home: &Home) -> Result<Vec<i64>, SdkError> {
-    let names = files::list(&home.path(ARCHIVE))?;
-    let parcel = |name: &String| name.split('.').next().and_then(|id| id.parse::<ParcelId>().ok());
-    Ok(names.iter().filter_map(parcel).map(archive::made_us).collect())
+    let batches = |folder| {
+        let names = files::list(&home.path(folder))?;
+        Ok::<_, SdkError>(names.iter().filter_map(|name| BatchId::of_name(name)).collect::<HashSet<_>>())
+    };
+    let (archived, waiting) = (batches(ARCHIVE)?, batches(OUTBOX)?);
+    let sent = if archived.is_empty() { None } else { Some(Sent::of(home)?) };
+    let parcels = sent.iter().flat_map(Sent::batches).filter(|batch| archived.contains(batch));
+    Ok(parcels.chain(waiting.iter().copied()).map(BatchId::begun_us).collect())
 }

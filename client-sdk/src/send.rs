@@ -2,15 +2,16 @@
 //!
 //! 1. [`plan`](plan::plan) sorts what was named into parcels: one for each sender, recipient and serial in the
 //!    names of standard files. Nothing is skipped silently: what can't be sent is listed.
-//! 2. Each parcel is checked, built and signed, and the container is written durably to the outbox under the
-//!    fingerprint of its content, before a byte leaves.
-//! 3. One bidirectional call carries many parcels, bounded in flight. Each result is verified, recorded durably
-//!    in `sent/`, the container goes to the archive, sealed to the own key, and leaves the outbox.
+//! 2. Each parcel is checked, built and signed, and a batch of them, sealed to the own key, is written durably to the outbox
+//!    before a byte of them leaves. They are known again by the fingerprints of their contents.
+//! 3. One bidirectional call carries many parcels, bounded in flight. Results are verified and recorded durably in `sent/`,
+//!    those that come together in one file; a batch whose parcels all have their result goes over to the archive.
 //!
 //! Running the same again resumes: content whose acceptance is recorded is answered from the record, what still
 //! lies in the outbox is sent again as the same bytes, which the relay answers with its first result.
 
 mod addressed;
+pub(crate) mod batch;
 mod destinations;
 mod fingerprint;
 pub(crate) mod outbox;
@@ -21,6 +22,7 @@ pub(crate) mod record;
 mod resend;
 mod run;
 pub mod select;
+pub(crate) mod sent;
 mod serials;
 mod settle;
 pub(crate) mod source;

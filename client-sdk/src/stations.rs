@@ -13,6 +13,7 @@ use crate::error::{SdkError, VerificationError};
 use crate::parcel::{Parcel, ParcelHistory, ParcelName, State};
 use crate::refused::RefusedSubmission;
 use crate::send::outbox::Outbox;
+use crate::send::sent::Sent;
 use crate::{archive, blocking};
 
 /// Whose station it is.
@@ -227,7 +228,7 @@ impl Client {
     /// The outbox can't be read.
     pub async fn unsent(&self, name: &ParcelName) -> Result<Option<Unsent>, SdkError> {
         let (home, id) = (self.home().clone(), name.id);
-        let header = blocking::run(move || Outbox::of(&home).header_of(id)).await?;
+        let header = blocking::run(move || Outbox::read(&home, &Sent::of(&home)?)?.header_of(id)).await?;
         Ok(header.map(|header| Unsent {
             key: ParcelKey { sender: header.sender, id },
             recipient: header.recipient,

@@ -16,7 +16,7 @@ use crate::epochs::{Epochs, is_lost};
 use crate::error::{SdkError, VerificationError};
 use crate::parcel::ParcelName;
 use crate::receive::unpack::{Delivered, Signer, verify_sender};
-use crate::send::record::SentRecord;
+use crate::send::sent::Sent;
 
 /// What the HOME holds of an own parcel that was accepted; `None` if there is no record of it.
 pub(super) fn material(client: &Client, name: &ParcelName) -> Result<Option<Material>, SdkError> {
@@ -25,7 +25,7 @@ pub(super) fn material(client: &Client, name: &ParcelName) -> Result<Option<Mate
     if !name.names(&own) {
         return Ok(None);
     }
-    let Some(record) = SentRecord::of_parcel(home, own)? else { return Ok(None) };
+    let Some(record) = Sent::of_parcel(home, own)? else { return Ok(None) };
     let Some(log) = checkpoints::pinned_key(home)? else { return Ok(None) };
     // A record that does not hold is not worth handing out.
     let event = record.evidence.to_wire().ok_or(VerificationError::Incomplete("a whole record"))?;
@@ -37,7 +37,7 @@ pub(super) fn material(client: &Client, name: &ParcelName) -> Result<Option<Mate
     if !about {
         return Err(VerificationError::Event("it is about another parcel").into());
     }
-    let container = archive::get(home, own.id)?;
+    let container = archive::get_from(home, record.batch, own.id)?;
     let mut wire = pb::GetEvidenceResponse {
         events: vec![event],
         log_keys: log.lines(proven.event.epoch),

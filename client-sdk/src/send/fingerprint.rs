@@ -1,13 +1,15 @@
 //! What makes two sendings the same: sender, recipient, note and files, not the parcel id or the time.
 
 use ring::digest;
+use serde::{Deserialize, Serialize};
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
 
-/// Fingerprint of a parcel's content. Its text is the name of files in the outbox and in `sent/`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Fingerprint([u8; 32]);
+/// Fingerprint of a parcel's content. By it the same content is known again, in the outbox and in `sent/`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub(crate) struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     /// Of paths with contents, in any order, between two offices, with a note.
@@ -31,13 +33,27 @@ impl Fingerprint {
     }
 
     /// 64 hexadecimal digits.
-    pub(super) fn text(&self) -> String {
+    fn text(&self) -> String {
         hex(&self.0)
     }
 
     /// Back from [`Fingerprint::text`].
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<Self> {
         tasuki_proto::canonical::parse_hex(text).map(Self)
+    }
+}
+
+impl From<Fingerprint> for String {
+    fn from(content: Fingerprint) -> Self {
+        content.text()
+    }
+}
+
+impl TryFrom<String> for Fingerprint {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not 64 hexadecimal digits")
     }
 }
 

@@ -1,4 +1,4 @@
-//! From a planned parcel to a signed container in the outbox, or to the reason why there is none.
+//! From a planned parcel to a signed container, or to the reason why there is none.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,24 +13,28 @@ use tasuki_careplan::policy::CheckPolicy;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::{ParcelId, ParcelKey};
 use tasuki_proto::limits::{MAX_FILES, MAX_INFLATED_BYTES, MAX_NOTE_CHARS};
-use tasuki_proto::parcel::{self, FileEntry, Header, Software};
+use tasuki_proto::parcel::{self, FileEntry, Header, OpenParcel, Software};
 use tasuki_proto::reason;
 
 use super::Hold;
+use super::batch::BatchId;
 use super::destinations::Destinations;
 use super::fingerprint::Fingerprint;
 use super::outbox::Outbox;
 use super::plan::PlannedParcel;
-use super::record::{Found, Sent, SentRecord};
-use crate::error::{ConfigError, Refusal, SdkError, words};
+use super::record::SentRecord;
+use super::sent::{Found, Sent};
+use crate::error::{ConfigError, Refusal, SdkError, VerificationError, words};
 use crate::finding::Finding;
-use crate::home::Home;
+use crate::home::{Home, OUTBOX};
 use crate::malware::Suspect;
 use crate::{archive, malware};
 
-/// A container that lies in the outbox.
+/// A signed container.
 #[derive(Clone, Debug)]
 pub(super) struct Ready {
+    /// The batch that it lies in, or is to be kept in.
+    pub(super) batch: BatchId,
     pub(super) content: Fingerprint,
     pub(super) key: ParcelKey,
     pub(super) recipient: OfficeNumber,
@@ -43,7 +47,9 @@ pub(super) struct Ready {
 /// What preparing came to.
 #[derive(Debug)]
 pub(super) enum Prepared {
-    /// To be sent.
+    /// To be kept in the outbox, and sent.
+    Built(Ready),
+    /// To be sent: it lies in the outbox.
     Ready(Ready),
     /// This content was accepted earlier.
     Recorded(SentRecord),
@@ -71,8 +77,12 @@ pub(super) struct Workshop {
 type Content = (FileEntry, Vec<u8>);
 
 impl Workshop {
-    /// Checks, builds and signs one parcel, and puts it durably into the outbox. Warnings of the checks come along.
-    pub(super) fn prepare(&self, planned: &PlannedParcel) -> Result<(Prepared, Vec<Finding>), SdkError> {
+    /// Checks, builds and signs one parcel for a batch. Warnings of the checks come along.
+    pub(super) fn prepare(
+        &self,
+        planned: &PlannedParcel,
+        batch: BatchId,
+    ) -> Result<(Prepared, Vec<Finding>), SdkError> {
         if let Some(refusal) = self.refuse_early(planned)? {
             return Ok((Prepared::Refused(refusal), Vec::new()));
         }
@@ -84,62 +94,57 @@ impl Workshop {
             return Ok((Prepared::Refused(refusal), warnings));
         }
         let content = fingerprint(planned, &files);
-        if let Some(ready) = self.left(content)? {
+        if let Some(ready) = self.outbox.ready(content)? {
             return Ok((Prepared::Ready(ready), warnings));
         }
         if !self.again {
             match self.sent.find(content)? {
                 Found::Accepted(record) => return Ok((Prepared::Recorded(record), warnings)),
                 Found::Lost(record) => {
-                    if let Some(ready) = self.rescue(content, &record)? {
-                        return Ok((Prepared::Ready(ready), warnings));
+                    if let Some(ready) = self.rescue(content, &record, batch)? {
+                        return Ok((Prepared::Built(ready), warnings));
                     }
                 }
                 Found::Nothing => {}
             }
         }
-        Ok((self.build(planned, content, &files)?, warnings))
+        Ok((self.build(planned, content, &files, batch)?, warnings))
     }
 
     /// Whether it was sent before, or its sending was interrupted: what became of it then, only the relay and the record
     /// know, whatever became of its receiver since.
     fn begun(&self, planned: &PlannedParcel) -> Result<bool, SdkError> {
         let content = fingerprint(planned, &read(planned)?);
-        if self.left(content)?.is_some() {
+        if self.outbox.ready(content)?.is_some() {
             return Ok(true);
         }
         Ok(!self.again && !matches!(self.sent.find(content)?, Found::Nothing))
     }
 
-    /// A container that an interrupted sending left in the outbox.
-    pub(super) fn left(&self, content: Fingerprint) -> Result<Option<Ready>, SdkError> {
-        let Some(ready) = self.outbox.ready(content)? else { return Ok(None) };
-        if self.sent.holds(content, ready.key.id)? {
-            // The interruption came between the record and this.
-            self.outbox.remove(content)?;
-            return Ok(None);
-        }
-        Ok(Some(ready))
-    }
-
     /// A parcel that the relay has lost, as it was sent: under the same id it arrives once, also where the receiver
     /// had it already. `None`: it is not kept any more, or was signed with an earlier certificate.
-    fn rescue(&self, content: Fingerprint, record: &SentRecord) -> Result<Option<Ready>, SdkError> {
+    fn rescue(
+        &self,
+        content: Fingerprint,
+        record: &SentRecord,
+        batch: BatchId,
+    ) -> Result<Option<Ready>, SdkError> {
         if record.signer() != Some(self.home.identity().fingerprint()) {
             return Ok(None);
         }
-        let Some(container) = archive::get(&self.home, record.key().id)? else { return Ok(None) };
-        self.outbox.put(content, &container)?;
-        self.outbox.ready(content)
+        let kept = archive::get_from(&self.home, record.batch, record.key().id)?;
+        let Some(container) = kept else { return Ok(None) };
+        let header = OpenParcel::open(&container).map_err(VerificationError::Parcel)?.header;
+        Ok(Some(ready(content, &header, container.into(), batch)))
     }
 
     /// What became of a container that waited in the outbox a moment ago.
     pub(super) fn resume(&self, content: Fingerprint) -> Result<Prepared, SdkError> {
-        if let Some(ready) = self.left(content)? {
+        if let Some(ready) = self.outbox.ready(content)? {
             return Ok(Prepared::Ready(ready));
         }
         let gone = || ConfigError::Path {
-            path: self.outbox.path(content),
+            path: self.home.path(OUTBOX),
             message: words("送信する前に削除されました", "it was removed while it was to be sent"),
         };
         match self.sent.find(content)? {
@@ -182,6 +187,7 @@ impl Workshop {
         planned: &PlannedParcel,
         content: Fingerprint,
         files: &[Content],
+        batch: BatchId,
     ) -> Result<Prepared, SdkError> {
         let mut header = self.header(planned.sender, planned.recipient)?;
         header.note.clone_from(&planned.note);
@@ -193,7 +199,7 @@ impl Workshop {
         }
         header.files = files.iter().map(|(entry, _)| entry.clone()).collect();
         let contents: Vec<Cow<'_, [u8]>> = files.iter().map(|(_, bytes)| Cow::Borrowed(&bytes[..])).collect();
-        self.finish(content, &header, &contents)
+        self.finish(content, &header, &contents, batch)
     }
 
     /// The header of a new parcel, still without content.
@@ -203,12 +209,13 @@ impl Workshop {
         Ok(Header::new(id, sender, recipient, self.now_us, self.software.clone()))
     }
 
-    /// Has a parcel's files scanned for malware if the HOME is set to, signs it, and puts it durably into the outbox.
+    /// Has a parcel's files scanned for malware if the HOME is set to, and signs it.
     pub(super) fn finish(
         &self,
         content: Fingerprint,
         header: &Header,
         contents: &[Cow<'_, [u8]>],
+        batch: BatchId,
     ) -> Result<Prepared, SdkError> {
         let suspects = header.files.iter().zip(contents).map(|(entry, content)| Suspect {
             kind: &entry.kind,
@@ -221,10 +228,7 @@ impl Workshop {
         }
         let papers = self.home.papers().of_parcel();
         match parcel::build_with(header, contents, &papers, self.home.identity(), self.now_us) {
-            Ok(container) => {
-                self.outbox.put(content, &container)?;
-                Ok(Prepared::Ready(ready(content, header, container)))
-            }
+            Ok(container) => Ok(Prepared::Built(ready(content, header, container.into(), batch))),
             Err(error) => {
                 let message = error.to_string();
                 let refusal = Refusal { message_en: message, ..Refusal::of(error.code()) };
@@ -235,13 +239,14 @@ impl Workshop {
 }
 
 /// A container as it is to be sent.
-pub(super) fn ready(content: Fingerprint, header: &Header, container: Vec<u8>) -> Ready {
+pub(super) fn ready(content: Fingerprint, header: &Header, container: Bytes, batch: BatchId) -> Ready {
     Ready {
+        batch,
         content,
         key: ParcelKey { sender: header.sender, id: header.parcel },
         recipient: header.recipient,
         digest: sha256(&container),
-        container: container.into(),
+        container,
         files: header.files.iter().map(|f| f.path.clone()).collect(),
     }
 }

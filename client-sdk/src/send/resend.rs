@@ -12,6 +12,7 @@ use tasuki_proto::reason;
 use tasuki_proto::statement::RefusalReason;
 
 use super::SendReport;
+use super::batch::BatchId;
 use super::fingerprint::Fingerprint;
 use super::prepare::{Prepared, Workshop};
 use super::run::{Draft, Work};
@@ -135,8 +136,8 @@ pub struct ResendReport {
 }
 
 impl Workshop {
-    /// Builds a new parcel of what an earlier one held, and puts it durably into the outbox.
-    pub(super) fn prepare_again(&self, older: ParcelId) -> Result<Prepared, SdkError> {
+    /// Builds a new parcel for a batch, of what an earlier one held.
+    pub(super) fn prepare_again(&self, older: ParcelId, batch: BatchId) -> Result<Prepared, SdkError> {
         let Some(container) = archive::get(&self.home, older)? else {
             return Ok(Prepared::Refused(Refusal::of(reason::NOT_ARCHIVED)));
         };
@@ -149,7 +150,7 @@ impl Workshop {
             header.note.as_deref(),
             files.iter().map(|file| (file.entry.path.as_str(), file.content)),
         );
-        if let Some(ready) = self.left(content)? {
+        if let Some(ready) = self.outbox.ready(content)? {
             return Ok(Prepared::Ready(ready));
         }
         let mut new = self.header(header.sender, header.recipient)?;
@@ -157,6 +158,6 @@ impl Workshop {
         new.files.clone_from(&header.files);
         new.supersedes = Some(older);
         let contents: Vec<Cow<'_, [u8]>> = files.iter().map(|file| Cow::Borrowed(file.content)).collect();
-        self.finish(content, &new, &contents)
+        self.finish(content, &new, &contents, batch)
     }
 }

@@ -106,11 +106,11 @@ impl Client {
     async fn outbox_work(&self) -> Result<Vec<Work>, SdkError> {
         let home = self.home().clone();
         blocking::run(move || {
-            let outbox = Outbox::of(&home);
+            let outbox = Outbox::read(&home, &Sent::of(&home)?)?;
             let mut work = Vec::new();
-            for content in outbox.list()? {
+            for (content, size) in outbox.list() {
                 if let Some(ready) = outbox.ready(content)? {
-                    work.push(Work::Waiting(content, Draft::of_ready(&ready), ready.container.len()));
+                    work.push(Work::Waiting(content, Draft::of_ready(&ready), size));
                 }
             }
             Ok(work)
@@ -128,8 +128,9 @@ impl Client {
         archive::sweep(home, self.now_us())?;
         // Before records are believed: the relay may have lost what they say.
         let unreachable = self.log_key().await.err();
-        let outbox = Outbox::of(home);
         let sent = Arc::new(Sent::of(home)?);
+        let outbox = Outbox::read(home, &sent)?;
+        outbox.tidy()?;
         let settler = Settler { client: self.clone(), outbox: outbox.clone(), sent: Arc::clone(&sent) };
         let new = destinations.new.clone();
         let checks = self.checks().await;
@@ -232,14 +233,34 @@ impl Budget {
         share.expect("the semaphore is never closed")
     }
 
-    async fn share(&self, kib: u32) -> (OwnedSemaphorePermit, OwnedSemaphorePermit) {
+    async fn share(&self, kib: u32) -> Share {
         let parcel = Arc::clone(&self.parcels).acquire_owned().await.expect("the semaphore is never closed");
         let kib = Arc::clone(&self.kib).acquire_many_owned(kib).await.expect("the semaphore is never closed");
-        (parcel, kib)
+        Share { _parcel: parcel, _kib: kib }
+    }
+
+    /// A share if one can be had at once.
+    fn share_now(&self, kib: u32) -> Option<Share> {
+        let parcel = Arc::clone(&self.parcels).try_acquire_owned().ok()?;
+        let kib = Arc::clone(&self.kib).try_acquire_many_owned(kib).ok()?;
+        Some(Share { _parcel: parcel, _kib: kib })
     }
 }
 
-/// Prepares everything, some side by side, and passes on what is to be sent, in the plan's order.
+/// A share of what may be in flight: it is given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Share {
+    _parcel: OwnedSemaphorePermit,
+    _kib: OwnedSemaphorePermit,
+}
+
+/// What is prepared together, with its places in the plan.
+type Chunk = Vec<(usize, Share, Work)>;
+
+/// What became of it.
+type Done = (usize, Share, Draft, Result<Prepared, SdkError>);
+
+/// Prepares everything, a batch at a time, and passes on what is to be sent, in the plan's order.
 async fn prepare_all(
     workshop: Arc<Workshop>,
     budget: &Budget,
@@ -248,48 +269,121 @@ async fn prepare_all(
     told: mpsc::UnboundedSender<(usize, ParcelReport)>,
 ) {
     let workshop = &workshop;
-    let prepared = stream::iter(work.into_iter().enumerate())
-        .then(|(place, work)| async move { (place, budget.share(work.kib()).await, work) })
-        .map(|(place, share, work)| {
-            let workshop = Arc::clone(workshop);
-            async move { (place, share, prepare(workshop, work).await) }
-        })
-        .buffered(blocking::parallelism());
+    let work = work.into_iter().enumerate().peekable();
+    let prepared = stream::unfold(work, |mut work| async move { Some((chunk(&mut work, budget).await?, work)) })
+        .map(|chunk| prepare(Arc::clone(workshop), chunk))
+        // While one batch is synced the next one is signed.
+        .buffered(2);
     let mut prepared = std::pin::pin!(prepared);
-    while let Some((place, share, (mut draft, prepared))) = prepared.next().await {
-        let outcome = match prepared {
-            Ok(Prepared::Ready(ready)) => {
-                draft.parcel = Some(ready.key);
-                // Who takes parcels lives until this ends.
-                let _gone = parcels.send(Parcel { place, draft, ready, share }).await;
-                continue;
-            }
-            Ok(Prepared::Recorded(record)) => {
-                draft.parcel = Some(record.key());
-                SendOutcome::Recorded { state: record.state, accepted_us: record.accepted_us() }
-            }
-            Ok(Prepared::Refused(refusal)) => SendOutcome::Rejected(refusal),
-            // The malware scanner is away, which passes.
-            Err(error @ SdkError::Unreachable(_)) => SendOutcome::Pending(error),
-            Err(error) => SendOutcome::Rejected(Refusal::of_error(&error)),
-        };
-        let _gone = told.send((place, draft.finish(outcome)));
+    while let Some(chunk) = prepared.next().await {
+        for (place, share, mut draft, prepared) in chunk {
+            let outcome = match prepared {
+                Ok(Prepared::Built(ready) | Prepared::Ready(ready)) => {
+                    draft.parcel = Some(ready.key);
+                    // Who takes parcels lives until this ends.
+                    let _gone = parcels.send(Parcel { place, draft, ready, share }).await;
+                    continue;
+                }
+                Ok(Prepared::Recorded(record)) => {
+                    draft.parcel = Some(record.key());
+                    SendOutcome::Recorded { state: record.state, accepted_us: record.accepted_us() }
+                }
+                Ok(Prepared::Refused(refusal)) => SendOutcome::Rejected(refusal),
+                // The malware scanner is away, which passes.
+                Err(error @ SdkError::Unreachable(_)) => SendOutcome::Pending(error),
+                Err(error) => SendOutcome::Rejected(Refusal::of_error(&error)),
+            };
+            let _gone = told.send((place, draft.finish(outcome)));
+        }
     }
 }
 
-async fn prepare(workshop: Arc<Workshop>, work: Work) -> (Draft, Result<Prepared, SdkError>) {
+/// What goes into the next batch: as much as it may hold, and as there are shares for without waiting, since who has one must not wait
+/// for another. `None` at the end.
+async fn chunk(
+    work: &mut std::iter::Peekable<impl Iterator<Item = (usize, Work)>>,
+    budget: &Budget,
+) -> Option<Chunk> {
+    let (place, first) = work.next()?;
+    let mut kib = first.kib();
+    let mut chunk = vec![(place, budget.share(kib).await, first)];
+    while chunk.len() < batch::MAX_PARCELS
+        && let Some((_, next)) = work.peek()
+        && u64::from(kib) + u64::from(next.kib()) <= batch::MAX_BYTES / 1024
+        && let Some(share) = budget.share_now(next.kib())
+    {
+        kib += next.kib();
+        chunk.extend(work.next().map(|(place, work)| (place, share, work)));
+    }
+    Some(chunk)
+}
+
+/// Prepares what is to make a batch, on as many threads as are worth it, and keeps the batch in the outbox.
+async fn prepare(workshop: Arc<Workshop>, chunk: Chunk) -> Vec<Done> {
+    let batch = BatchId::new(workshop.now_us, &workshop.rng);
+    let mut done: Vec<Done> = Vec::with_capacity(chunk.len());
+    let each = chunk.len().div_ceil(blocking::parallelism()).max(LEAST_ON_A_THREAD);
+    let mut rest = chunk.into_iter();
+    let mut threads = Vec::new();
+    loop {
+        let some: Chunk = rest.by_ref().take(each).collect();
+        if some.is_empty() {
+            break;
+        }
+        let (workshop, batch) = (Arc::clone(&workshop), batch.clone());
+        threads.push(blocking::run(move || {
+            Ok(some
+                .into_iter()
+                .map(|(place, share, work)| {
+                    let (draft, prepared) = prepare_one(&workshop, work, &batch);
+                    (place, share, draft, prepared)
+                })
+                .collect::<Vec<Done>>())
+        }));
+    }
+    for some in futures_util::future::join_all(threads).await {
+        // An error is that the program is ending.
+        done.extend(some.unwrap_or_default());
+    }
+    blocking::run(move || {
+        keep(&workshop, batch, &mut done);
+        Ok(done)
+    })
+    .await
+    .unwrap_or_default()
+}
+
+/// Keeps what was built in the outbox, durably.
+fn keep(workshop: &Workshop, batch: BatchId, done: &mut [Done]) {
+    let built = done.iter().filter_map(|(.., prepared)| match prepared {
+        Ok(Prepared::Built(ready)) => Some(ready.clone()),
+        _ => None,
+    });
+    let built: Vec<Ready> = built.collect();
+    if built.is_empty() {
+        return;
+    }
+    if let Err(error) = workshop.outbox.put(batch, &built, &workshop.rng) {
+        for (.., prepared) in done {
+            if matches!(prepared, Ok(Prepared::Built(_))) {
+                *prepared = Err(error.clone());
+            }
+        }
+    }
+}
+
+fn prepare_one(workshop: &Workshop, work: Work, batch: BatchId) -> (Draft, Result<Prepared, SdkError>) {
     match work {
         Work::Planned(planned) => {
             let mut draft = Draft::of_planned(&planned);
-            let prepared = blocking::run(move || workshop.prepare(&planned)).await;
-            let prepared = prepared.map(|(prepared, warnings)| {
+            let prepared = workshop.prepare(&planned, batch).map(|(prepared, warnings)| {
                 draft.warnings = warnings;
                 prepared
             });
             (draft, prepared)
         }
-        Work::Waiting(content, draft, _) => (draft, blocking::run(move || workshop.resume(content)).await),
-        Work::Again(older, draft, _) => (draft, blocking::run(move || workshop.prepare_again(older)).await),
+        Work::Waiting(content, draft, _) => (draft, workshop.resume(content)),
+        Work::Again(older, draft, _) => (draft, workshop.prepare_again(older, batch)),
     }
 }
 

@@ -1,5 +1,6 @@
-//! A result of the relay: verified, recorded, archived; only then the container leaves the outbox.
+//! A result of the relay: verified, recorded with others; only then the parcel leaves the outbox.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tasuki_proto::event::kind;
@@ -8,14 +9,16 @@ use tasuki_proto::pb;
 use tasuki_proto::pb::submit_response::Outcome;
 
 use super::SendOutcome;
-use super::outbox::Outbox;
+use super::batch::BatchId;
+use super::outbox::{Fate, Outbox};
 use super::prepare::Ready;
-use super::record::{Sent, SentRecord, StoredEvidence};
+use super::record::{SentRecord, StoredEvidence};
+use super::sent::Sent;
+use crate::blocking;
 use crate::client::Client;
 use crate::error::{Refusal, SdkError, VerificationError};
 use crate::finding::Finding;
 use crate::parcel::{State, key_from_wire};
-use crate::{archive, blocking};
 
 /// Settles results.
 #[derive(Clone, Debug)]
@@ -25,22 +28,31 @@ pub(super) struct Settler {
     pub(super) sent: Arc<Sent>,
 }
 
+/// What a result means.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// The relay has it, and proves that. It is to be recorded; until then it waits in the outbox.
+    Proven(Box<SentRecord>, SendOutcome),
+    /// All is said and done.
+    Done(SendOutcome),
+}
+
 impl Settler {
-    /// What a result means; durable before this returns.
-    pub(super) async fn settle(&self, ready: &Ready, outcome: Option<Outcome>) -> SendOutcome {
+    /// What a result means.
+    pub(super) async fn settle(&self, ready: &Ready, outcome: Option<Outcome>) -> Settled {
         let settled = match outcome {
             Some(Outcome::Accepted(accepted)) => self.accepted(ready, accepted).await,
             Some(Outcome::Rejected(rejected)) => self.rejected(ready, rejected).await,
             None => Err(VerificationError::Incomplete("an outcome").into()),
         };
         match settled {
-            Ok(outcome) => outcome,
-            Err(error @ SdkError::Verification(_)) => SendOutcome::Unproven(error),
-            Err(error) => SendOutcome::Pending(error),
+            Ok(settled) => settled,
+            Err(error @ SdkError::Verification(_)) => Settled::Done(SendOutcome::Unproven(error)),
+            Err(error) => Settled::Done(SendOutcome::Pending(error)),
         }
     }
 
-    async fn accepted(&self, ready: &Ready, accepted: pb::Accepted) -> Result<SendOutcome, SdkError> {
+    async fn accepted(&self, ready: &Ready, accepted: pb::Accepted) -> Result<Settled, SdkError> {
         let evidence = accepted.evidence.ok_or(VerificationError::Incomplete("evidence"))?;
         if key_from_wire(accepted.r#ref.as_ref()) != Some(ready.key) || accepted.digest[..] != ready.digest {
             return Err(VerificationError::Digest.into());
@@ -53,25 +65,35 @@ impl Settler {
         let accepted_us = proven.event.time_us;
         let state = State::from_wire(accepted.state);
         let stored = StoredEvidence::from_wire(&evidence).ok_or(VerificationError::Incomplete("evidence"))?;
-        let record = SentRecord::new(ready.key, ready.recipient, &ready.digest, state, accepted_us, stored);
-        let (this, ready) = (self.clone(), ready.clone());
-        blocking::run(move || {
-            let inner = &this.client.inner;
-            // The record comes first: with it, nothing of what follows can make a second parcel.
-            this.sent.put(ready.content, &record)?;
-            archive::keep(&inner.home, ready.key.id, &ready.container, &inner.rng)?;
-            this.outbox.remove(ready.content)
-        })
-        .await?;
-        Ok(SendOutcome::Accepted { state, accepted_us, repeated: accepted.repeated })
+        let (key, recipient, batch) = (ready.key, ready.recipient, ready.batch);
+        let record = SentRecord::new(key, recipient, &ready.digest, state, accepted_us, batch, stored);
+        let outcome = SendOutcome::Accepted { state, accepted_us, repeated: accepted.repeated };
+        Ok(Settled::Proven(Box::new(record), outcome))
     }
 
-    async fn rejected(&self, ready: &Ready, rejected: pb::Rejected) -> Result<SendOutcome, SdkError> {
-        let (this, content) = (self.clone(), ready.content);
-        blocking::run(move || this.outbox.remove(content)).await?;
+    async fn rejected(&self, ready: &Ready, rejected: pb::Rejected) -> Result<Settled, SdkError> {
+        let (outbox, batch, parcel) = (self.outbox.clone(), ready.batch, ready.key.id);
+        blocking::run(move || outbox.settle(batch, &[(parcel, Fate::Refused)])).await?;
         let mut refusal = Refusal::told(rejected);
         refusal.findings = refusal.findings.into_iter().map(|f| with_own_name(f, ready)).collect();
-        Ok(SendOutcome::Rejected(refusal))
+        Ok(Settled::Done(SendOutcome::Rejected(refusal)))
+    }
+
+    /// Records parcels that the relay has; durable before this returns.
+    pub(super) async fn record(&self, parcels: &[(Ready, Box<SentRecord>)]) -> Result<(), SdkError> {
+        let (this, parcels) = (self.clone(), parcels.to_vec());
+        blocking::run(move || {
+            let inner = &this.client.inner;
+            let records: Vec<_> = parcels.iter().map(|(ready, record)| (ready.content, &**record)).collect();
+            // The record comes first: with it, nothing of what follows can make a second parcel.
+            this.sent.put(BatchId::new(this.client.now_us(), &inner.rng)?, &records)?;
+            let mut fates: BTreeMap<BatchId, Vec<_>> = BTreeMap::new();
+            for (ready, _) in &parcels {
+                fates.entry(ready.batch).or_default().push((ready.key.id, Fate::Accepted));
+            }
+            fates.into_iter().try_for_each(|(batch, fates)| this.outbox.settle(batch, &fates))
+        })
+        .await
     }
 }
 

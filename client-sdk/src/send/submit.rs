@@ -17,7 +17,9 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::prepare::Ready;
 use super::run::Draft;
-use super::settle::Settler;
+use super::batch;
+use super::record::SentRecord;
+use super::settle::{Settled, Settler};
 use super::{ParcelReport, SendOutcome};
 use crate::error::{Refusal, SdkError, Unreachable, VerificationError};
 use crate::progress::{Progress, Step};
@@ -28,6 +30,12 @@ const QUEUE: usize = 4;
 
 /// How long nothing may move in either direction while results are due.
 const STANDSTILL: Duration = Duration::from_secs(60);
+
+/// Parcels that are recorded together at most.
+const MAX_RECORDS: usize = batch::MAX_PARCELS;
+
+/// How long results wait for more to be recorded with: short for a person, long beside what a sync takes.
+const LINGER: Duration = Duration::from_millis(100);
 
 /// A parcel on its way: which one of the plan, its container, and its share of what may be in flight.
 #[derive(Debug)]
@@ -46,6 +54,13 @@ pub(super) struct Submission<'a> {
     pub(super) told: mpsc::UnboundedSender<(usize, ParcelReport)>,
     /// Why the relay could not be asked just before: then nothing is sent, and all waits in the outbox.
     pub(super) unreachable: Option<SdkError>,
+}
+
+/// A parcel that the relay proves to have, still to be recorded.
+struct Accepted {
+    parcel: Parcel,
+    record: Box<SentRecord>,
+    outcome: SendOutcome,
 }
 
 /// What one call has come to.
@@ -219,10 +234,25 @@ impl Submission<'_> {
         let opened = exchange.submit(ReceiverStream::new(queue));
         let mut results = self.caller.once(opened).await?;
         let mut settling = FuturesUnordered::new();
+        let mut proven = Vec::new();
+        // At most one at a time: what comes meanwhile goes with the next.
+        let mut recording = FuturesUnordered::new();
         let mut ended = None;
-        while ended.is_none() || !settling.is_empty() {
+        while ended.is_none() || !settling.is_empty() || !proven.is_empty() || !recording.is_empty() {
+            let nothing_due = settling.is_empty() && (ended.is_some() || call.is_idle());
+            let full = proven.len() >= MAX_RECORDS;
+            if recording.is_empty() && !proven.is_empty() && (nothing_due || full) {
+                recording.push(self.record(std::mem::take(&mut proven)));
+            }
             tokio::select! {
-                Some((parcel, outcome)) = settling.next() => self.tell(parcel, outcome),
+                Some(()) = recording.next() => {}
+                Some((parcel, settled)) = settling.next() => match settled {
+                    Settled::Proven(record, outcome) => proven.push(Accepted { parcel, record, outcome }),
+                    Settled::Done(outcome) => self.tell(parcel, outcome),
+                },
+                () = tokio::time::sleep(LINGER), if recording.is_empty() && !proven.is_empty() => {
+                    recording.push(self.record(std::mem::take(&mut proven)));
+                }
                 result = self.next(&mut results, call), if ended.is_none() => match result {
                     Ok(Some(result)) => {
                         call.note_move();
@@ -256,6 +286,17 @@ impl Submission<'_> {
             }
         }
         ended.unwrap_or(Ok(()))
+    }
+
+    /// Records parcels that the relay has, and tells.
+    async fn record(&self, accepted: Vec<Accepted>) {
+        let records: Vec<_> =
+            accepted.iter().map(|one| (one.parcel.ready.clone(), one.record.clone())).collect();
+        let recorded = self.settler.record(&records).await;
+        for Accepted { parcel, outcome, .. } in accepted {
+            let outcome = recorded.as_ref().map_or_else(|error| SendOutcome::Pending(error.clone()), |()| outcome);
+            self.tell(parcel, outcome);
+        }
     }
 
     /// The next result; `None` at the end. An error if nothing moves.
