@@ -1,12 +1,11 @@
 //! Keys that a HOME keeps after its certificate changed: what is still sealed to them, and when they can go.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use tasuki_certs::identity::KeyIdentity;
-use tasuki_proto::ids::ParcelId;
 use tasuki_proto::time;
 
-use crate::archive;
 use crate::client::Client;
 use crate::config::KeptIdentity;
 use crate::error::SdkError;

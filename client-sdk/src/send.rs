@@ -28,6 +28,8 @@ mod settle;
 pub(crate) mod source;
 mod submit;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -106,7 +106,6 @@ mod tests {
     /// A HOME that holds the record of an accepted parcel, and a client of it.
     fn client(folder: &testing::Folder, case: &Case) -> Client {
         let home = testing::home(folder, &world().sender);
-        let rng = SystemRandom::new();
         let (text, sibling) = &case.events[0];
         let entry = pb::LogEntry { text: text.clone().into(), epoch: 1, index: 0, opening: None };
         let evidence = pb::Evidence {
@@ -117,13 +116,9 @@ mod tests {
         let evidence = StoredEvidence::from_wire(&evidence).unwrap();
         let digest = &case.delivered.digest;
         let recipient = case.delivered.recipient;
-        let record = SentRecord::new(case.key, recipient, digest, State::Delivered, NOW_US, evidence);
-        let name = format!("{}_{}.json", "ab".repeat(32), case.key.id);
-        let json = serde_json::to_vec(&record).unwrap();
-        files::write_durably(&home.path(SENT).join(name), &json, Access::Owner).unwrap();
+        crate::send::testing::sent(&home, case.key, recipient, digest, &case.container, evidence);
         let key = case.log.verifier().vkey(1);
         files::write_durably(&home.path(LOG_KEY), key.as_bytes(), Access::Owner).unwrap();
-        archive::keep(&home, case.key.id, &case.container, &rng).unwrap();
         let client = Client::open(home, Arc::new(FixedClock(NOW_US + DAY_US))).unwrap();
         let crl = world().ca.crl(&[], 1, NOW_US, NOW_US + 7 * DAY_US).unwrap();
         client.inner.trust.keep_crls(client.home(), &[crl], NOW_US).unwrap();

@@ -103,8 +103,10 @@ impl Batch {
         let Some(sealed) = files::read_if_exists(path)? else { return Ok(None) };
         let plain: Bytes = open(&sealed, &home.opening_keys()).map_err(VerificationError::Seal)?.into();
         let batch = Self::parse(plain).ok_or_else(|| {
-            let message =
-                words("この機能が作った電文の束ではありません", "not a batch of parcels that this library wrote");
+            let message = words(
+                "この機能が作った電文の束ではありません",
+                "not a batch of parcels that this library wrote",
+            );
             ConfigError::File { path: path.to_owned(), message }
         })?;
         Ok(Some(batch))
@@ -139,7 +141,8 @@ pub(super) fn write<'c>(
     parcels: impl Iterator<Item = (Fingerprint, ParcelId, &'c Bytes)> + Clone,
     rng: &dyn SecureRandom,
 ) -> Result<(), SdkError> {
-    let entry = |(content, parcel, container): (_, _, &Bytes)| Entry { content, parcel, size: container.len() };
+    let entry =
+        |(content, parcel, container): (_, _, &Bytes)| Entry { content, parcel, size: container.len() };
     let index = Index { format: FORMAT.to_owned(), parcels: parcels.clone().map(entry).collect() };
     let mut plain = serde_json::to_vec(&index).expect("strings and numbers always serialise");
     plain.push(b'\n');

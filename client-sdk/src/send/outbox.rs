@@ -110,9 +110,10 @@ impl Outbox {
 
     /// The container for some content, if one waits.
     pub(super) fn ready(&self, content: Fingerprint) -> Result<Option<Ready>, SdkError> {
-        let found = self.batches().iter().find_map(|(id, held)| {
-            Some((*id, *held.open.iter().find(|entry| entry.content == content)?))
-        });
+        let found = self
+            .batches()
+            .iter()
+            .find_map(|(id, held)| Some((*id, *held.open.iter().find(|entry| entry.content == content)?)));
         let Some((id, entry)) = found else { return Ok(None) };
         let container = self.container(id, entry.parcel)?;
         let header = header(&id.path(&self.0.home.path(OUTBOX)), &container)?;
@@ -203,7 +204,9 @@ fn removed(path: &Path) -> SdkError {
 /// No key of the HOME opens it, or it is damaged.
 fn unopened(path: PathBuf, error: &OpenError) -> SdkError {
     let message = words(
-        format!("送信待ちの電文を開けません（{error}）。電文を作ったときの鍵を戻すか、このファイルを別の場所に移し、未送信の元ファイルを送り直してください"),
+        format!(
+            "送信待ちの電文を開けません（{error}）。電文を作ったときの鍵を戻すか、このファイルを別の場所に移し、未送信の元ファイルを送り直してください"
+        ),
         format!(
             "what waits can't be opened ({error}): put back the key that it was made with, or move this file away and send again what was not accepted"
         ),

@@ -11,12 +11,13 @@ use tasuki_proto::ids::{ParcelId, ParcelKey};
 use tasuki_proto::parcel::{Header, Software};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
+use super::batch::{self, BatchId};
 use super::destinations::Destinations;
 use super::fingerprint::Fingerprint;
 use super::outbox::Outbox;
 use super::plan::{Plan, PlannedParcel, plan};
 use super::prepare::{Prepared, Ready, Workshop};
-use super::record::Sent;
+use super::sent::Sent;
 use super::settle::Settler;
 use super::submit::{Parcel, Submission};
 use super::{Hold, ParcelReport, SendOptions, SendOutcome, SendReport};
@@ -32,6 +33,9 @@ const MAX_PARCELS: usize = 256;
 
 /// KiB in flight: two of the largest containers, or thousands of ordinary ones.
 const MAX_KIB: u32 = 64 * 1024;
+
+/// Parcels that are worth a thread: less is done sooner than it is handed over.
+const LEAST_ON_A_THREAD: usize = 4;
 
 /// Offices of a proxy that receive at once: what the relay sends ahead on their calls, 1 MiB each, must leave room on the connection
 /// for the answers that they wait for.
@@ -270,10 +274,11 @@ async fn prepare_all(
 ) {
     let workshop = &workshop;
     let work = work.into_iter().enumerate().peekable();
-    let prepared = stream::unfold(work, |mut work| async move { Some((chunk(&mut work, budget).await?, work)) })
-        .map(|chunk| prepare(Arc::clone(workshop), chunk))
-        // While one batch is synced the next one is signed.
-        .buffered(2);
+    let prepared =
+        stream::unfold(work, |mut work| async move { Some((chunk(&mut work, budget).await?, work)) })
+            .map(|chunk| prepare(Arc::clone(workshop), chunk))
+            // While one batch is synced the next one is signed.
+            .buffered(2);
     let mut prepared = std::pin::pin!(prepared);
     while let Some(chunk) = prepared.next().await {
         for (place, share, mut draft, prepared) in chunk {
@@ -321,49 +326,41 @@ async fn chunk(
 /// Prepares what is to make a batch, on as many threads as are worth it, and keeps the batch in the outbox.
 async fn prepare(workshop: Arc<Workshop>, chunk: Chunk) -> Vec<Done> {
     let batch = BatchId::new(workshop.now_us, &workshop.rng);
-    let mut done: Vec<Done> = Vec::with_capacity(chunk.len());
     let each = chunk.len().div_ceil(blocking::parallelism()).max(LEAST_ON_A_THREAD);
+    let mut done: Vec<Done> = Vec::with_capacity(chunk.len());
     let mut rest = chunk.into_iter();
-    let mut threads = Vec::new();
-    loop {
-        let some: Chunk = rest.by_ref().take(each).collect();
-        if some.is_empty() {
-            break;
-        }
+    let shares =
+        std::iter::from_fn(|| Some(rest.by_ref().take(each).collect()).filter(|c: &Chunk| !c.is_empty()));
+    let threads = shares.map(|some| {
         let (workshop, batch) = (Arc::clone(&workshop), batch.clone());
-        threads.push(blocking::run(move || {
-            Ok(some
-                .into_iter()
-                .map(|(place, share, work)| {
-                    let (draft, prepared) = prepare_one(&workshop, work, &batch);
-                    (place, share, draft, prepared)
-                })
-                .collect::<Vec<Done>>())
-        }));
-    }
+        blocking::run(move || {
+            let one = |(place, share, work)| {
+                let (draft, prepared) = prepare_one(&workshop, work, &batch);
+                (place, share, draft, prepared)
+            };
+            Ok(some.into_iter().map(one).collect::<Vec<Done>>())
+        })
+    });
+    // An error is that the program is ending.
     for some in futures_util::future::join_all(threads).await {
-        // An error is that the program is ending.
         done.extend(some.unwrap_or_default());
     }
-    blocking::run(move || {
-        keep(&workshop, batch, &mut done);
+    let kept = blocking::run(move || {
+        keep(&workshop, &mut done);
         Ok(done)
-    })
-    .await
-    .unwrap_or_default()
+    });
+    kept.await.unwrap_or_default()
 }
 
 /// Keeps what was built in the outbox, durably.
-fn keep(workshop: &Workshop, batch: BatchId, done: &mut [Done]) {
+fn keep(workshop: &Workshop, done: &mut [Done]) {
     let built = done.iter().filter_map(|(.., prepared)| match prepared {
         Ok(Prepared::Built(ready)) => Some(ready.clone()),
         _ => None,
     });
     let built: Vec<Ready> = built.collect();
-    if built.is_empty() {
-        return;
-    }
-    if let Err(error) = workshop.outbox.put(batch, &built, &workshop.rng) {
+    let Some(first) = built.first() else { return };
+    if let Err(error) = workshop.outbox.put(first.batch, &built, &workshop.rng) {
         for (.., prepared) in done {
             if matches!(prepared, Ok(Prepared::Built(_))) {
                 *prepared = Err(error.clone());
@@ -372,18 +369,25 @@ fn keep(workshop: &Workshop, batch: BatchId, done: &mut [Done]) {
     }
 }
 
-fn prepare_one(workshop: &Workshop, work: Work, batch: BatchId) -> (Draft, Result<Prepared, SdkError>) {
+fn prepare_one(
+    workshop: &Workshop,
+    work: Work,
+    batch: &Result<BatchId, SdkError>,
+) -> (Draft, Result<Prepared, SdkError>) {
     match work {
         Work::Planned(planned) => {
             let mut draft = Draft::of_planned(&planned);
-            let prepared = workshop.prepare(&planned, batch).map(|(prepared, warnings)| {
+            let prepared = batch.clone().and_then(|batch| workshop.prepare(&planned, batch));
+            let prepared = prepared.map(|(prepared, warnings)| {
                 draft.warnings = warnings;
                 prepared
             });
             (draft, prepared)
         }
         Work::Waiting(content, draft, _) => (draft, workshop.resume(content)),
-        Work::Again(older, draft, _) => (draft, workshop.prepare_again(older, batch)),
+        Work::Again(older, draft, _) => {
+            (draft, batch.clone().and_then(|batch| workshop.prepare_again(older, batch)))
+        }
     }
 }
 

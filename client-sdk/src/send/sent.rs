@@ -157,7 +157,8 @@ impl Sent {
 
     /// Records of what the relay has lost, and that was not sent again since.
     pub(crate) fn lost(&self) -> Result<Vec<SentRecord>, SdkError> {
-        let newest = self.newest.iter().filter_map(|(content, parcel)| self.records.get(&(*content, *parcel)));
+        let newest =
+            self.newest.iter().filter_map(|(content, parcel)| self.records.get(&(*content, *parcel)));
         let records = newest.map(|place| self.read(*place));
         records.filter(|record| record.as_ref().map_or(true, |r| self.is_lost(r))).collect()
     }

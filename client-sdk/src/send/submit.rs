@@ -12,13 +12,13 @@ use tasuki_proto::limits::MAX_CHUNK_BYTES;
 use tasuki_proto::pb;
 use tasuki_proto::pb::submit_response::Outcome;
 use tasuki_proto::reason::SCANNER_UNAVAILABLE;
-use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Notify, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::prepare::Ready;
-use super::run::Draft;
 use super::batch;
+use super::prepare::Ready;
 use super::record::SentRecord;
+use super::run::{Draft, Share};
 use super::settle::{Settled, Settler};
 use super::{ParcelReport, SendOutcome};
 use crate::error::{Refusal, SdkError, Unreachable, VerificationError};
@@ -43,7 +43,7 @@ pub(super) struct Parcel {
     pub(super) place: usize,
     pub(super) draft: Draft,
     pub(super) ready: Ready,
-    pub(super) share: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    pub(super) share: Share,
 }
 
 /// Sends what comes through `parcels` until there is no more, and tells every one's fate through `told`.
@@ -294,7 +294,8 @@ impl Submission<'_> {
             accepted.iter().map(|one| (one.parcel.ready.clone(), one.record.clone())).collect();
         let recorded = self.settler.record(&records).await;
         for Accepted { parcel, outcome, .. } in accepted {
-            let outcome = recorded.as_ref().map_or_else(|error| SendOutcome::Pending(error.clone()), |()| outcome);
+            let outcome =
+                recorded.as_ref().map_or_else(|error| SendOutcome::Pending(error.clone()), |()| outcome);
             self.tell(parcel, outcome);
         }
     }

@@ -12,14 +12,18 @@ use tasuki_proto::{pb, reason};
 
 use tasuki_careplan::policy::CheckPolicy;
 
+use super::batch::BatchId;
 use super::destinations::Destinations;
-use super::outbox::Outbox;
+use super::outbox::{Fate, Outbox};
 use super::plan::{Plan, plan};
 use super::prepare::{Prepared, Ready, Workshop};
-use super::record::{Sent, SentRecord, StoredEvidence};
+use super::record::{SentRecord, StoredEvidence};
+use super::sent::Sent;
 use super::{Attachment, SendOptions};
+use crate::archive;
 use crate::error::{ConfigError, SdkError};
-use crate::home::{EPOCHS, Home};
+use crate::files;
+use crate::home::{ARCHIVE, EPOCHS, Home, OUTBOX};
 use crate::parcel::State;
 use crate::testing::{self, Folder, NOW_US, RECIPIENT, SENDER, office, world};
 
@@ -121,7 +125,7 @@ fn what_is_named_like_a_standard_file_is_never_an_attachment() {
             other => panic!("{name}: {other:?}"),
         }
         assert!(plan.parcels.iter().filter(|p| p.recipient.as_str() != to).all(|p| p.findings.is_empty()));
-        assert!(Outbox::of(&bench.home).list().unwrap().is_empty());
+        assert!(bench.outbox().list().is_empty());
     }
 }
 
@@ -167,10 +171,17 @@ impl Bench {
         Self { folder, home }
     }
 
+    /// The outbox as a new process finds it.
+    fn outbox(&self) -> Outbox {
+        let outbox = Outbox::read(&self.home, &Sent::of(&self.home).unwrap()).unwrap();
+        outbox.tidy().unwrap();
+        outbox
+    }
+
     fn workshop(&self, again: bool) -> Workshop {
         Workshop {
             home: self.home.clone(),
-            outbox: Outbox::of(&self.home),
+            outbox: self.outbox(),
             sent: Arc::new(Sent::of(&self.home).unwrap()),
             again,
             unchecked: false,
@@ -185,12 +196,18 @@ impl Bench {
 
     fn prepare(&self, again: bool) -> Prepared {
         let plan = planned(&[self.folder.path().join("out")], &SendOptions::default());
-        self.workshop(again).prepare(&plan.parcels[0]).unwrap().0
+        self.workshop(again).prepare(&plan.parcels[0], batch()).unwrap().0
     }
 
+    /// The parcel as it is to be sent: in the outbox already, or put there.
     fn ready(&self, again: bool) -> Ready {
         match self.prepare(again) {
             Prepared::Ready(ready) => ready,
+            Prepared::Built(ready) => {
+                let built = std::slice::from_ref(&ready);
+                self.outbox().put(ready.batch, built, &SystemRandom::new()).unwrap();
+                ready
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -214,10 +231,21 @@ impl Bench {
             &ready.digest,
             State::Delivered,
             NOW_US,
+            ready.batch,
             evidence.unwrap(),
         );
-        Sent::of(&self.home).unwrap().put(ready.content, &record).unwrap();
+        Sent::of(&self.home).unwrap().put(batch(), &[(ready.content, &record)]).unwrap();
     }
+
+    fn names(&self, folder: &str) -> Vec<String> {
+        let mut names = files::list(&self.home.path(folder)).unwrap();
+        names.sort_unstable();
+        names
+    }
+}
+
+fn batch() -> BatchId {
+    BatchId::new(NOW_US, &SystemRandom::new()).unwrap()
 }
 
 #[test]
@@ -242,7 +270,7 @@ fn what_was_accepted_is_answered_from_the_record_unless_again() {
         Prepared::Recorded(record) => assert_eq!(record.key(), first.key),
         other => panic!("{other:?}"),
     }
-    assert!(Outbox::of(&bench.home).list().unwrap().is_empty());
+    assert!(bench.outbox().list().is_empty());
     let second = bench.ready(true);
     assert_ne!(second.key, first.key);
     bench.record(&second);
@@ -259,14 +287,14 @@ fn what_was_begun_is_not_refused_for_what_became_of_its_receiver() {
     let prepare = |again: bool| {
         let mut workshop = bench.workshop(again);
         workshop.destinations.offices.insert(plan.parcels[0].recipient, None);
-        workshop.prepare(&plan.parcels[0]).unwrap().0
+        workshop.prepare(&plan.parcels[0], batch()).unwrap().0
     };
     let unknown = |prepared| match prepared {
         Prepared::Refused(refusal) => assert_eq!(refusal.reason, reason::RECIPIENT_UNKNOWN),
         other => panic!("{other:?}"),
     };
     unknown(prepare(false));
-    assert!(Outbox::of(&bench.home).list().unwrap().is_empty());
+    assert!(bench.outbox().list().is_empty());
     let first = bench.ready(false);
     // Its answer was lost: the relay may have taken it.
     assert!(matches!(prepare(false), Prepared::Ready(ready) if ready.key == first.key));
@@ -286,7 +314,7 @@ fn what_the_relay_has_lost_does_not_count_as_sent() {
     assert_eq!(lost.iter().map(SentRecord::key).collect::<Vec<_>>(), [first.key]);
     // What lies in the outbox goes out, whatever the record says.
     assert_eq!(bench.ready(false).key, first.key);
-    Outbox::of(&bench.home).remove(first.content).unwrap();
+    std::fs::remove_file(first.batch.path(&bench.home.path(OUTBOX))).unwrap();
     // The archive does not have it: it is made anew, once.
     let second = bench.ready(false);
     assert_ne!(second.key, first.key);
@@ -294,14 +322,94 @@ fn what_the_relay_has_lost_does_not_count_as_sent() {
 }
 
 #[test]
+fn what_the_relay_has_lost_goes_out_again_from_the_archive() {
+    let bench = Bench::new("lost-archived");
+    let first = bench.ready(false);
+    bench.record(&first);
+    bench.outbox();
+    assert_eq!(bench.names(ARCHIVE), [format!("{}.p7m", first.batch)]);
+    let epochs = r#"{"format": "tasuki-epochs/v1", "newest": 1, "lost": [{"epoch": 0, "from": 0, "to": 3}]}"#;
+    std::fs::write(bench.home.path(EPOCHS), epochs).unwrap();
+    let again = bench.ready(false);
+    assert_eq!((again.key, &again.container), (first.key, &first.container));
+    assert_ne!(again.batch, first.batch);
+    // The newer record counts, and the batch that it names.
+    let evidence = pb::Evidence {
+        entry: Some(pb::LogEntry { epoch: 1, ..pb::LogEntry::default() }),
+        ..pb::Evidence::default()
+    };
+    let evidence = StoredEvidence::from_wire(&evidence).unwrap();
+    let (key, recipient, digest) = (again.key, again.recipient, again.digest);
+    let record = SentRecord::new(key, recipient, &digest, State::Delivered, NOW_US, again.batch, evidence);
+    let later = BatchId::new(NOW_US + 1_000_000, &SystemRandom::new()).unwrap();
+    Sent::of(&bench.home).unwrap().put(later, &[(again.content, &record)]).unwrap();
+    assert!(matches!(bench.prepare(false), Prepared::Recorded(record) if record.batch == again.batch));
+    assert!(Sent::of(&bench.home).unwrap().lost().unwrap().is_empty());
+    assert_eq!(Sent::of_parcel(&bench.home, key).unwrap().unwrap().batch, again.batch);
+}
+
+#[test]
 fn a_damaged_outbox_is_an_error_and_nothing_is_sent_twice() {
     let bench = Bench::new("damaged");
     let first = bench.ready(false);
-    let outbox = Outbox::of(&bench.home);
-    std::fs::write(outbox.path(first.content), b"damaged").unwrap();
-    let plan = planned(&[bench.folder.path().join("out")], &SendOptions::default());
-    let error = bench.workshop(false).prepare(&plan.parcels[0]).unwrap_err();
+    std::fs::write(first.batch.path(&bench.home.path(OUTBOX)), b"damaged").unwrap();
+    let error = Outbox::read(&bench.home, &Sent::of(&bench.home).unwrap()).unwrap_err();
     assert!(matches!(error, SdkError::Config(ConfigError::File { .. })));
+}
+
+/// Parcels of one batch, and what waits of them after each has met its fate, in this process and in one that begins anew.
+#[test]
+fn a_batch_leaves_the_outbox_when_all_its_parcels_have_met_their_fate() {
+    let bench = Bench::new("batch");
+    let (a, b, c) = {
+        let of = |note: &str| {
+            let options = SendOptions { note: Some(note.to_owned()), ..SendOptions::default() };
+            let plan = planned(&[bench.folder.path().join("out")], &options);
+            plan.parcels.into_iter().next().unwrap()
+        };
+        (of("a"), of("b"), of("c"))
+    };
+    let id = batch();
+    let built = |parcel| match bench.workshop(false).prepare(parcel, id).unwrap().0 {
+        Prepared::Built(ready) => ready,
+        other => panic!("{other:?}"),
+    };
+    let all = [built(&a), built(&b), built(&c)];
+    let outbox = bench.outbox();
+    outbox.put(id, &all, &SystemRandom::new()).unwrap();
+    let file = format!("{id}.p7m");
+    let waiting = |outbox: &Outbox| outbox.list().into_iter().map(|(content, _)| content).collect::<Vec<_>>();
+    let [first, second, third] = &all;
+    // Refused: not to be sent again by a process that begins anew.
+    outbox.settle(id, &[(first.key.id, Fate::Refused)]).unwrap();
+    assert_eq!(waiting(&outbox), [second.content, third.content]);
+    assert_eq!(waiting(&bench.outbox()), [second.content, third.content]);
+    bench.record(second);
+    assert_eq!(waiting(&bench.outbox()), [third.content]);
+    // What was accepted can be had although its batch still waits.
+    let kept = archive::get(&bench.home, second.key.id).unwrap();
+    assert_eq!(kept.as_deref(), Some(&second.container[..]));
+    let left = bench.outbox().ready(third.content).unwrap().unwrap();
+    assert_eq!((left.key, &left.container, left.batch), (third.key, &third.container, id));
+    assert_eq!(bench.names(OUTBOX), [file.clone(), format!("{id}_{}.refused", first.key.id)]);
+    outbox.settle(id, &[(second.key.id, Fate::Accepted)]).unwrap();
+    bench.record(third);
+    outbox.settle(id, &[(third.key.id, Fate::Accepted)]).unwrap();
+    assert_eq!((bench.names(OUTBOX), bench.names(ARCHIVE)), (Vec::new(), vec![file]));
+    for ready in [second, third] {
+        let kept = archive::get(&bench.home, ready.key.id).unwrap();
+        assert_eq!(kept.as_deref(), Some(&ready.container[..]));
+    }
+    // Of the refused one nothing can be asked for.
+    assert_eq!(archive::get(&bench.home, first.key.id).unwrap(), None);
+}
+
+#[test]
+fn a_batch_of_refused_parcels_leaves_nothing() {
+    let bench = Bench::new("batch-refused");
+    let ready = bench.ready(false);
+    bench.outbox().settle(ready.batch, &[(ready.key.id, Fate::Refused)]).unwrap();
+    assert_eq!((bench.names(OUTBOX), bench.names(ARCHIVE)), (Vec::new(), Vec::new()));
 }
 
 #[test]
@@ -314,5 +422,5 @@ fn what_the_relay_would_refuse_is_refused_before_it_leaves() {
     std::fs::remove_dir_all(&out).unwrap();
     samples_to(&out, "06_result_202602_from_visit");
     assert_eq!(bench.refused(), reason::SENDER_MISMATCH);
-    assert!(Outbox::of(&bench.home).list().unwrap().is_empty());
+    assert!(bench.outbox().list().is_empty());
 }
