@@ -39,8 +39,8 @@ use crate::declare::Declared;
 use crate::error::{ConfigError, SdkError, VerificationError, words};
 use crate::files::{self, Access};
 use crate::home::{
-    ANCHORS, CHECKPOINTS, CRLS, Home, IdentityFiles, InitOptions, LOCKS, Lock, Opened, OwnPapers, PROFILE,
-    RELAY_CA, copy_identity, make_folders, open_identity, read_identity,
+    ANCHORS, ARCHIVE, CHECKPOINTS, CRLS, Home, IdentityFiles, InitOptions, LOCKS, Lock, OUTBOX, Opened,
+    OwnPapers, PROFILE, RELAY_CA, SENT, copy_identity, open_identity, read_identity,
 };
 use crate::parcel::ParcelName;
 use crate::pem;
@@ -222,16 +222,6 @@ impl Proxy {
         progress: &dyn Progress,
     ) -> Result<SendReport, SdkError> {
         let client = self.client(served).await?;
-        self.submit_with(&client, paths, options, progress).await
-    }
-
-    async fn submit_with(
-        &self,
-        client: &Client,
-        paths: &[PathBuf],
-        options: &SendOptions,
-        progress: &dyn Progress,
-    ) -> Result<SendReport, SdkError> {
         let (planner, paths, options) = (client.clone(), paths.to_vec(), options.clone());
         let plan = blocking::run(move || planner.plan(&paths, &options)).await?;
         client.send(plan, progress).await
@@ -358,7 +348,10 @@ impl Proxy {
     fn home_of(&self, served: &Served) -> Result<Home, SdkError> {
         let folder = self.folder.join("offices").join(served.office.as_str());
         if !folder.join(CONFIG_FILE).exists() {
-            make_folders(&folder)?;
+            // What is the relay's is kept once for all offices, in the proxy's own folder.
+            for inside in ["state", OUTBOX, SENT, ARCHIVE, LOCKS] {
+                files::create_private_folder(&folder.join(inside))?;
+            }
         }
         let papers = OwnPapers {
             delegation: Some(served.delegation.clone()).filter(|cms| !cms.is_empty()),

@@ -87,15 +87,13 @@ fn add_signer(
 mod tests {
     use std::sync::Arc;
 
-    use ring::rand::SystemRandom;
     use tasuki_proto::event::kind;
 
     use super::*;
     use crate::clock::FixedClock;
     use crate::evidence::save::write;
     use crate::files::{self, Access};
-    use crate::home::{LOG_KEY, SENT};
-    use crate::parcel::State;
+    use crate::home::LOG_KEY;
     use crate::send::record::StoredEvidence;
     use crate::testing::case::{Case, Plan};
     use crate::testing::{self, NOW_US, world};

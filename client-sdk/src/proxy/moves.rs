@@ -4,6 +4,7 @@
 //! moved is written down first, durably, in `.moving/N.json`; a run that finds such a list finishes it before it looks into `out/`.
 //! A file that changed since it was read stays: it was not what was sent.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -82,22 +83,22 @@ impl Moves {
         self.files.extend(files.map(|file| Move { file: file.file.clone(), stamp: file.stamp, why }));
     }
 
-    /// Moves them. A crash at any moment leaves what [`finish_all`] brings to its end.
-    pub(super) fn carry_out(&self, folder: &Path) -> Result<(), SdkError> {
+    /// Moves them. A crash before [`Moved::settle`] leaves what [`finish_all`] brings to its end.
+    pub(super) fn carry_out(&self, folder: &Path) -> Result<Moved, SdkError> {
         if self.files.is_empty() {
-            return Ok(());
+            return Ok(Moved::default());
         }
         let moving = folder.join(MOVING);
         create(&moving)?;
         let list = moving.join(format!("{}{SUFFIX}", self.office));
         let json = serde_json::to_vec(self).expect("strings and numbers always serialise");
         files::write_durably(&list, &json, Access::Owner)?;
-        self.finish(folder)?;
-        files::discard(&list)
+        Ok(Moved { folders: self.finish(folder)?, lists: vec![list] })
     }
 
-    fn finish(&self, folder: &Path) -> Result<(), SdkError> {
-        let mut touched: Vec<PathBuf> = Vec::new();
+    /// Gives the folders that changed.
+    fn finish(&self, folder: &Path) -> Result<BTreeSet<PathBuf>, SdkError> {
+        let mut touched = BTreeSet::new();
         for moved in &self.files {
             let from = folder.join(&moved.file);
             let is_it = fs::metadata(&from).is_ok_and(|metadata| Stamp::of(&metadata) == moved.stamp);
@@ -108,7 +109,7 @@ impl Moves {
             let target = folder.join(if why.is_some() { "error" } else { "done" }).join(self.office.as_str());
             if !touched.contains(&target) {
                 create(&target)?;
-                touched.push(target.clone());
+                touched.insert(target.clone());
             }
             let to = free(&target, from.file_name().and_then(|name| name.to_str()).unwrap_or_default());
             if let Some(why) = why {
@@ -118,18 +119,38 @@ impl Moves {
                 files::write_synced(Path::new(&beside), &json, Access::Default)?;
             }
             fs::rename(&from, &to).map_err(|e| SdkError::io(&from, &e))?;
-            let parent = from.parent().unwrap_or(folder).to_owned();
-            if !touched.contains(&parent) {
-                touched.push(parent);
-            }
+            touched.insert(from.parent().unwrap_or(folder).to_owned());
         }
-        touched.iter().try_for_each(|folder| files::sync_folder(folder))
+        Ok(touched)
+    }
+}
+
+/// Moves that are done and not durable yet. Those of a whole round are made durable together: `out/` may hold the files of hundreds of
+/// offices, and is one folder to sync.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    folders: BTreeSet<PathBuf>,
+    lists: Vec<PathBuf>,
+}
+
+impl Moved {
+    /// These as well.
+    pub(super) fn add(&mut self, other: Self) {
+        self.folders.extend(other.folders);
+        self.lists.extend(other.lists);
+    }
+
+    /// Makes them durable, and forgets that they were to be made.
+    pub(super) fn settle(&self) -> Result<(), SdkError> {
+        self.folders.iter().try_for_each(|folder| files::sync_folder(folder))?;
+        self.lists.iter().try_for_each(|list| files::discard(list))
     }
 }
 
 /// Finishes what an earlier run has begun to move.
 pub(super) fn finish_all(folder: &Path) -> Result<(), SdkError> {
     let moving = folder.join(MOVING);
+    let mut moved = Moved::default();
     for name in files::list(&moving)? {
         let path = moving.join(&name);
         let moves: Option<Moves> = serde_json::from_slice(&files::read(&path)?).ok();
@@ -140,10 +161,9 @@ pub(super) fn finish_all(folder: &Path) -> Result<(), SdkError> {
             );
             return Err(VerificationError::Malformed { path, message }.into());
         };
-        moves.finish(folder)?;
-        files::discard(&path)?;
+        moved.add(Moved { folders: moves.finish(folder)?, lists: vec![path] });
     }
-    Ok(())
+    moved.settle()
 }
 
 fn create(folder: &Path) -> Result<(), SdkError> {
@@ -213,7 +233,7 @@ mod tests {
             let file = waiting(path, "a", content);
             let mut moves = Moves::of(office());
             moves.done(std::iter::once(&file));
-            moves.carry_out(path).unwrap();
+            moves.carry_out(path).unwrap().settle().unwrap();
         }
         let done = path.join("done/1371215102");
         let read = |name: &str| fs::read_to_string(done.join(name)).unwrap();

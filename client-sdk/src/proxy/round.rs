@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::feeds::Feeds;
 use super::folder::{self, Found, Left, Waiting};
-use super::moves::{self, Moves};
+use super::moves::{self, Moved, Moves};
 use super::{Proxy, RoundLock, Served};
 use crate::blocking;
 use crate::client::Client;
@@ -24,12 +24,13 @@ use crate::home::LOG_KEY;
 use crate::parcel::ParcelName;
 use crate::progress::{Progress, Step};
 use crate::receive::ReceiveOptions;
-use crate::send::{NewPartners, SendOptions, SendOutcome, SendReport};
+use crate::send::plan::plan_found;
+use crate::send::{NewPartners, SendOptions, SendOutcome, SendReport, source};
 
-/// Offices that are worked on side by side. Each waits for the disk and for the relay most of its time, so it takes many to keep the
-/// relay and this computer busy; each has a call of its own open, and a relay takes 128 over one connection. What their parcels
-/// hold in memory is bounded for all together, however many these are.
-pub const OFFICES_AT_ONCE: usize = 24;
+/// Offices that are worked on side by side. While one waits for the disk or the relay others sign: it takes some to keep the relay and this
+/// computer busy, and more are no faster. Each has a call of its own open, and a relay takes 128 over one connection. What their
+/// parcels hold in memory is bounded for all together, however many these are.
+pub const OFFICES_AT_ONCE: usize = 8;
 
 /// How a round is made.
 #[derive(Clone, Debug, Default)]
@@ -199,6 +200,7 @@ struct Round<'r> {
     away: Mutex<Option<SdkError>>,
     /// A client of any office: what they have in common is kept through it.
     any: Mutex<Option<Client>>,
+    moved: Mutex<Moved>,
 }
 
 impl Proxy {
@@ -248,8 +250,15 @@ impl Proxy {
         let files = turns.iter().map(|turn| turn.files.len()).sum();
         progress.step(Step::Round { offices: turns.len(), files });
 
-        let round =
-            &Round { proxy: self, folder, options, progress, away: Mutex::default(), any: Mutex::default() };
+        let round = &Round {
+            proxy: self,
+            folder,
+            options,
+            progress,
+            away: Mutex::default(),
+            any: Mutex::default(),
+            moved: Mutex::default(),
+        };
         let mut done = stream::iter(turns)
             .map(|turn| async move {
                 let (place, end) = (turn.place, turn.served.feed_end);
@@ -271,7 +280,12 @@ impl Proxy {
         }
         drop(done);
         let home = self.folder.clone();
-        blocking::run(move || feeds.save(&home)).await?;
+        let moved = std::mem::take(&mut *round.moved.lock().unwrap_or_else(PoisonError::into_inner));
+        blocking::run(move || {
+            moved.settle()?;
+            feeds.save(&home)
+        })
+        .await?;
         let any = round.any.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(client) = any.filter(|client| client.home().path(LOG_KEY).exists()) {
             client.flush_checkpoints().await?;
@@ -335,9 +349,14 @@ impl Round<'_> {
         files: &[Waiting],
         report: &mut OfficeReport,
     ) -> Result<Vec<Left>, SdkError> {
-        let paths: Vec<PathBuf> = files.iter().map(|file| self.folder.join(&file.file)).collect();
+        let found = |file: &Waiting| {
+            source::Found::of_file(self.folder.join(&file.file), &file.name, file.stamp.size)
+        };
+        let found = files.iter().map(found).collect();
         let options = SendOptions { new_partners: self.options.new_partners, ..SendOptions::default() };
-        let sent = self.proxy.submit_with(client, &paths, &options, self.progress).await?;
+        let office = client.office();
+        let plan = blocking::run(move || plan_found(found, &options, office)).await?;
+        let sent = client.send(plan, self.progress).await?;
         let SendReport { parcels, unsendable, .. } = &sent;
         report.worse(sent.worst());
         report.rejected += unsendable.len();
@@ -381,7 +400,8 @@ impl Round<'_> {
             report.reasons.extend(parcel.outcome.reason().map(str::to_owned));
         }
         let folder = self.folder.clone();
-        blocking::run(move || moves.carry_out(&folder)).await?;
+        let moved = blocking::run(move || moves.carry_out(&folder)).await?;
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).add(moved);
         Ok(left)
     }
 

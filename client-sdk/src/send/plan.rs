@@ -127,8 +127,17 @@ impl Plan {
 /// # Errors
 /// A path does not exist or can't be read, or a ZIP is none.
 pub fn plan(paths: &[PathBuf], options: &SendOptions, own: OfficeNumber) -> Result<Plan, SdkError> {
+    plan_found(source::find(paths)?, options, own)
+}
+
+/// As [`plan()`], of files that were found already.
+pub(crate) fn plan_found(
+    found: Vec<Found>,
+    options: &SendOptions,
+    own: OfficeNumber,
+) -> Result<Plan, SdkError> {
     let mut sorter = Sorter::default();
-    for found in source::find(paths)? {
+    for found in found {
         sorter.take(found)?;
     }
     let mut parcels = sorter.parcels()?;

@@ -28,11 +28,14 @@ use crate::home::Task;
 use crate::progress::{Progress, Step};
 use crate::{archive, blocking};
 
-/// Parcels in flight: as many as one batch of the relay's committer takes.
-const MAX_PARCELS: usize = 256;
-
 /// KiB in flight: two of the largest containers, or thousands of ordinary ones.
 const MAX_KIB: u32 = 64 * 1024;
+
+/// KiB that a parcel counts as at least: what belongs to it beside its files.
+const LEAST_KIB: u32 = 16;
+
+/// Parcels between those who prepare them and the call. They wait for the relay; each has its share of what may be in flight.
+const QUEUE: usize = 64;
 
 /// Parcels that are worth a thread: less is done sooner than it is handed over.
 const LEAST_ON_A_THREAD: usize = 4;
@@ -153,7 +156,7 @@ impl Client {
         };
 
         let mut reports: Vec<Option<ParcelReport>> = work.iter().map(|_| None).collect();
-        let (parcels_in, parcels) = mpsc::channel(MAX_PARCELS);
+        let (parcels_in, parcels) = mpsc::channel(QUEUE);
         let (told, mut tellings) = mpsc::unbounded_channel();
         let prepare = prepare_all(Arc::new(workshop), &self.inner.budget, work, parcels_in, told.clone());
         let submission =
@@ -203,15 +206,15 @@ impl Work {
             Self::Planned(parcel) => parcel.bytes(),
             Self::Waiting(_, _, size) | Self::Again(_, _, size) => u64::try_from(*size).unwrap_or(u64::MAX),
         };
-        u32::try_from(bytes.div_ceil(1024)).unwrap_or(MAX_KIB).clamp(1, MAX_KIB)
+        u32::try_from(bytes.div_ceil(1024)).unwrap_or(MAX_KIB).clamp(LEAST_KIB, MAX_KIB)
     }
 }
 
 /// Shares of what may be in flight, of all sendings over one connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Budget {
-    parcels: Arc<Semaphore>,
     kib: Arc<Semaphore>,
+    preparing: Arc<Semaphore>,
     receiving: Arc<Semaphore>,
     opening_kib: Arc<Semaphore>,
 }
@@ -220,8 +223,8 @@ impl Budget {
     pub(crate) fn new() -> Self {
         let kib = usize::try_from(MAX_KIB).expect("some thousands fit");
         let of = |count| Arc::new(Semaphore::new(count));
-        let (parcels, kib, opening_kib) = (of(MAX_PARCELS), of(kib), of(kib));
-        Self { parcels, kib, receiving: of(MAX_RECEIVING), opening_kib }
+        let preparing = of(blocking::parallelism());
+        Self { kib: of(kib), preparing, receiving: of(MAX_RECEIVING), opening_kib: of(kib) }
     }
 
     /// A place among the receivings.
@@ -238,23 +241,19 @@ impl Budget {
     }
 
     async fn share(&self, kib: u32) -> Share {
-        let parcel = Arc::clone(&self.parcels).acquire_owned().await.expect("the semaphore is never closed");
-        let kib = Arc::clone(&self.kib).acquire_many_owned(kib).await.expect("the semaphore is never closed");
-        Share { _parcel: parcel, _kib: kib }
+        let share = Arc::clone(&self.kib).acquire_many_owned(kib).await;
+        Share { _kib: share.expect("the semaphore is never closed") }
     }
 
     /// A share if one can be had at once.
     fn share_now(&self, kib: u32) -> Option<Share> {
-        let parcel = Arc::clone(&self.parcels).try_acquire_owned().ok()?;
-        let kib = Arc::clone(&self.kib).try_acquire_many_owned(kib).ok()?;
-        Some(Share { _parcel: parcel, _kib: kib })
+        Some(Share { _kib: Arc::clone(&self.kib).try_acquire_many_owned(kib).ok()? })
     }
 }
 
 /// A share of what may be in flight: it is given back when this is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
-    _parcel: OwnedSemaphorePermit,
     _kib: OwnedSemaphorePermit,
 }
 
@@ -276,7 +275,7 @@ async fn prepare_all(
     let work = work.into_iter().enumerate().peekable();
     let prepared =
         stream::unfold(work, |mut work| async move { Some((chunk(&mut work, budget).await?, work)) })
-            .map(|chunk| prepare(Arc::clone(workshop), chunk))
+            .map(|chunk| prepare(Arc::clone(workshop), budget, chunk))
             // While one batch is synced the next one is signed.
             .buffered(2);
     let mut prepared = std::pin::pin!(prepared);
@@ -324,7 +323,7 @@ async fn chunk(
 }
 
 /// Prepares what is to make a batch, on as many threads as are worth it, and keeps the batch in the outbox.
-async fn prepare(workshop: Arc<Workshop>, chunk: Chunk) -> Vec<Done> {
+async fn prepare(workshop: Arc<Workshop>, budget: &Budget, chunk: Chunk) -> Vec<Done> {
     let batch = BatchId::new(workshop.now_us, &workshop.rng);
     let each = chunk.len().div_ceil(blocking::parallelism()).max(LEAST_ON_A_THREAD);
     let mut done: Vec<Done> = Vec::with_capacity(chunk.len());
@@ -332,14 +331,20 @@ async fn prepare(workshop: Arc<Workshop>, chunk: Chunk) -> Vec<Done> {
     let shares =
         std::iter::from_fn(|| Some(rest.by_ref().take(each).collect()).filter(|c: &Chunk| !c.is_empty()));
     let threads = shares.map(|some| {
-        let (workshop, batch) = (Arc::clone(&workshop), batch.clone());
-        blocking::run(move || {
-            let one = |(place, share, work)| {
-                let (draft, prepared) = prepare_one(&workshop, work, &batch);
-                (place, share, draft, prepared)
-            };
-            Ok(some.into_iter().map(one).collect::<Vec<Done>>())
-        })
+        let (workshop, batch, preparing) =
+            (Arc::clone(&workshop), batch.clone(), Arc::clone(&budget.preparing));
+        async move {
+            // More threads than cores only take turns.
+            let _turn = preparing.acquire_owned().await;
+            blocking::run(move || {
+                let one = |(place, share, work)| {
+                    let (draft, prepared) = prepare_one(&workshop, work, &batch);
+                    (place, share, draft, prepared)
+                };
+                Ok(some.into_iter().map(one).collect::<Vec<Done>>())
+            })
+            .await
+        }
     });
     // An error is that the program is ending.
     for some in futures_util::future::join_all(threads).await {

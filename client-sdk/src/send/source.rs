@@ -123,6 +123,14 @@ fn entry_name(raw: &[u8]) -> String {
     }
 }
 
+impl Found {
+    /// A file that somebody looked at before.
+    pub(crate) fn of_file(path: PathBuf, name: &str, size: u64) -> Self {
+        let (problem, source) = (oversize(name, size), Source::File(path.clone()));
+        Self { name: name.to_owned(), path, size, source, problem, root: 0 }
+    }
+}
+
 /// Finds the files that were named: folders with all inside, ZIPs with their entries.
 pub(crate) fn find(paths: &[PathBuf]) -> Result<Vec<Found>, SdkError> {
     let mut found = Vec::new();

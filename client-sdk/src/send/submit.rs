@@ -34,8 +34,8 @@ const STANDSTILL: Duration = Duration::from_secs(60);
 /// Parcels that are recorded together at most.
 const MAX_RECORDS: usize = batch::MAX_PARCELS;
 
-/// How long results wait for more to be recorded with: short for a person, long beside what a sync takes.
-const LINGER: Duration = Duration::from_millis(100);
+/// How long results wait for more to be recorded with while others are due: short for a person, long beside what a sync takes.
+const LINGER: Duration = Duration::from_millis(500);
 
 /// A parcel on its way: which one of the plan, its container, and its share of what may be in flight.
 #[derive(Debug)]

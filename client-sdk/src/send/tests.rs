@@ -120,7 +120,7 @@ fn what_is_named_like_a_standard_file_is_never_an_attachment() {
             ("ATTACHMENT_NAME", &name.into())
         );
         // Nothing is signed, and nothing else waits for it.
-        match bench.workshop(false).prepare(parcel).unwrap().0 {
+        match bench.workshop(false).prepare(parcel, batch()).unwrap().0 {
             Prepared::Refused(refusal) => assert_eq!(refusal.findings, parcel.findings),
             other => panic!("{name}: {other:?}"),
         }

@@ -56,7 +56,7 @@ fn what_makes_no_unit_is_an_error_unless_it_is_left_out() {
     let bench = Bench::new("unneeded-home");
     let refused = |options: &SendOptions| {
         let plan = plan_of(&folder, options);
-        match bench.workshop(false).prepare(&plan.parcels[0]).unwrap().0 {
+        match bench.workshop(false).prepare(&plan.parcels[0], batch()).unwrap().0 {
             Prepared::Refused(refusal) => refusal.findings.into_iter().map(|f| f.rule).collect(),
             _ => Vec::new(),
         }
@@ -85,7 +85,7 @@ fn halves_of_a_unit_with_two_serials_are_both_held_back() {
     let plan = plan_of(&folder, &SendOptions::default());
     assert_eq!(plan.parcels.len(), 2);
     for parcel in &plan.parcels {
-        match bench.workshop(false).prepare(parcel).unwrap().0 {
+        match bench.workshop(false).prepare(parcel, batch()).unwrap().0 {
             Prepared::Refused(refusal) => {
                 let rules: Vec<_> =
                     refusal.findings.iter().map(|f| (f.rule.as_str(), &f.file[..6])).collect();
@@ -118,5 +118,5 @@ fn unchecked_leaves_the_checks_to_the_relay() {
     assert_eq!(bench.refused(), reason::FILES_REJECTED);
     let plan = planned(&[out], &SendOptions { unchecked: true, ..SendOptions::default() });
     let workshop = Workshop { unchecked: true, ..bench.workshop(false) };
-    assert!(matches!(workshop.prepare(&plan.parcels[0]).unwrap().0, Prepared::Ready(_)));
+    assert!(matches!(workshop.prepare(&plan.parcels[0], batch()).unwrap().0, Prepared::Built(_)));
 }
