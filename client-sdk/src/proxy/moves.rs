@@ -93,12 +93,12 @@ impl Moves {
         let list = moving.join(format!("{}{SUFFIX}", self.office));
         let json = serde_json::to_vec(self).expect("strings and numbers always serialise");
         files::write_durably(&list, &json, Access::Owner)?;
-        Ok(Moved { folders: self.finish(folder)?, lists: vec![list] })
+        Ok(Moved { left: self.finish(folder)?, lists: vec![list] })
     }
 
-    /// Gives the folders that changed.
+    /// Gives the folders that files left; those that they came into are durable.
     fn finish(&self, folder: &Path) -> Result<BTreeSet<PathBuf>, SdkError> {
-        let mut touched = BTreeSet::new();
+        let (mut left, mut entered) = (BTreeSet::new(), BTreeSet::new());
         for moved in &self.files {
             let from = folder.join(&moved.file);
             let is_it = fs::metadata(&from).is_ok_and(|metadata| Stamp::of(&metadata) == moved.stamp);
@@ -107,9 +107,9 @@ impl Moves {
             }
             let why = moved.why.and_then(|at| self.whys.get(at));
             let target = folder.join(if why.is_some() { "error" } else { "done" }).join(self.office.as_str());
-            if !touched.contains(&target) {
+            if !entered.contains(&target) {
                 create(&target)?;
-                touched.insert(target.clone());
+                entered.insert(target.clone());
             }
             let to = free(&target, from.file_name().and_then(|name| name.to_str()).unwrap_or_default());
             if let Some(why) = why {
@@ -119,30 +119,31 @@ impl Moves {
                 files::write_synced(Path::new(&beside), &json, Access::Default)?;
             }
             fs::rename(&from, &to).map_err(|e| SdkError::io(&from, &e))?;
-            touched.insert(from.parent().unwrap_or(folder).to_owned());
+            left.insert(from.parent().unwrap_or(folder).to_owned());
         }
-        Ok(touched)
+        entered.iter().try_for_each(|folder| files::sync_folder(folder))?;
+        Ok(left)
     }
 }
 
-/// Moves that are done and not durable yet. Those of a whole round are made durable together: `out/` may hold the files of hundreds of
-/// offices, and is one folder to sync.
+/// Moves that are done and may be undone by a power cut. Those of a whole round are made durable together: `out/` may hold the files of
+/// hundreds of offices, and is one folder to sync.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
-    folders: BTreeSet<PathBuf>,
+    left: BTreeSet<PathBuf>,
     lists: Vec<PathBuf>,
 }
 
 impl Moved {
     /// These as well.
     pub(super) fn add(&mut self, other: Self) {
-        self.folders.extend(other.folders);
+        self.left.extend(other.left);
         self.lists.extend(other.lists);
     }
 
     /// Makes them durable, and forgets that they were to be made.
     pub(super) fn settle(&self) -> Result<(), SdkError> {
-        self.folders.iter().try_for_each(|folder| files::sync_folder(folder))?;
+        self.left.iter().try_for_each(|folder| files::sync_folder(folder))?;
         self.lists.iter().try_for_each(|list| files::discard(list))
     }
 }
@@ -161,7 +162,7 @@ pub(super) fn finish_all(folder: &Path) -> Result<(), SdkError> {
             );
             return Err(VerificationError::Malformed { path, message }.into());
         };
-        moved.add(Moved { folders: moves.finish(folder)?, lists: vec![path] });
+        moved.add(Moved { left: moves.finish(folder)?, lists: vec![path] });
     }
     moved.settle()
 }

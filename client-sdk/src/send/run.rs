@@ -132,12 +132,17 @@ impl Client {
         progress: &dyn Progress,
     ) -> Result<Vec<ParcelReport>, SdkError> {
         let home = self.home();
-        archive::sweep(home, self.now_us())?;
         // Before records are believed: the relay may have lost what they say.
         let unreachable = self.log_key().await.err();
-        let sent = Arc::new(Sent::of(home)?);
-        let outbox = Outbox::read(home, &sent)?;
-        outbox.tidy()?;
+        let (place, now_us) = (home.clone(), self.now_us());
+        let (sent, outbox) = blocking::run(move || {
+            archive::sweep(&place, now_us)?;
+            let sent = Sent::of(&place)?;
+            let outbox = Outbox::read(&place, &sent)?;
+            outbox.tidy()?;
+            Ok((Arc::new(sent), outbox))
+        })
+        .await?;
         let settler = Settler { client: self.clone(), outbox: outbox.clone(), sent: Arc::clone(&sent) };
         let new = destinations.new.clone();
         let checks = self.checks().await;
@@ -173,8 +178,8 @@ impl Client {
         for report in &mut reports {
             report.new_partner = new.contains(&report.recipient);
         }
-        self.remember_partners(&reports)?;
-        Ok(reports)
+        let client = self.clone();
+        blocking::run(move || client.remember_partners(&reports).map(|()| reports)).await
     }
 }
 
