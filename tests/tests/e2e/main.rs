@@ -6,6 +6,7 @@ mod checks;
 mod directory;
 mod endings;
 mod fetched_lists;
+mod hostile_mandates;
 mod hostile_membership;
 mod hostile_parcels;
 mod hostile_tls;
