@@ -40,6 +40,7 @@ mod stage;
 mod timestamps;
 mod token;
 mod trial;
+mod upgrade;
 mod watch;
 mod webhook;
 mod witness;
