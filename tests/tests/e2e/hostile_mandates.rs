@@ -3,13 +3,17 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use ring::rand::SystemRandom;
 use serde_json::Value;
 use tasuki_certs::cms_sign::{self, Content};
+use tasuki_certs::request::NewKey;
 use tasuki_proto::event::sha256;
-use tasuki_proto::mandate::{Delegate, EndMandate};
+use tasuki_proto::mandate::{Code, Delegate, EndMandate, Enrolment, InviteTerminal};
+use tasuki_proto::pb::enrolment_client::EnrolmentClient;
 use tasuki_proto::pb::exchange_client::ExchangeClient;
 use tasuki_proto::statement::Statement;
 use tasuki_proto::{pb, reason as word};
+use tasuki_tests::bench::load::anonymous;
 use tasuki_tests::office::{Office, write_sample};
 use tasuki_tests::raw::{RawOffice, now_us, status_reason};
 use tasuki_tests::run::{Ran, text};
@@ -231,5 +235,57 @@ fn a_scope_opens_nothing_but_its_own() {
     assert!(visit.run(&["--json", "partner", "list"]).expect(0).json().is_empty());
     let standing = visit.run(&["--json", "join", "--status"]).expect(0).json();
     assert_eq!(text(&standing[0], "state"), "active");
+    stage.relay.run(&["log", "verify"]).expect(0);
+}
+
+/// Codes that come too late, with another key, or that were used: no terminal comes of it, and an audit of the office finds it.
+#[test]
+fn what_is_tried_with_a_code_stands_in_the_log() {
+    let stage = Stage::new(Database::Sqlite);
+    let (visit_home, visit) = (stage.office(VISIT), stage.raw(VISIT));
+    let (address, ca) =
+        (stage.relay.url.trim_start_matches("https://"), stage.relay.dir.join("relay-ca.pem"));
+    tokio::runtime::Runtime::new().unwrap().block_on(async {
+        let ours = visit.connect(&stage.relay).await.unwrap();
+        let mut client = EnrolmentClient::new(anonymous(address, &ca).await.unwrap());
+        let (code, now) = (Code::new(&SystemRandom::new()).unwrap(), now_us());
+        let invite = InviteTerminal {
+            office: VISIT.parse().unwrap(),
+            name: "受付".to_owned(),
+            scopes: "receive".parse().unwrap(),
+            code_key: code.public_key(),
+            until_us: now + 4 * SECOND_US,
+            time_us: now,
+        };
+        let invitation = sign(&visit, &Statement::InviteTerminal(invite));
+        assert_eq!(hand_in(&ours, VISIT, invitation.clone()).await, "done");
+        let (key, other) = (NewKey::generate().unwrap(), NewKey::generate().unwrap());
+        let enrolment = Enrolment {
+            office: VISIT.parse().unwrap(),
+            name: "受付".to_owned(),
+            invitation: sha256(&invitation),
+            key: sha256(&key.spki_der().unwrap()),
+        };
+        let mut enrol = async |signer: &Code, key: &NewKey| {
+            let request = key.request(VISIT, "受付").unwrap().into();
+            let request = pb::EnrolRequest { enrolment: enrolment.sign(signer).into(), request };
+            status_reason(&client.enrol(request).await.unwrap_err())
+        };
+        let stranger = Code::new(&SystemRandom::new()).unwrap();
+        assert_eq!(enrol(&stranger, &key).await, word::CODE_UNKNOWN);
+        assert_eq!(enrol(&code, &other).await, word::CERTIFICATE_REQUEST_INVALID);
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        assert_eq!(enrol(&code, &key).await, word::CODE_USED);
+        let request = pb::GetInvitationRequest { code_key: code.public_key().to_vec().into() };
+        let late = client.get_invitation(request).await.unwrap_err();
+        assert_eq!(status_reason(&late), word::CODE_USED);
+        // Ended for good: the same paper does not bring it back.
+        assert_eq!(hand_in(&ours, VISIT, invitation).await, word::MANDATE_ENDED);
+    });
+    let holder = format!("terminal:{VISIT}:受付");
+    for reason in [word::CODE_UNKNOWN, word::CERTIFICATE_REQUEST_INVALID, word::CODE_USED] {
+        audited(&stage, ["--office", VISIT], &holder, reason);
+    }
+    assert!(visit_home.run(&["--json", "terminal", "list"]).expect(0).json().is_empty());
     stage.relay.run(&["log", "verify"]).expect(0);
 }
