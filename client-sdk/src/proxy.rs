@@ -345,6 +345,11 @@ impl Proxy {
         self.client(served).await?.handed_over(parcel).await
     }
 
+    /// Whether an office's HOME was made.
+    fn has_home(&self, served: &Served) -> bool {
+        self.folder.join("offices").join(served.office.as_str()).join(CONFIG_FILE).exists()
+    }
+
     fn home_of(&self, served: &Served) -> Result<Home, SdkError> {
         let folder = self.folder.join("offices").join(served.office.as_str());
         if !folder.join(CONFIG_FILE).exists() {

@@ -140,6 +140,8 @@ pub mod kind {
     pub const OPERATOR_REMOVED: &str = "operator.removed";
     /// Somebody tried an administrative act without the right to it, and nothing was done.
     pub const OPERATOR_REFUSED: &str = "operator.refused";
+    /// Somebody asked for what it may not, and nothing was done; once an hour for each reason, office and who it was; in nobody's feed.
+    pub const ACT_REFUSED: &str = "act.refused";
     /// An operator asked for an act that a second one must approve; nothing else was done yet.
     pub const APPROVAL_ASKED: &str = "approval.asked";
     /// An operator said no to an act that waited for approval.

@@ -371,6 +371,12 @@ impl Access {
         outcome
     }
 
+    /// How events name whoever connected, where its certificate is good.
+    pub fn name(&self, peer: &Peer) -> Option<String> {
+        let certificate = peer.certificate(&self.trust.current(), self.clock.now_us()).ok()?;
+        Some(identity_text(&certificate.identity))
+    }
+
     /// Whoever takes part: for what all may know. An office that is named is looked at like any caller's.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ const ADDRESS_KEPT_US: i64 = 90 * DAY_US;
 const MAX_COUNTED: usize = 400_000;
 
 /// Reasons that say that a signature is not what it should be.
-const FAILURES: [&str; 8] = [
+pub(crate) const FAILURES: [&str; 8] = [
     "BAD_SIGNATURE",
     "MALFORMED_SIGNATURE",
     "NO_SIGNER",

@@ -15,6 +15,7 @@
 //! | changes of state, their events, the log | [`committer`], [`evidence`] |
 //! | sealed contents whose time is over | [`retention`] |
 //! | what was not accepted, kept for its sender | [`refusals`] |
+//! | what somebody tried and may not, in the log | [`denials`] |
 //! | time stamps of checkpoints | `stamper` |
 //! | SQL | [`store`] |
 //! | parcels whose time comes: release, overdue, expiry | `timekeeper` |
@@ -38,6 +39,7 @@ mod commands;
 pub mod committer;
 pub mod config;
 pub mod counts;
+pub mod denials;
 pub mod directory;
 mod endings;
 pub mod enrolments;

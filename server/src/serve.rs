@@ -23,6 +23,7 @@ use crate::closing::Closing;
 use crate::committer::{Fatal, Started};
 use crate::config::{Config, ConfigError};
 use crate::counts::RejectedCounts;
+use crate::denials::Denials;
 use crate::directory::Directory;
 use crate::endings::Endings;
 use crate::enrolments::Enrolments;
@@ -247,7 +248,9 @@ impl Relay {
             Arc::clone(&clock),
             config.webhooks.clone(),
         ));
+        let denials = Denials::new(committer.clone(), Arc::clone(&clock));
         let context = Arc::new(Context {
+            denials,
             mails,
             webhooks,
             watchman,
@@ -388,7 +391,9 @@ fn what_time_brings(context: &Context, config: &Config) -> [JoinHandle<()>; 4] {
     let (committer, trust) = (context.committer.clone(), context.trust.clone());
     let lifecycle = config.lifecycle.clone();
     let sweeper = Sweeper::new(store.clone(), Arc::clone(&clock), config.retention.clone());
-    let timekeeper = Timekeeper::new(store.clone(), committer.clone(), Arc::clone(&clock), lifecycle.clone());
+    let partners = config.partners;
+    let timekeeper =
+        Timekeeper::new(store.clone(), committer.clone(), Arc::clone(&clock), lifecycle.clone(), partners);
     let closing = Closing::new(store.clone(), committer.clone(), Arc::clone(&clock));
     let endings = Endings::new(store, committer, clock, trust, lifecycle);
     [

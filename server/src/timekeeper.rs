@@ -1,5 +1,6 @@
 //! The timekeeper: what happens to parcels because a time has come. Held ones are released or given up, waiting ones
-//! are called overdue and expire.
+//! are called overdue and expire. Where only partners exchange, what is held for one that is none any more is discarded when its
+//! time of release comes.
 //!
 //! Waiting parcels are found by walking the log, which is in the order of time: how far it was walked is remembered, for
 //! each of the two periods, so that no parcel needs a row of an index for as long as it waits. Several relays may keep time
@@ -15,8 +16,9 @@ use tasuki_proto::lifecycle::Act;
 use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::committer::change::{Actor, Change, Doing, Refused};
-use crate::config::LifecycleConfig;
+use crate::config::{LifecycleConfig, PartnersConfig};
 use crate::store::leaves::Position;
+use crate::store::parcels::ParcelRow;
 use crate::store::{Store, StoreError, settings};
 
 /// Parcels that one step moves: one batch of the committer. Leaves that one step looks at.
@@ -36,6 +38,7 @@ pub(crate) struct Timekeeper {
     committer: Committer,
     clock: Arc<dyn Clock>,
     config: LifecycleConfig,
+    partners: PartnersConfig,
 }
 
 /// How far the log was walked for one of the periods.
@@ -54,8 +57,9 @@ impl Timekeeper {
         committer: Committer,
         clock: Arc<dyn Clock>,
         config: LifecycleConfig,
+        partners: PartnersConfig,
     ) -> Self {
-        Self { store, committer, clock, config }
+        Self { store, committer, clock, config, partners }
     }
 
     /// Looks again and again, until the task is dropped.
@@ -76,14 +80,19 @@ impl Timekeeper {
         let now_us = self.clock.now_us();
         for _ in 0..STEPS {
             let due = self.store.releases_due(now_us, STEP).await?;
-            if due.is_empty() || !self.all(&due, Act::Release).await {
+            let (due, parted) = self.parted(due).await?;
+            if due.is_empty() && parted.is_empty() {
+                break;
+            }
+            let released = self.all(&due, Act::Release, Actor::Relay).await;
+            if !(self.all(&parted, Act::Discard, Actor::Parted).await && released) {
                 break;
             }
         }
         for _ in 0..STEPS {
             let before_us = now_us.saturating_sub(self.config.hold_at_most.us());
             let given_up = self.store.held_since(before_us, STEP).await?;
-            if given_up.is_empty() || !self.all(&given_up, Act::Discard).await {
+            if given_up.is_empty() || !self.all(&given_up, Act::Discard, Actor::Relay).await {
                 break;
             }
         }
@@ -111,7 +120,7 @@ impl Timekeeper {
                     .iter()
                     .filter(|row| walk.act != Act::CallOverdue || row.marks.superseded_by.is_none());
                 let keys: Vec<ParcelKey> = chased.map(|row| row.key).collect();
-                if !self.all(&keys, walk.act).await {
+                if !self.all(&keys, walk.act, Actor::Relay).await {
                     return Ok(());
                 }
             }
@@ -136,10 +145,20 @@ impl Timekeeper {
         }
     }
 
+    /// Parts what is due from what may not be delivered any more, because its two offices have ended their partnership.
+    async fn parted(&self, due: Vec<ParcelRow>) -> Result<(Vec<ParcelKey>, Vec<ParcelKey>), StoreError> {
+        let (mut good, mut parted) = (Vec::new(), Vec::new());
+        for ParcelRow { key, recipient, .. } in due {
+            let may = !self.partners.linked_only() || self.store.linked(key.sender, recipient).await?;
+            if may { good.push(key) } else { parted.push(key) }
+        }
+        Ok((good, parted))
+    }
+
     /// Does this to all of them. False: some may be left, because the relay can't write now.
-    async fn all(&self, parcels: &[ParcelKey], act: Act) -> bool {
+    async fn all(&self, parcels: &[ParcelKey], act: Act, by: Actor) -> bool {
         let outcomes = join_all(parcels.iter().map(|key| {
-            let doing = Doing { key: *key, act, by: Actor::Relay, signed: None };
+            let doing = Doing { key: *key, act, by: by.clone(), signed: None };
             self.committer.submit(Change::Act(Box::new(doing)))
         }));
         let mut done = true;

@@ -241,7 +241,9 @@ impl Proxy {
             let files = heaps.remove(&served.office).unwrap_or_default();
             report.offices.push(OfficeReport::of(served, files.len()));
             let receives = served.may(Scope::Receive) && !feeds.is_at(served.office, served.feed_end);
-            if receives || !files.is_empty() {
+            // Whoever may only look on or sign has its HOME for that, too.
+            let is_new = !self.has_home(served);
+            if receives || !files.is_empty() || is_new {
                 turns.push(Turn { place, served, files, receives });
             }
         }

@@ -404,6 +404,8 @@ pub enum Actor {
     Relay,
     /// The relay, because the office that the parcel waits for, or that holds it back, left.
     Closing,
+    /// The relay, because the time of release of what is held has come, and its two offices are no partners any more.
+    Parted,
 }
 
 impl Actor {
@@ -411,7 +413,7 @@ impl Actor {
     pub fn name(&self) -> &str {
         match self {
             Self::Office { name, .. } => name,
-            Self::Relay | Self::Closing => "relay",
+            Self::Relay | Self::Closing | Self::Parted => "relay",
         }
     }
 
@@ -419,7 +421,7 @@ impl Actor {
     pub fn mandate(&self) -> Option<&[u8; 32]> {
         match self {
             Self::Office { mandate, .. } => mandate.as_ref(),
-            Self::Relay | Self::Closing => None,
+            Self::Relay | Self::Closing | Self::Parted => None,
         }
     }
 

@@ -20,6 +20,7 @@ use crate::store::Tx;
 use crate::store::membership::{ApplicationRow, ApplicationState};
 use crate::store::offices::{OfficeRow, OfficeState};
 use crate::store::parcels::ParcelRow;
+use crate::store::partners::LinkState;
 
 /// Applications that one office may make in a day: each is an event, and something for the operator to read.
 const MAX_APPLICATIONS_A_DAY: i64 = 5;
@@ -364,15 +365,21 @@ impl Draft<'_> {
         Ok(Ok(Applied::event(written)))
     }
 
-    /// What an act of the relay is for: the office that a parcel waits for, or that holds it back, left.
+    /// What an act of the relay is for: the office that a parcel waits for, or that holds it back, left, or the two parted.
     pub(super) async fn left(
         &self,
         tx: &mut Tx,
         row: &ParcelRow,
         doing: &Doing,
     ) -> Result<Option<&'static str>, GiveUp> {
-        if !matches!(doing.by, Actor::Relay | Actor::Closing) {
-            return Ok(None);
+        match doing.by {
+            Actor::Office { .. } => return Ok(None),
+            Actor::Relay | Actor::Closing => {}
+            Actor::Parted => {
+                let link = self.store.link_in(tx, row.key.sender, row.recipient).await?;
+                let linked = link.is_some_and(|link| link.state == LinkState::Linked);
+                return Ok((!linked).then_some("not-partners"));
+            }
         }
         let (office, why) = match doing.act {
             Act::Expire => (row.recipient, "recipient-left"),

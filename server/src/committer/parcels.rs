@@ -138,8 +138,8 @@ impl Draft<'_> {
             return Ok(Err(Refused::Conflict));
         }
         let left = self.left(tx, &row, doing).await?;
-        if doing.by == Actor::Closing && left.is_none() {
-            // The office came back meanwhile.
+        if matches!(doing.by, Actor::Closing | Actor::Parted) && left.is_none() {
+            // The office came back, or they are partners again.
             return Ok(Err(Refused::Conflict));
         }
         if let Some(signed) = &doing.signed

@@ -18,6 +18,7 @@ use super::{Context, Failure};
 use super::{mandates, partners};
 use crate::access::Caller;
 use crate::committer::change::{Actor, Asking, Change, Doing, Done, Paper, Signed};
+use crate::denials::Attempt;
 use crate::intake::Refusal;
 use crate::store::leaves::Position;
 
@@ -95,6 +96,12 @@ async fn judge(
     let outcome = one(context, caller, signed, taken, &mut parcel).await;
     if let Err(refusal) = &outcome {
         metrics::counter!("tasuki_statements_rejected_total", "reason" => refusal.reason).increment(1);
+        context.denials.note(Attempt {
+            who: caller.name.clone(),
+            office: Some(caller.office),
+            act: "declare",
+            refused: refusal.reason,
+        });
     }
     (parcel, outcome)
 }

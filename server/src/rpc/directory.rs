@@ -143,7 +143,10 @@ impl Directory for Service {
         request: Request<pb::ApproveSealingKeyRequest>,
     ) -> Result<Response<pb::ApproveSealingKeyResponse>, Status> {
         let entered = self.0.enter_itself(Call::of(&request)).await?;
-        let answer = approve(&self.0, &entered.caller, request.into_inner().statement).await?;
+        let caller = &entered.caller;
+        let answer = approve(&self.0, caller, request.into_inner().statement).await;
+        let noted = |failure| self.0.noted(&caller.name, Some(caller.office), "approve-key", failure);
+        let answer = answer.map_err(noted)?;
         Ok(Response::new(answer))
     }
 }

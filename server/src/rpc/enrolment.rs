@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::trust::CurrentTrust as _;
 use tasuki_proto::mandate::Enrolment as Signed;
 use tasuki_proto::pb::enrolment_server::Enrolment;
@@ -47,7 +48,10 @@ impl Enrolment for Service {
         let found = self.0.store.invitation(&key).await.map_err(Failure::from)?;
         let row = self.0.known(found, address).await?;
         if row.is_invitation() {
-            self.0.enrolments.check_open(&row).map_err(Failure::from)?;
+            self.0
+                .enrolments
+                .check_open(&row)
+                .map_err(|error| self.0.enrolment_refused(row.office, row.holder.name(), error.into()))?;
         }
         Ok(Response::new(pb::Invitation {
             statement: row.cms.into(),
@@ -63,7 +67,7 @@ impl Enrolment for Service {
         let found = self.0.store.mandate(&said.invitation).await.map_err(Failure::from)?;
         let row = self.0.known(found, address).await?;
         let others = self.0.store.mandates(row.office, self.0.clock.now_us()).await.map_err(Failure::from)?;
-        let digest = row.digest;
+        let (digest, office, name) = (row.digest, row.office, row.holder.name().to_owned());
         let others: Vec<MandateRow> = others.into_iter().filter(|other| other.digest != digest).collect();
         let context = Arc::clone(&self.0);
         let issued =
@@ -72,7 +76,8 @@ impl Enrolment for Service {
         if matches!(issued, Err(EnrolError::Because(reason::CODE_UNKNOWN))) {
             self.0.note_failed(address).await;
         }
-        let Enrolled { row, chain, repeated } = issued.map_err(Failure::from)?;
+        let noted = |error: EnrolError| self.0.enrolment_refused(office, &name, error.into());
+        let Enrolled { row, chain, repeated } = issued.map_err(noted)?;
         let certificate = Bytes::from(row.certificate.clone());
         if !repeated {
             let change = Change::Mandate(Box::new(Mandating::Enrol(row)));
@@ -99,6 +104,11 @@ impl Context {
         } else {
             Err(Failure::of(reason::TOO_MANY_TRIES))
         }
+    }
+
+    /// Somebody has an invitation's code and got no certificate.
+    fn enrolment_refused(&self, office: OfficeNumber, name: &str, failure: Failure) -> Failure {
+        self.noted(&format!("terminal:{office}:{name}"), Some(office), "enrol", failure)
     }
 
     /// The invitation, if there is one.

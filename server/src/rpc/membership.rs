@@ -30,14 +30,16 @@ impl Membership for Service {
     async fn apply(&self, request: Request<pb::ApplyRequest>) -> Result<Response<pb::Standing>, Status> {
         let entered = self.0.enter_applicant(Call::of(&request))?;
         let applicant = &entered.applicant;
-        let (said, paper, needed) = word(&self.0, applicant, request.into_inner().statement).await?;
+        let said = word(&self.0, applicant, request.into_inner().statement).await;
+        let noted = |failure| self.0.noted(&applicant.name, Some(applicant.office), "join", failure);
+        let (said, paper, needed) = said.map_err(noted)?;
         let MembershipWord::Join { name } = said.word else {
             return Err(Failure::of(reason::STATEMENT_MALFORMED).into());
         };
         let by = applicant.name.clone();
         let rules = self.0.joining;
         let applying = Applying { office: said.office, name, said_us: said.time_us, by, paper, rules };
-        let done = submit(&self.0, Standing::Apply(applying)).await?;
+        let done = submit(&self.0, Standing::Apply(applying)).await.map_err(noted)?;
         if !done.repeated {
             self.0.archivist.committed(&needed);
         }
@@ -63,7 +65,9 @@ impl Membership for Service {
     async fn leave(&self, request: Request<pb::LeaveRequest>) -> Result<Response<pb::Standing>, Status> {
         let entered = self.0.enter_applicant(Call::of(&request))?;
         let applicant = &entered.applicant;
-        let (said, paper, needed) = word(&self.0, applicant, request.into_inner().statement).await?;
+        let said = word(&self.0, applicant, request.into_inner().statement).await;
+        let noted = |failure| self.0.noted(&applicant.name, Some(applicant.office), "leave", failure);
+        let (said, paper, needed) = said.map_err(noted)?;
         let MembershipWord::Leave { erase } = said.word else {
             return Err(Failure::of(reason::STATEMENT_MALFORMED).into());
         };
@@ -75,7 +79,7 @@ impl Membership for Service {
             erase,
             paper: Some(paper),
         };
-        let done = submit(&self.0, Standing::Leave(leaving)).await?;
+        let done = submit(&self.0, Standing::Leave(leaving)).await.map_err(noted)?;
         if !done.repeated {
             self.0.archivist.committed(&needed);
         }

@@ -44,6 +44,7 @@ use crate::clock::Clock;
 use crate::committer::Committer;
 use crate::config::{JoiningConfig, LimitsConfig, PartnersConfig};
 use crate::counts::RejectedCounts;
+use crate::denials::{Attempt, Denials};
 use crate::directory::Directory;
 use crate::enrolments::Enrolments;
 use crate::evidence::ledger::Ledger;
@@ -93,6 +94,8 @@ pub struct Context {
     pub operating: Arc<Operating>,
     /// Watches for what is unusual.
     pub watchman: Arc<Watchman>,
+    /// Writes down what somebody tried and may not.
+    pub denials: Denials,
     /// Counts submissions that are rejected.
     pub rejected: Arc<RejectedCounts>,
     /// Bounds.
@@ -178,7 +181,8 @@ impl Context {
     /// Lets a call for an office in: who is it, may it do that for the office, and is there room for it?
     async fn enter(&self, call: Call, scope: Scope) -> Result<Entered, Failure> {
         let (peer, office) = self.open(call)?;
-        let caller = self.access.caller(&peer, office, scope).await?;
+        let caller = self.access.caller(&peer, office, scope).await;
+        let caller = caller.map_err(|denied| self.turned_away(&peer, office, scope.as_str(), denied))?;
         let call = self.places.calls.enter(caller.who).ok_or(Failure::of(reason::TOO_MANY_STREAMS))?;
         Ok(Entered { caller, _call: call })
     }
@@ -186,13 +190,18 @@ impl Context {
     /// Lets a call in that is the office's alone: its keys, who may act for it, where it is told.
     async fn enter_itself(&self, call: Call) -> Result<Entered, Failure> {
         let entered = self.enter(call, Scope::ReadStatus).await?;
-        if entered.caller.role == Role::Office { Ok(entered) } else { Err(Denied::NotItself.into()) }
+        let caller = &entered.caller;
+        if caller.role == Role::Office {
+            return Ok(entered);
+        }
+        Err(self.noted(&caller.name, Some(caller.office), "office-itself", Denied::NotItself.into()))
     }
 
     /// Lets a call in for what all may know who take part.
     async fn enter_member(&self, call: Call) -> Result<EnteredMember, Failure> {
         let (peer, office) = self.open(call)?;
-        let member = self.access.member(&peer, office).await?;
+        let member = self.access.member(&peer, office).await;
+        let member = member.map_err(|denied| self.turned_away(&peer, office, "list", denied))?;
         let call = self.places.calls.enter(member.who).ok_or(Failure::of(reason::TOO_MANY_STREAMS))?;
         Ok(EnteredMember { member, _call: call })
     }
@@ -200,10 +209,31 @@ impl Context {
     /// Lets a call of an office in that is about its own taking part.
     fn enter_applicant(&self, call: Call) -> Result<EnteredApplicant, Failure> {
         let (peer, office) = self.open(call)?;
-        let applicant = self.access.applicant(&peer, office)?;
+        let applicant = self.access.applicant(&peer, office);
+        let applicant = applicant.map_err(|denied| self.turned_away(&peer, office, "membership", denied))?;
         let who = Who::Office(applicant.office);
         let call = self.places.calls.enter(who).ok_or(Failure::of(reason::TOO_MANY_STREAMS))?;
         Ok(EnteredApplicant { applicant, _call: call })
+    }
+
+    /// A call that was not let in.
+    fn turned_away(
+        &self,
+        peer: &Peer,
+        office: Option<OfficeNumber>,
+        act: &'static str,
+        denied: Denied,
+    ) -> Failure {
+        match self.access.name(peer) {
+            Some(name) => self.noted(&name, office, act, denied.into()),
+            None => denied.into(),
+        }
+    }
+
+    /// A failure of somebody's, written down where it is because that one may not.
+    fn noted(&self, who: &str, office: Option<OfficeNumber>, act: &'static str, failure: Failure) -> Failure {
+        self.denials.note(Attempt { who: who.to_owned(), office, act, refused: failure.reason });
+        failure
     }
 
     fn open(&self, call: Call) -> Result<(Peer, Option<OfficeNumber>), Failure> {

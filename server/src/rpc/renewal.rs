@@ -25,10 +25,13 @@ impl Renewal for Service {
         let peer = call.peer.clone().ok_or(Denied::NoCertificate).map_err(Failure::from)?;
         let _entered = self.0.enter_member(call).await?;
         let asking = self.0.asking(&peer).await?;
+        let (who, office) = (asking.bearer.to_string(), asking.bearer.office());
+        let noted = |failure| self.0.noted(&who, office, "renew", failure);
         let pb::RenewRequest { renewal, request } = request.into_inner();
         let context = Arc::clone(&self.0);
         let renewed = tokio::task::spawn_blocking(move || context.renewals.issue(asking, &renewal, &request));
-        let renewed = renewed.await.map_err(|_| Failure::of(reason::INTERNAL))?.map_err(Failure::from)?;
+        let renewed = renewed.await.map_err(|_| Failure::of(reason::INTERNAL))?;
+        let renewed = renewed.map_err(|error| noted(error.into()))?;
         if let Some(change) = renewed.change {
             let change = Change::Certificate(Box::new(Certifying::Renewed(Box::new(change))));
             self.0.committer.submit(change).await.map_err(|refused| Failure::of(refused.code()))?;

@@ -18,20 +18,21 @@ pub struct Waiting {
 
 impl Store {
     /// Held parcels whose time of release has come, the longest due first, at most `limit`.
-    pub async fn releases_due(&self, now_us: i64, limit: u32) -> Result<Vec<ParcelKey>, StoreError> {
+    pub async fn releases_due(&self, now_us: i64, limit: u32) -> Result<Vec<ParcelRow>, StoreError> {
         self.held("release_us > 0 AND release_us <= $1 ORDER BY release_us", now_us, limit).await
     }
 
     /// Held parcels without a time of release that were accepted before a time, at most `limit`.
     pub async fn held_since(&self, before_us: i64, limit: u32) -> Result<Vec<ParcelKey>, StoreError> {
-        self.held("release_us = 0 AND accepted_us < $1 ORDER BY seq", before_us, limit).await
+        let rows = self.held("release_us = 0 AND accepted_us < $1 ORDER BY seq", before_us, limit).await?;
+        Ok(rows.iter().map(|row| row.key).collect())
     }
 
-    async fn held(&self, which: &str, time_us: i64, limit: u32) -> Result<Vec<ParcelKey>, StoreError> {
+    async fn held(&self, which: &str, time_us: i64, limit: u32) -> Result<Vec<ParcelRow>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM parcels WHERE state = 'held' AND {which} LIMIT $2");
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(time_us).bind(i64::from(limit));
         let rows = query.fetch_all(self.read()).await?;
-        rows.iter().map(|row| Ok(parcel(row)?.key)).collect()
+        rows.iter().map(parcel).collect()
     }
 
     /// The next `limit` leaves behind a position, as far as parcels that were delivered there still wait. `None`: the log

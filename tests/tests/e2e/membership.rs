@@ -282,6 +282,40 @@ fn an_office_leaves_and_comes_back(database: Database) {
     stage.relay.run(&["log", "verify"]).expect(0);
 }
 
+/// The relay is killed again and again while it clears the mailbox of an office that left: each parcel goes back once.
+fn a_relay_killed_while_it_clears_a_mailbox_goes_on(database: Database) {
+    const PARCELS: usize = 400;
+    let mut stage = Stage::new(database);
+    let (manager, visit) = (stage.office(MANAGER), stage.office(VISIT));
+    visit.run(&["--json", "inbox"]).expect(0);
+    let slips = write_slips(&stage.path().join("slips"), 400).display().to_string();
+    assert_eq!(manager.run(&["--json", "send", &slips, "--new-partner"]).expect(0).json().len(), PARCELS);
+    assert!(stage.relay.stop());
+    stage.relay.run(&["office", "leave", VISIT, "--reason", "廃業の届出"]).expect(0);
+    for pause_ms in [0, 5, 20, 40, 80] {
+        stage.relay.start();
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        stage.relay.kill();
+    }
+    stage.relay.start();
+    let expired = || manager.run(&["--json", "sent", "--state", "expired"]).expect(0).json().len();
+    eventually("all goes back", || expired() == PARCELS);
+    let events = manager.run(&["--json", "watch", "--once"]).expect(0).json();
+    let told = events.iter().filter(|event| text(event, "kind") == "parcel.expired").count();
+    assert_eq!(told, PARCELS, "each once");
+    stage.relay.run(&["log", "verify"]).expect(0);
+}
+
+#[test]
+fn a_relay_killed_while_it_clears_a_mailbox_goes_on_sqlite() {
+    a_relay_killed_while_it_clears_a_mailbox_goes_on(Database::Sqlite);
+}
+
+#[test]
+fn a_relay_killed_while_it_clears_a_mailbox_goes_on_postgres() {
+    a_relay_killed_while_it_clears_a_mailbox_goes_on(Database::Postgres);
+}
+
 fn any_file_has(folder: &std::path::Path, text: &str) -> bool {
     fs::read_dir(folder).unwrap().any(|entry| {
         let path = entry.unwrap().path();

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tasuki_proto::reason as word;
+use tasuki_proto::time::format_us;
 use tasuki_tests::office::{Office, write_sample};
-use tasuki_tests::raw::{Forge, RawOffice, reason, submit};
+use tasuki_tests::raw::{Forge, RawOffice, now_us, reason, submit};
 use tasuki_tests::run::text;
 
 use crate::stage::{DAY, Database, MANAGER, Stage, VISIT};
@@ -80,8 +81,25 @@ fn only_partners_exchange(database: Database) {
     // Who only looks on sees nothing of it.
     assert!(kinds(&day, "partner.").is_empty());
 
+    // What is held for later goes nowhere if they part meanwhile: neither by itself nor by the sender's word.
+    let held = |sample: &str, more: &[&str]| {
+        let files = write_sample(stage.path(), sample).display().to_string();
+        text(&json(&manager, &[&["send", &files, "--new-partner"], more].concat()), "parcel").to_owned()
+    };
+    let soon = format_us(now_us() + 6_000_000);
+    let timed = held("09_delete_plan_documents", &["--release-at", &soon]);
+    let waiting = held("11_delete_slip", &["--hold"]);
     visit.run(&["partner", "end", MANAGER]).expect(0);
     visit.run(&["partner", "end", MANAGER]).expect(1);
+    assert!(manager.run(&["--json", "release", &waiting]).expect(1).out.contains(word::NOT_LINKED));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while text(&json(&manager, &["show", &timed]), "state") == "held" {
+        assert!(Instant::now() < deadline, "its time of release passed");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    let shown = json(&manager, &["show", &timed]);
+    assert_eq!(text(&shown, "state"), "discarded", "{shown}");
+    assert_eq!(text(&json(&manager, &["show", &waiting]), "state"), "held");
     assert_eq!(at_the_door(&stage, &raw, VISIT), word::NOT_LINKED);
     // What was delivered before stays.
     assert_eq!(visit.run(&["--json", "inbox"]).expect(0).json().len(), 2);

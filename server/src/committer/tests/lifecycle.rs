@@ -6,7 +6,7 @@ use tasuki_proto::statement::RefusalReason;
 
 use super::*;
 use crate::commands::log_verify;
-use crate::config::LifecycleConfig;
+use crate::config::{LifecycleConfig, PartnersConfig};
 use crate::store::parcels::ParcelRow;
 use crate::timekeeper::Timekeeper;
 
@@ -84,7 +84,13 @@ impl Case {
             ..LifecycleConfig::default()
         };
         let clock = Arc::clone(&self.bench.clock) as Arc<dyn Clock>;
-        let keeper = Timekeeper::new(self.store.clone(), self.started.committer.clone(), clock, config);
+        let keeper = Timekeeper::new(
+            self.store.clone(),
+            self.started.committer.clone(),
+            clock,
+            config,
+            PartnersConfig::default(),
+        );
         keeper.look(&mut None).await.unwrap();
     }
 

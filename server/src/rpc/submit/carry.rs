@@ -8,6 +8,7 @@ use tasuki_proto::{pb, reason};
 use super::Room;
 use crate::access::Caller;
 use crate::committer::change::Done;
+use crate::denials::Attempt;
 use crate::intake::Refusal;
 use crate::rpc::Context;
 use crate::rpc::convert::{covers, parcel_ref};
@@ -35,6 +36,12 @@ pub(super) async fn carry(
         }
         Err(refusal) => {
             context.watchman.rejected(caller.office, refusal.reason);
+            context.denials.note(Attempt {
+                who: caller.name.clone(),
+                office: Some(caller.office),
+                act: "submit",
+                refused: refusal.reason,
+            });
             rejected(&context, ticket, refusal)
         }
     }
