@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::stream;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::trust::VerifiedCertificate;
 use tasuki_proto::canonical::{hex, parse_hex};
@@ -43,6 +45,9 @@ impl Mandates for Service {
     }
 }
 
+/// Offices of a page that are looked at side by side: each may take a few queries and the verification of its certificates.
+const AT_ONCE: usize = 8;
+
 async fn of_office(
     context: &Context,
     office: OfficeNumber,
@@ -79,7 +84,7 @@ async fn of_proxy(
     let rows = context.store.mandates_of_proxy(number, &after, now_us, limit + 1).await?;
     let next = |last: &MandateRow| token('p', &format!("{}/{}", last.office, hex(&last.digest)));
     let mut answer = page(context, rows, limit, next).await?;
-    for mandate in &mut answer.mandates {
+    let ended = stream::iter(answer.mandates).map(|mut mandate| async move {
         let reads = mandate
             .scopes
             .iter()
@@ -91,7 +96,9 @@ async fn of_proxy(
         {
             (mandate.feed_epoch, mandate.feed_number) = (end.epoch, end.number);
         }
-    }
+        Ok::<_, Failure>(mandate)
+    });
+    answer.mandates = ended.buffered(AT_ONCE).try_collect().await?;
     Ok(answer)
 }
 
@@ -115,11 +122,7 @@ fn place(text: &str) -> Result<(String, [u8; 32]), Failure> {
 }
 
 async fn shown(context: &Context, rows: Vec<MandateRow>) -> Result<Vec<pb::Mandate>, Failure> {
-    let mut mandates = Vec::with_capacity(rows.len());
-    for row in rows {
-        mandates.push(one(context, row).await?);
-    }
-    Ok(mandates)
+    stream::iter(rows).map(|row| one(context, row)).buffered(AT_ONCE).try_collect().await
 }
 
 async fn one(context: &Context, row: MandateRow) -> Result<pb::Mandate, Failure> {
