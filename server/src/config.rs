@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use self::period::Period;
 pub use alerts::AlertsConfig;
 pub use checks::ChecksConfig;
 pub use joining::{JoiningConfig, JoiningPolicy};
@@ -254,6 +255,9 @@ pub struct TrialCaConfig {
     pub register: PathBuf,
     /// Where its revocation list goes; one of `trust.crls`, or in a folder of them.
     pub crl: PathBuf,
+    /// How long before its end the CA hands over to a new key by itself; without it a person gives the command.
+    #[serde(default)]
+    pub roll_before: Option<Period>,
     /// How long an issued certificate is good for.
     #[serde(default = "defaults::certificate_days")]
     pub certificate_days: u32,

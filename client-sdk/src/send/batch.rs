@@ -124,7 +124,7 @@ impl Batch {
     /// The container of a parcel, if it is one of these.
     pub(super) fn container(&self, parcel: ParcelId) -> Option<Bytes> {
         let at = self.entries.iter().position(|entry| entry.parcel == parcel)?;
-        let from = self.entries[..at].iter().map(|entry| entry.size).sum();
+        let from: usize = self.entries[..at].iter().map(|entry| entry.size).sum();
         Some(self.containers.slice(from..from + self.entries[at].size))
     }
 }
