@@ -11,7 +11,7 @@ use crate::committer::Committer;
 use crate::committer::change::{CaRolling, Change, Refused};
 use crate::config::Config;
 use crate::config::period::Period;
-use crate::trial_ca::{CaError, Prepared, TrialCaFiles};
+use crate::trial_ca::{Prepared, TrialCaFiles};
 
 /// Rolls the CA of a relay that runs.
 #[derive(Debug)]
@@ -69,9 +69,8 @@ impl Roller {
         let handovers: Vec<Handover> = rolls.iter().map(|roll| roll.handover.clone()).collect();
         let (ca, now_us) = (Arc::clone(&self.ca), self.clock.now_us());
         let taken = move || {
-            let taken = ca.take_over(&handovers, now_us)?;
-            ca.hold()?;
-            Ok::<bool, CaError>(taken)
+            ca.take_over(&handovers, now_us)?;
+            ca.hold()
         };
         match tokio::task::spawn_blocking(taken).await {
             Ok(Ok(true)) => tracing::info!("the issuing CA goes on under a new key"),

@@ -373,6 +373,11 @@ impl Config {
         {
             return Err(("trial_ca", "crl_days must be at least 2, certificate_days at least 1"));
         }
+        // A new key is good for ten years: one that is due again at once would never end.
+        let rolls = self.trial_ca.as_ref().and_then(|ca| ca.roll_before);
+        if rolls.is_some_and(|before| before < Period::days(1) || before > Period::years(9)) {
+            return Err(("trial_ca.roll_before", "must be from 1d to 9y"));
+        }
         lifecycle::check(&self.lifecycle, &self.retention)?;
         self.operators.check()?;
         self.malware.check()?;

@@ -147,7 +147,7 @@ pub struct TrialCaFiles {
 }
 
 /// Which key issues as far as a process is concerned.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Held {
     /// The one that the file names.
     #[default]
@@ -211,14 +211,16 @@ impl TrialCaFiles {
     }
 
     /// Issues with what `current` names now, until the next [`TrialCaFiles::hold`]: a relay goes over to a key when it also
-    /// believes what that key signs.
+    /// believes what that key signs. Returns whether it went over to another.
     ///
     /// # Errors
     /// If the file can't be read.
-    pub fn hold(&self) -> Result<(), CaError> {
-        let name = self.current_on_disk()?;
-        *self.held.write().unwrap_or_else(PoisonError::into_inner) = Held::Key(name);
-        Ok(())
+    pub fn hold(&self) -> Result<bool, CaError> {
+        let next = Held::Key(self.current_on_disk()?);
+        let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = *held != next && *held != Held::OnDisk;
+        *held = next;
+        Ok(changed)
     }
 
     /// The key that issues is here, so that this relay can issue. An operator may keep it elsewhere.

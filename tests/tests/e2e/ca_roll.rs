@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tasuki_certs::trial_ca::{IssueOptions, TrialCa};
+use tasuki_certs::trial_ca::{IssueOptions, KeyChoice, TrialCa};
 use tasuki_tests::office::{Office, write_sample};
 use tasuki_tests::raw::now_us;
 use tasuki_tests::run::{Ran, run, text};
@@ -176,6 +177,53 @@ fn after_an_emergency_the_old_ca_is_refused() {
     let verified = stage.relay.run(&["--json", "log", "verify"]).expect(0).json().remove(0);
     assert_eq!(verified["verified"], true);
     stage.relay.run(&["doctor"]).expect(0);
+}
+
+#[test]
+fn a_relay_hands_its_ca_over_when_the_time_has_come() {
+    let mut stage = Stage::new(Database::Sqlite);
+    let manager = stage.office(MANAGER);
+    assert!(stage.relay.stop());
+    // Its CA has ten years before it: what is to be done three years before the end is not due.
+    let path = stage.relay.dir.join("relay.toml");
+    let config = fs::read_to_string(&path).unwrap();
+    let with =
+        |period: &str| config.replace("# roll_before = \"3y\"", &format!("roll_before = \"{period}\""));
+    fs::write(&path, with("20y")).unwrap();
+    stage.relay.run(&["ca", "status"]).expect(2);
+    fs::write(&path, with("3y")).unwrap();
+    stage.relay.start();
+    manager.run(&["inbox"]).expect(0);
+    assert_eq!(status(&stage).len(), 1);
+    assert!(stage.relay.stop());
+    let ca = |name: &str| stage.relay.dir.join(name);
+    let pkcs8 = stage.path().join("ca.pk8");
+    run(Command::new("openssl")
+        .args(["pkcs8", "-topk8", "-nocrypt", "-outform", "DER", "-in"])
+        .arg(ca("trial-ca.key"))
+        .arg("-out")
+        .arg(&pkcs8))
+    .expect(0);
+    // The same CA, as it is two years before its end.
+    let options = IssueOptions {
+        not_after_us: now_us() + 2 * 365 * 86_400_000_000,
+        ..IssueOptions::for_ca(now_us()).with_key(KeyChoice::Pkcs8(fs::read(pkcs8).unwrap().into()))
+    };
+    let old = TrialCa::create_with("Tasuki trial CA", &options).unwrap();
+    fs::write(ca("trial-ca.pem"), old.cert_pem().unwrap()).unwrap();
+    let doctor = stage.relay.run(&["--json", "doctor"]);
+    assert!(
+        doctor.json().iter().any(|found| found["check"] == "ca" && found["status"] == "warn"),
+        "{doctor:?}"
+    );
+    stage.relay.start();
+    until("the relay hands over", &stage, || status(&stage).len() == 2);
+    until("and follows", &stage, || stage.relay.log_text().contains("goes on under a new key"));
+    // Once: the next key has its time before it.
+    std::thread::sleep(Duration::from_secs(7));
+    assert_eq!(status(&stage).len(), 2);
+    manager.run(&["inbox"]).expect(0);
+    stage.relay.run(&["log", "verify"]).expect(0);
 }
 
 fn init(stage: &Stage, folder: &Path) -> std::path::PathBuf {
