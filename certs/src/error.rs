@@ -45,6 +45,9 @@ pub enum CertError {
     /// A CRL names the certificate, with effect at or before the time asked for.
     #[error("{0} was revoked")]
     CertificateRevoked(Position),
+    /// A CA in the chain was withdrawn in an emergency, with effect at or before the time asked for.
+    #[error("the CA that issued {0} is not believed any more")]
+    IssuerWithdrawn(Position),
     /// The newest CRL that covers the certificate is past its `nextUpdate` or older than the policy allows.
     #[error("the revocation list that covers {0} is too old")]
     CrlStale(Position),
@@ -126,6 +129,7 @@ impl CertError {
             Self::UntrustedIssuer => "UNTRUSTED_ISSUER",
             Self::BadCertificateSignature(_) => "BAD_CERTIFICATE_SIGNATURE",
             Self::CertificateRevoked(_) => "CERTIFICATE_REVOKED",
+            Self::IssuerWithdrawn(_) => "ISSUER_WITHDRAWN",
             Self::CrlStale(_) => "CRL_STALE",
             Self::CrlMissing(_) => "CRL_MISSING",
             Self::CrlInvalid(..) => "CRL_INVALID",

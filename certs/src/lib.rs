@@ -6,6 +6,7 @@
 //! | where the office number stands in a certificate | [`profile`] |
 //! | trust anchors, intermediates and CRLs; verifying a certificate | [`trust`] |
 //! | trust read from files, and again when they change | [`trust_files`] |
+//! | a CA that handed over to a new key | [`handover`] |
 //! | TLS for the relay and its clients | [`tls`] |
 //! | certificates and CRLs for trials, demos and tests | [`trial_ca`] |
 //! | an office's key with its certificates, from PKCS#12 or PEM | [`identity`] |
@@ -35,6 +36,7 @@ mod der_walk;
 mod der_write;
 pub mod error;
 mod fetched_list;
+pub mod handover;
 pub mod identity;
 mod key_policy;
 pub mod key_signature;

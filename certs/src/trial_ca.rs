@@ -22,6 +22,7 @@ mod options;
 use openssl::asn1::{Asn1Integer, Asn1Time};
 use openssl::bn::{BigNum, MsbOption};
 use openssl::error::ErrorStack;
+use openssl::nid::Nid;
 use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private};
 use openssl::x509::extension::{
     AuthorityKeyIdentifier, BasicConstraints, ExtendedKeyUsage, SubjectAlternativeName, SubjectKeyIdentifier,
@@ -32,7 +33,7 @@ use zeroize::Zeroizing;
 pub use self::crl::{CrlOptions, Revocation, RevocationReason};
 pub use self::issued::{Certified, Issued};
 pub use self::options::{Digest, IssueOptions, KeyChoice, KeyUse, RawExtension};
-use crate::certificate::SECOND_US;
+use crate::certificate::{Certificate, SECOND_US};
 use crate::request::RequestedKey;
 
 /// How long a CA's own certificate is valid: longer than a trial.
@@ -75,6 +76,8 @@ pub struct TrialCa {
     key: PKey<Private>,
     /// CA certificates above this one, DER, the root last; empty for a root.
     above: Vec<Vec<u8>>,
+    /// This CA's key as CAs before it certified it, each with the one before that, DER, the newest first.
+    crosses: Vec<Vec<u8>>,
 }
 
 impl TrialCa {
@@ -91,7 +94,7 @@ impl TrialCa {
     pub fn create_with(name: &str, options: &IssueOptions) -> Result<Self, TrialCaError> {
         let key = options.key.make()?;
         let certificate = build(&ca_subject(name, options)?, &key, None, &key, options, &[])?;
-        Ok(Self { certificate, key, above: Vec::new() })
+        Ok(Self { certificate, key, above: Vec::new(), crosses: Vec::new() })
     }
 
     /// A root that was stored as PEM: certificate and unencrypted key.
@@ -102,14 +105,14 @@ impl TrialCa {
         if !public.public_eq(&key) {
             return Err(TrialCaError::CannotLoad);
         }
-        Ok(Self { certificate, key, above: Vec::new() })
+        Ok(Self { certificate, key, above: Vec::new(), crosses: Vec::new() })
     }
 
     /// A CA below this one.
     pub fn issue_intermediate(&self, name: &str, options: &IssueOptions) -> Result<Self, TrialCaError> {
         let key = options.key.make()?;
         let certificate = build(&ca_subject(name, options)?, &key, Some(self), &self.key, options, &[])?;
-        Ok(Self { certificate, key, above: self.chain()? })
+        Ok(Self { certificate, key, above: self.chain()?, crosses: Vec::new() })
     }
 
     /// The certificate of an office.
@@ -251,9 +254,39 @@ impl TrialCa {
         })
     }
 
-    /// This CA's certificate and those above it, DER, the root last.
-    fn chain(&self) -> Result<Vec<Vec<u8>>, TrialCaError> {
-        let mut chain = vec![self.certificate.to_der()?];
+    /// The same CA, with cross certificates that go along with what it issues: whoever still knows only a CA before this one
+    /// finds the way to it by them. The newest first.
+    #[must_use]
+    pub fn with_crosses(self, crosses: Vec<Vec<u8>>) -> Self {
+        Self { crosses, ..self }
+    }
+
+    /// Certifies the key of the CA that takes this one's place (DER), from `now_us` (Unix microseconds) until the first of both
+    /// ends.
+    pub fn cross_sign(&self, next: &Self, now_us: i64) -> Result<Vec<u8>, TrialCaError> {
+        let not_after_us = Self::end_of_us(&self.cert_der()?)?.min(Self::end_of_us(&next.cert_der()?)?);
+        let options = IssueOptions { not_after_us, ..IssueOptions::for_ca(now_us) };
+        let subject = X509Name::from_der(&next.certificate.subject_name().to_der()?)?;
+        Ok(build(&subject, &next.key, Some(self), &self.key, &options, &[])?.to_der()?)
+    }
+
+    /// `notAfter` of a CA's certificate (DER), Unix microseconds; the last microsecond of the second that it names.
+    pub fn end_of_us(certificate: &[u8]) -> Result<i64, TrialCaError> {
+        Ok(Certificate::parse(certificate).map_err(|_| TrialCaError::CannotLoad)?.not_after_us)
+    }
+
+    /// The CN of the subject of a CA's certificate (DER); empty: there is none.
+    pub fn name_of(certificate: &[u8]) -> Result<String, TrialCaError> {
+        let certificate = X509::from_der(certificate).map_err(|_| TrialCaError::CannotLoad)?;
+        let mut names = certificate.subject_name().entries_by_nid(Nid::COMMONNAME);
+        let text = names.next().and_then(|entry| entry.data().to_string().ok());
+        Ok(text.unwrap_or_default())
+    }
+
+    /// What goes along with a certificate of this CA, DER: cross certificates, this CA's own, those above it, the root last.
+    pub fn chain(&self) -> Result<Vec<Vec<u8>>, TrialCaError> {
+        let mut chain = self.crosses.clone();
+        chain.push(self.certificate.to_der()?);
         chain.extend(self.above.iter().cloned());
         Ok(chain)
     }
@@ -272,6 +305,11 @@ impl TrialCa {
     pub fn key_pem(&self) -> Result<Zeroizing<Vec<u8>>, TrialCaError> {
         Ok(Zeroizing::new(self.key.private_key_to_pem_pkcs8()?))
     }
+}
+
+/// A certificate (DER) as PEM.
+pub fn certificate_pem(der: &[u8]) -> Result<Vec<u8>, TrialCaError> {
+    Ok(X509::from_der(der)?.to_pem()?)
 }
 
 /// Builds one certificate for `key`, signed by `signer`: the issuer's key, or without an issuer, for a root, its own.

@@ -14,6 +14,7 @@ pub use crate::error::OcspFault;
 use crate::error::{CertError, CrlFault, Position};
 use crate::fetched_list;
 pub use crate::fetched_list::{FetchedList, ListRefusal};
+use crate::handover::{self, Handover};
 use crate::identity::sha256;
 use crate::ocsp::{self, OcspAnswer};
 use crate::path;
@@ -39,6 +40,8 @@ pub struct TrustMaterial {
     pub anchors: Vec<Vec<u8>>,
     /// Intermediate CA certificates, DER.
     pub intermediates: Vec<Vec<u8>>,
+    /// CAs that handed over to others: what is an anchor beside those above, or not any more.
+    pub handovers: Vec<Handover>,
     /// CRLs, DER. Several of one issuer may stand side by side. Answers of OCSP responders, DER, may be among them, as
     /// evidence has them.
     pub crls: Vec<Vec<u8>>,
@@ -57,6 +60,7 @@ impl Default for TrustMaterial {
         Self {
             anchors: Vec::new(),
             intermediates: Vec::new(),
+            handovers: Vec::new(),
             crls: Vec::new(),
             profile: CertificateProfile::default(),
             policy: RevocationPolicy::default(),
@@ -137,6 +141,9 @@ pub enum TrustError {
     /// A CRL, by its number from 0, that cannot be read.
     #[error("revocation list {0}: {1}")]
     Crl(usize, CrlFault),
+    /// A handover of which something cannot be read, or without the word of the CA before.
+    #[error("the CA before does not vouch for the new one")]
+    Handover,
 }
 
 /// Anchors, intermediates, CRLs, profile and policy: an immutable snapshot. A reload makes a new one.
@@ -162,6 +169,17 @@ impl Policies {
         own.map_or(&self.general, |(_, policy)| policy)
     }
 
+    /// What holds below an anchor holds below the one that took its place.
+    fn inherit(&mut self, handovers: &[Handover]) {
+        for handover in handovers.iter().take(handover::MAX_HANDOVERS) {
+            let (before, next) = (sha256(&handover.previous), sha256(&handover.next));
+            let own = self.own.iter().find(|(named, _)| *named == before).map(|(_, policy)| policy.clone());
+            if let Some(policy) = own.filter(|_| self.own.iter().all(|(named, _)| *named != next)) {
+                self.own.push((next, policy));
+            }
+        }
+    }
+
     fn with_override(&self, until_us: Option<i64>) -> Self {
         let with =
             |policy: &RevocationPolicy| RevocationPolicy { override_until_us: until_us, ..policy.clone() };
@@ -176,6 +194,8 @@ impl Policies {
 struct Contents {
     anchors: Vec<Certificate>,
     intermediates: Vec<Certificate>,
+    /// Keys of CAs that are not believed about any time from this on.
+    withdrawn: Vec<(Vec<u8>, i64)>,
     crls: Vec<Crl>,
     answers: Vec<Arc<OcspAnswer>>,
     profile: CertificateProfile,
@@ -196,9 +216,13 @@ impl TrustStore {
             let read = OcspAnswer::parse(der).map(Arc::new);
             read.map_err(|_| TrustError::Crl(number, CrlFault::Malformed))
         };
+        let mut followed =
+            handover::follow(read_cas(&material.anchors, TrustError::Anchor)?, &material.handovers);
+        followed.intermediates.extend(read_cas(&material.intermediates, TrustError::Intermediate)?);
         let contents = Contents {
-            anchors: read_cas(&material.anchors, TrustError::Anchor)?,
-            intermediates: read_cas(&material.intermediates, TrustError::Intermediate)?,
+            anchors: followed.anchors,
+            intermediates: followed.intermediates,
+            withdrawn: followed.withdrawn,
             answers: answers.into_iter().map(read_answer).collect::<Result<_, _>>()?,
             crls: crls
                 .into_iter()
@@ -208,7 +232,8 @@ impl TrustStore {
             max_intermediates: usize::from(material.max_intermediates.min(32)),
             fingerprint,
         };
-        let policies = Policies { general: material.policy, own: material.anchor_policies };
+        let mut policies = Policies { general: material.policy, own: material.anchor_policies };
+        policies.inherit(&material.handovers);
         Ok(Self::assemble(Arc::new(contents), policies, Arc::default()))
     }
 
@@ -241,6 +266,11 @@ impl TrustStore {
     /// The trust anchors, DER.
     pub fn anchors_der(&self) -> impl Iterator<Item = &[u8]> {
         self.contents.anchors.iter().map(|anchor| anchor.der.as_slice())
+    }
+
+    /// The intermediate CA certificates, DER.
+    pub fn intermediates_der(&self) -> impl Iterator<Item = &[u8]> {
+        self.contents.intermediates.iter().map(|one| one.der.as_slice())
     }
 
     /// Verifies `leaf_der` as of `at_us` (Unix microseconds): chain to an anchor, revocation, keys, usage, identity.
@@ -344,6 +374,13 @@ impl TrustStore {
             valid_until_us: path.iter().map(|one| one.not_after_us).min().unwrap_or(i64::MIN),
             warnings: Vec::new(),
         };
+        for (index, certificate) in path.iter().enumerate().skip(1) {
+            let Some(from_us) = self.withdrawn_us(certificate) else { continue };
+            if moment.at_us >= from_us {
+                return Err(CertError::IssuerWithdrawn(path::position(index - 1)));
+            }
+            verified.valid_until_us = verified.valid_until_us.min(from_us.saturating_sub(1));
+        }
         let policy = path.last().map_or(&self.policies.general, |anchor| self.policies.of(anchor));
         for (index, pair) in path.windows(2).enumerate() {
             let [certificate, issuer] = pair else { continue };
@@ -357,6 +394,12 @@ impl TrustStore {
             verified.valid_until_us = verified.valid_until_us.min(standing.until_us.unwrap_or(i64::MAX));
         }
         Ok(verified)
+    }
+
+    /// From when on a CA is not believed any more, whoever else vouches for its key.
+    fn withdrawn_us(&self, ca: &Certificate) -> Option<i64> {
+        let of_key = self.contents.withdrawn.iter().filter(|(key, _)| *key == ca.spki);
+        of_key.map(|(_, from_us)| *from_us).min()
     }
 
     /// Revocation of one certificate of a path, by lists and by answers.
@@ -447,6 +490,8 @@ impl TrustStore {
     /// What is wrong, or soon will be, at `now_us` (Unix microseconds) with the CRLs of the configured CAs.
     pub fn revocation_alarms(&self, now_us: i64) -> Vec<RevocationAlarm> {
         let cas = self.contents.anchors.iter().chain(&self.contents.intermediates);
+        // The last list of a CA that is not believed any more stays what it is.
+        let cas = cas.filter(|ca| self.withdrawn_us(ca).is_none());
         let alarm = |ca: &Certificate| {
             let state = self.policy_of_ca(ca).alarm(&self.contents.crls, ca, now_us)?;
             Some(RevocationAlarm { issuer: ca.subject_text(), state })
@@ -559,12 +604,13 @@ fn read_cas(
 }
 
 fn contents_fingerprint(material: &TrustMaterial) -> [u8; 32] {
+    let handovers = format!("{:?}", material.handovers);
     let groups = [&material.anchors, &material.intermediates, &material.crls].map(|group| {
         let ders: Vec<&[u8]> = group.iter().map(Vec::as_slice).collect();
         hash(&ders)
     });
     let rest = format!("{:?} {}", material.profile, material.max_intermediates);
-    hash(&[&groups[0], &groups[1], &groups[2], rest.as_bytes()])
+    hash(&[&groups[0], &groups[1], &groups[2], rest.as_bytes(), handovers.as_bytes()])
 }
 
 /// SHA-256 over lengths and contents, so that no two lists hash the same bytes.

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use x509_parser::pem::Pem;
 
 use crate::error::{CertError, CrlFault};
+use crate::handover::Handover;
 use crate::identity::sha256;
 use crate::profile::CertificateProfile;
 use crate::trust::{
@@ -134,6 +135,11 @@ impl TrustFiles {
 
     /// Reads all files.
     pub fn load(&self) -> Result<TrustStore, TrustFilesError> {
+        self.load_with(Vec::new())
+    }
+
+    /// [`TrustFiles::load`] with CAs that handed over.
+    fn load_with(&self, handovers: Vec<Handover>) -> Result<TrustStore, TrustFilesError> {
         let (anchors, anchor_files) = read_all(&self.anchors, "CERTIFICATE")?;
         let (intermediates, intermediate_files) = read_all(&self.intermediates, "CERTIFICATE")?;
         let (crls, crl_files) = once(read_all(&self.crls, "X509 CRL")?);
@@ -141,6 +147,7 @@ impl TrustFiles {
         let material = TrustMaterial {
             anchors,
             intermediates,
+            handovers,
             crls,
             profile: self.profile.clone(),
             policy: self.revocation.clone(),
@@ -148,7 +155,8 @@ impl TrustFiles {
             max_intermediates: self.max_intermediates,
         };
         TrustStore::new(material).map_err(|error| match error {
-            TrustError::NoAnchor => TrustFilesError::NoAnchor,
+            // What can't be followed is passed over; it stops nobody.
+            TrustError::NoAnchor | TrustError::Handover => TrustFilesError::NoAnchor,
             TrustError::Anchor(number, error) => {
                 TrustFilesError::Certificate { path: origin(&anchor_files, number), error }
             }
@@ -273,6 +281,7 @@ pub struct TrustWatch {
     files: TrustFiles,
     current: RwLock<Arc<TrustStore>>,
     seen: Mutex<Seen>,
+    handovers: Mutex<Vec<Handover>>,
 }
 
 /// What the last look at the files showed.
@@ -289,7 +298,12 @@ impl TrustWatch {
         let stamps = files.stamps()?;
         let store = files.load()?;
         let seen = Seen { stamps, settled: false };
-        Ok(Self { files, current: RwLock::new(Arc::new(store)), seen: Mutex::new(seen) })
+        Ok(Self {
+            files,
+            current: RwLock::new(Arc::new(store)),
+            seen: Mutex::new(seen),
+            handovers: Mutex::default(),
+        })
     }
 
     /// The snapshot to use now.
@@ -313,7 +327,11 @@ impl TrustWatch {
             return Ok(false);
         }
         let current = self.current();
-        let store = self.files.load()?.following(&current).with_override(current.policy().override_until_us);
+        let store = self
+            .files
+            .load_with(lock(&self.handovers).clone())?
+            .following(&current)
+            .with_override(current.policy().override_until_us);
         *seen = Seen { stamps, settled: same_stamps };
         if store.fingerprint() == current.fingerprint() {
             return Ok(false);
@@ -328,6 +346,22 @@ impl TrustWatch {
         let _no_reload_between = lock(&self.seen);
         let store = self.current().with_override(until_us);
         self.replace(store);
+    }
+
+    /// Follows CAs that handed over to others, beside what the files say. `true`: there is a new snapshot.
+    ///
+    /// # Errors
+    /// A file can't be used; the old snapshot stays in force.
+    pub fn set_handovers(&self, handovers: Vec<Handover>) -> Result<bool, TrustFilesError> {
+        let _no_reload_between = lock(&self.seen);
+        if *lock(&self.handovers) == handovers {
+            return Ok(false);
+        }
+        let current = self.current();
+        let store = self.files.load_with(handovers.clone())?.following(&current);
+        self.replace(store.with_override(current.policy().override_until_us));
+        *lock(&self.handovers) = handovers;
+        Ok(true)
     }
 
     /// Has what OCSP answers have said since taken into account. `true`: there is a new snapshot.

@@ -9,11 +9,12 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_careplan::policy::CheckPolicy;
 use tasuki_careplan::severity::Severities;
 use tasuki_certs::cms_sign::{self, Content};
+use tasuki_certs::handover::MAX_HANDOVERS;
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
 use tasuki_proto::log::{Checkpoint, LogError, LogVerifier};
 use tasuki_proto::statement::{ApproveSealingKey, Statement};
-use tasuki_proto::{pb, time};
+use tasuki_proto::{ca_roll, evidence, pb, time};
 use tokio::sync::Mutex;
 
 use crate::blocking;
@@ -213,9 +214,10 @@ impl Client {
 
     async fn make_contact<'c>(&self, contact: &'c mut Option<Contact>) -> Result<&'c Contact, SdkError> {
         let Inner { home, caller, .. } = &*self.inner;
+        let request = pb::GetRelayRequest { ca_rolls_known: Trust::known_rolls(home)? };
         let relay = caller.repeat(|| {
-            let mut directory = caller.directory();
-            async move { directory.get_relay(pb::GetRelayRequest {}).await }
+            let (mut directory, request) = (caller.directory(), request.clone());
+            async move { directory.get_relay(request).await }
         });
         let relay = relay.await?;
         let log = checkpoints::pin(home, &relay.log_key, &relay.log_key_rolls)?;
@@ -229,6 +231,7 @@ impl Client {
             return Err(Unreachable::EarlierEpoch { epoch: checkpoint.epoch, seen }.into());
         }
         self.look_at_epochs(checkpoint.epoch).await?;
+        self.follow_ca(&relay.ca_rolls).await?;
         self.insist_on_witnesses(checkpoint.epoch).await?;
         self.approve_sealing_key().await?;
         let info = RelayInfo {
@@ -242,6 +245,26 @@ impl Client {
         };
         let checks = demanded(&relay.rules_as_errors, &relay.documents, relay.known_documents_only);
         Ok(contact.insert(Contact { at_us: self.now_us(), log, info, checks }))
+    }
+
+    /// Follows the issuing CA to new keys, where the log is proven to tell of them.
+    async fn follow_ca(&self, rolls: &[pb::Evidence]) -> Result<(), SdkError> {
+        let mut told = Vec::new();
+        for entry in rolls.iter().take(MAX_HANDOVERS) {
+            let checkpoint = self.admit_only(&entry.checkpoint).await?;
+            let proven = evidence::check(entry, &checkpoint).map_err(VerificationError::Evidence)?;
+            if let Some(handover) = ca_roll::of_event(&proven.event) {
+                told.push(handover);
+            } else {
+                // One that the old CA does not vouch for, or of a later version: what the new one issues is refused.
+                tracing::warn!("the log tells of a new issuing CA in a way that can't be followed");
+            }
+        }
+        if told.is_empty() {
+            return Ok(());
+        }
+        let client = self.clone();
+        blocking::run(move || client.inner.trust.follow(&client.inner.home, told)).await
     }
 
     /// What files are checked by before they leave: what the relay demands, as far as it is known, and what this HOME adds.

@@ -8,6 +8,7 @@
 //! identity-*         what took its place by `tasuki renew`; the settings name the one in use, and those that are kept
 //! renewal.key        a key that waits for its certificate
 //! trust/anchors.pem  the offices' trust anchors
+//! trust/ca-rolls.txt CAs among them that handed over to new keys, as the relay's log told; what follows is trusted as well
 //! trust/crl/*.crl    revocation lists (DER), as the relay handed them on; each is signed by its issuer
 //! trust/profile.toml optional: where certificates name the office, if not as the trial CA's do
 //! log-key            the log's verifier key, pinned at first contact
@@ -52,6 +53,8 @@ pub(crate) use papers::OwnPapers;
 pub(crate) const RELAY_CA: &str = "relay-ca.pem";
 /// The offices' trust anchors.
 pub(crate) const ANCHORS: &str = "trust/anchors.pem";
+/// How CAs among the anchors handed over to new keys, as the relay's log told: one a line.
+pub(crate) const CA_ROLLS: &str = "trust/ca-rolls.txt";
 /// Revocation lists.
 pub(crate) const CRLS: &str = "trust/crl";
 /// Where certificates name the office, if not as the trial CA's do.
@@ -94,7 +97,7 @@ pub(crate) const ARCHIVE: &str = "archive";
 pub(crate) const LOCKS: &str = "locks";
 
 /// What the offices' HOMEs of a proxy have in common: it lies in the proxy's own HOME, two folders up.
-const COMMON: [&str; 6] = [RELAY_CA, ANCHORS, CRLS, PROFILE, LOG_KEY, CHECKPOINTS];
+const COMMON: [&str; 7] = [RELAY_CA, ANCHORS, CA_ROLLS, CRLS, PROFILE, LOG_KEY, CHECKPOINTS];
 
 /// An office's folder, opened: configuration and keys are read, nothing is locked, nothing is connected.
 #[derive(Clone, Debug)]

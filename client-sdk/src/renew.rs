@@ -2,6 +2,7 @@
 //! still sealed to it.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use tasuki_certs::identity::KeyIdentity;
 use tasuki_certs::profile::{CertificateProfile, Identity};
@@ -15,13 +16,17 @@ use tasuki_proto::statement::Statement;
 use tasuki_proto::{pb, time};
 
 use crate::client::Client;
+use crate::clock::Clock;
 use crate::config::IdentityConfig;
 use crate::error::{ConfigError, SdkError, VerificationError, words};
 use crate::files::{self, Access};
-use crate::home::{ANCHORS, Home, IdentityFiles, PROFILE, copy_identity_as, read_profile, verify_own};
+use crate::home::{
+    ANCHORS, CA_ROLLS, Home, IdentityFiles, PROFILE, copy_identity_as, read_profile, verify_own,
+};
 use crate::mandates::{Mandate, MandateHolder, MandateState};
 use crate::pem;
 use crate::transport::Caller;
+use crate::trust;
 
 /// The key that waits for its certificate. It outlives a crash, so that running the same again goes on with it.
 const PENDING: &str = "renewal.key";
@@ -131,6 +136,16 @@ impl Home {
         let (identity, renewed) = replace(self.folder(), self.identity(), files, now_us)?;
         self.config().switch(self.folder(), identity, now_us)?;
         Ok(renewed)
+    }
+
+    /// Makes contact with another certificate of the same office, which the HOME does not go over to: so that it learns of a CA that
+    /// took the place of the one that it knows, after an emergency in which its own certificate is refused.
+    ///
+    /// # Errors
+    /// The files can't be read, or the relay can't be reached or refuses.
+    pub async fn contact_with(&self, files: &IdentityFiles, clock: Arc<dyn Clock>) -> Result<(), SdkError> {
+        let home = Self::open_with(self.folder(), files.read()?)?;
+        Client::connect(home, clock).await.map(drop)
     }
 }
 
@@ -250,7 +265,8 @@ fn profile_of(folder: &Path) -> Result<CertificateProfile, SdkError> {
 /// A certificate by the trust anchors of a HOME.
 fn verified(folder: &Path, identity: &KeyIdentity, now_us: i64) -> Result<VerifiedCertificate, SdkError> {
     let anchors = pem::read_certificates(&folder.join(ANCHORS))?;
-    verify_own(identity, &anchors, profile_of(folder)?, now_us)
+    let handovers = trust::handovers(&folder.join(CA_ROLLS))?;
+    verify_own(identity, &anchors, handovers, profile_of(folder)?, now_us)
 }
 
 fn other_holder(identity: &Identity) -> SdkError {

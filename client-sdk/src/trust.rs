@@ -4,18 +4,22 @@ mod room;
 #[cfg(test)]
 mod tests;
 
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use bytes::Bytes;
 use tasuki_certs::cms_verify::SignatureVerifier;
+use tasuki_certs::handover::{Handover, MAX_HANDOVERS};
 use tasuki_certs::profile::CertificateProfile;
 use tasuki_certs::trust::{CurrentTrust, TrustMaterial, TrustStore, is_revocation_list};
+use tasuki_proto::ca_roll;
 use tasuki_proto::event::sha256;
 use tasuki_proto::limits::MAX_CRL_BYTES;
 
 use crate::crls::file_name;
 use crate::error::{ConfigError, SdkError};
 use crate::files::{self, Access};
-use crate::home::{ANCHORS, CRLS, Home, PROFILE, read_profile};
+use crate::home::{ANCHORS, CA_ROLLS, CRLS, Home, PROFILE, read_profile};
 use crate::pem;
 use room::MAX_CRLS;
 
@@ -60,6 +64,37 @@ impl Trust {
     /// A revocation list that an answer of the verifier names (DER).
     pub(crate) fn crl(&self, fingerprint: &[u8; 32]) -> Option<Arc<[u8]>> {
         self.store.current().crl_der(fingerprint)
+    }
+
+    /// SHA-256 of the CAs that the HOME knows of having taken another's place.
+    pub(crate) fn known_rolls(home: &Home) -> Result<Vec<Bytes>, SdkError> {
+        let known = handovers(&home.path(CA_ROLLS))?;
+        Ok(known.iter().map(|one| Bytes::from(sha256(&one.next).to_vec())).collect())
+    }
+
+    /// Keeps handovers of CAs that the relay's log is proven to tell of, and follows them from now on: as far as they begin or end at
+    /// an anchor of this HOME, no further.
+    pub(crate) fn follow(&self, home: &Home, told: Vec<Handover>) -> Result<(), SdkError> {
+        let path = home.path(CA_ROLLS);
+        let mut all = handovers(&path)?;
+        let before = all.len();
+        for one in told {
+            if all.len() < MAX_HANDOVERS && all.iter().all(|known| known.next != one.next) {
+                tracing::warn!(
+                    emergency = one.withdrawn_us.is_some(),
+                    "the relay's issuing CA goes on under a new key"
+                );
+                all.push(one);
+            }
+        }
+        if all.len() > before {
+            let lines: Vec<String> = all.iter().map(ca_roll::line).collect();
+            files::write_durably(&path, (lines.join("\n") + "\n").as_bytes(), Access::Owner)?;
+            let crls = kept(home)?.into_iter().map(|list| list.der).collect();
+            let store = Arc::new(store(home, crls)?);
+            *self.store.0.write().unwrap_or_else(PoisonError::into_inner) = store;
+        }
+        Ok(())
     }
 
     /// Keeps revocation lists that the relay handed on, and uses them from now on. One that can't be read is passed
@@ -130,8 +165,15 @@ fn kept(home: &Home) -> Result<Vec<List>, SdkError> {
     Ok(lists.into_iter().map(|(_, list)| list).collect())
 }
 
-/// The trust anchors (DER).
-pub(crate) fn anchors(home: &Home) -> Result<Vec<Vec<u8>>, SdkError> {
+/// The handovers of CAs that a HOME's folder knows of.
+pub(crate) fn handovers(path: &Path) -> Result<Vec<Handover>, SdkError> {
+    let Some(text) = files::read_if_exists(path)? else { return Ok(Vec::new()) };
+    // A line of a later version is passed over, as what can't be followed is.
+    Ok(String::from_utf8_lossy(&text).lines().filter_map(ca_roll::from_line).collect())
+}
+
+/// The trust anchors (DER) that the HOME was made with.
+fn anchors(home: &Home) -> Result<Vec<Vec<u8>>, SdkError> {
     pem::read_certificates(&home.path(ANCHORS))
 }
 
@@ -156,5 +198,6 @@ fn material(home: &Home, crls: Vec<Vec<u8>>) -> Result<TrustMaterial, SdkError> 
     let profile = if profile.exists() { read_profile(&profile)?.1 } else { CertificateProfile::default() };
     let policy = home.config().revocation.clone();
     let (anchors, intermediates) = (anchors(home)?, intermediates(home));
-    Ok(TrustMaterial { anchors, intermediates, crls, profile, policy, ..TrustMaterial::default() })
+    let handovers = handovers(&home.path(CA_ROLLS))?;
+    Ok(TrustMaterial { anchors, intermediates, handovers, crls, profile, policy, ..TrustMaterial::default() })
 }

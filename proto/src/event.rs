@@ -150,6 +150,8 @@ pub mod kind {
     pub const AUDIT_MADE: &str = "audit.made";
     /// The log's key handed over to another; what both signed stands beside the relay's verifier key. Told to all offices.
     pub const LOG_KEY_ROLLED: &str = "log.key-rolled";
+    /// The relay's issuing CA handed over to a new key; see [`crate::ca_roll`]. Told to all offices.
+    pub const CA_ROLLED: &str = "ca.rolled";
     /// A log of this epoch began; if it is not the first, the event names the range that was lost.
     pub const LOG_STARTED: &str = "log.started";
 }

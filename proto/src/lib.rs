@@ -15,6 +15,7 @@
 //! * [`reason`]: every stable reason word with its explanation; [`limits`]: every bound with its reason.
 
 pub mod accepts;
+pub mod ca_roll;
 pub mod canonical;
 pub mod container;
 pub mod cosignature;

@@ -20,6 +20,9 @@ pub enum LogError {
     /// A key's text can't be read.
     #[error("the log key is malformed")]
     Key,
+    /// A key that has handed the log over to another, or never had it.
+    #[error("the log was handed over to another key; this one does not sign it any more")]
+    Replaced,
     /// The checkpoint is not a signed note with a tree head.
     #[error("the checkpoint is malformed")]
     Malformed,
@@ -95,13 +98,16 @@ impl LogSigner {
     /// The signer with the rolls that led to its key.
     ///
     /// # Errors
-    /// [`LogError::Key`] if they do not.
+    /// [`LogError::Replaced`] if they lead to another key, [`LogError::Key`] if they lead nowhere.
     pub fn with_rolls(self, rolls: Vec<KeyRoll>) -> Result<Self, LogError> {
         let Some(first) = rolls.first() else { return Ok(Self { rolls, ..self }) };
         let mut verifier = LogVerifier { name: self.name.clone(), public: first.old, rolls: Vec::new() };
         verifier.follow(&rolls);
-        if verifier.rolls.len() != rolls.len() || verifier.current() != self.public {
+        if verifier.rolls.len() != rolls.len() {
             return Err(LogError::Key);
+        }
+        if verifier.current() != self.public {
+            return Err(LogError::Replaced);
         }
         Ok(Self { rolls, ..self })
     }

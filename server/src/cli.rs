@@ -11,6 +11,7 @@ use tasuki_proto::operator::is_operator_name;
 use crate::commands::alerts::Alerts;
 use crate::commands::approvals::Approvals;
 use crate::commands::audit::Audit;
+use crate::commands::ca::Ca;
 use crate::commands::joining::{Approve, Leave, MakeCode, Reject};
 use crate::commands::lang::Lang;
 use crate::commands::log_key::LogKey;
@@ -95,6 +96,9 @@ pub(crate) enum Command {
     /// Certificates of the trial CA
     #[command(subcommand)]
     Cert(Cert),
+    /// The key of the CA that issues certificates
+    #[command(subcommand)]
+    Ca(Ca),
     /// The log of events
     #[command(subcommand)]
     Log(Log),

@@ -24,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use self::period::Period;
 pub use alerts::AlertsConfig;
 pub use checks::ChecksConfig;
 pub use joining::{JoiningConfig, JoiningPolicy};
@@ -254,6 +255,9 @@ pub struct TrialCaConfig {
     pub register: PathBuf,
     /// Where its revocation list goes; one of `trust.crls`, or in a folder of them.
     pub crl: PathBuf,
+    /// How long before its end the CA hands over to a new key by itself; without it a person gives the command.
+    #[serde(default)]
+    pub roll_before: Option<Period>,
     /// How long an issued certificate is good for.
     #[serde(default = "defaults::certificate_days")]
     pub certificate_days: u32,
@@ -368,6 +372,11 @@ impl Config {
             && (ca.crl_days < 2 || ca.certificate_days == 0)
         {
             return Err(("trial_ca", "crl_days must be at least 2, certificate_days at least 1"));
+        }
+        // A new key is good for ten years: one that is due again at once would never end.
+        let rolls = self.trial_ca.as_ref().and_then(|ca| ca.roll_before);
+        if rolls.is_some_and(|before| before < Period::days(1) || before > Period::years(9)) {
+            return Err(("trial_ca.roll_before", "must be from 1d to 9y"));
         }
         lifecycle::check(&self.lifecycle, &self.retention)?;
         self.operators.check()?;

@@ -138,8 +138,8 @@ impl Enrolments {
         if !row.certificate.is_empty() {
             // The answer was lost: the same key gets the same certificate.
             let same = key_of(&row) == Some(said.key);
-            let chain = vec![authority.cert_der().map_err(CaError::from)?];
             return if same {
+                let chain = ca.chain_of(&row.certificate)?;
                 Ok(Enrolled { row, chain, repeated: true })
             } else {
                 Err(EnrolError::Because(reason::CODE_USED))

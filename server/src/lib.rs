@@ -31,6 +31,8 @@ pub mod access;
 pub mod alerts;
 pub mod boot;
 pub mod budget;
+pub mod ca_roller;
+pub mod ca_rolls;
 mod cache;
 mod cli;
 pub mod clock;

@@ -138,7 +138,7 @@ mod tests {
         assert_eq!(load(&path, &[]).unwrap().rolls(), std::slice::from_ref(&roll));
         // A key put back from a backup is not the one that counts.
         write(&path, &first);
-        assert!(matches!(load(&path, &[]), Err(BootError::LogKey { source: LogError::Key, .. })));
+        assert!(matches!(load(&path, &[]), Err(BootError::LogKey { source: LogError::Replaced, .. })));
         write(&path, &second);
         write(&next_path(&path), &third);
         let again = KeyRoll::make(&second, &third, (1, 9), Hash([2; 32]), true, 2).unwrap();

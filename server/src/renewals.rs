@@ -93,9 +93,9 @@ impl Renewals {
             return Err(RequestError::Signature.into());
         }
         let authority = ca.load()?;
-        let above = authority.cert_der().map_err(CaError::from)?;
         // Whoever else issued it renews it: this CA does not vouch for what others looked at.
-        if current.chain.get(1) != Some(&above) {
+        let own = current.chain.get(1).map(|above| ca.is_own(above)).transpose()?;
+        if own != Some(true) {
             return Err(EnrolError::Because(reason::RENEWAL_ELSEWHERE));
         }
         let trust = self.trust.current();
@@ -106,7 +106,8 @@ impl Renewals {
                 return Err(RequestError::Subject.into());
             }
             let (certificate, until_us) = (before.certificate.clone(), before.not_after_us);
-            return Ok(Renewed { certificate, chain: vec![above], until_us, change: None });
+            let chain = ca.chain_of(&certificate)?;
+            return Ok(Renewed { certificate, chain, until_us, change: None });
         }
         if known.iter().any(|row| row.renews == Some(current.fingerprint)) {
             return Err(EnrolError::Because(reason::RENEWED_ALREADY));

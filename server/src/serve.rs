@@ -18,6 +18,7 @@ use crate::accept::{self, Connection};
 use crate::access::Access;
 use crate::alerts::Watchman;
 use crate::boot::{Boot, BootError};
+use crate::ca_roller::Roller;
 use crate::clock::Clock;
 use crate::closing::Closing;
 use crate::committer::{Fatal, Started};
@@ -224,9 +225,14 @@ impl Relay {
         let renewals =
             Renewals::new(trial_ca.clone(), trust.clone(), Arc::clone(&verifier), Arc::clone(&clock));
         let (shutdown, stopping) = Shutdown::new();
+        let roller = Roller::of(config, trial_ca.as_ref(), &committer, &clock);
+        if let Some(roller) = &roller {
+            roller.take_over(&trust.ca_rolls()).await;
+        }
         let keeper = Keeper {
             trust: trust.clone(),
             store: store.clone(),
+            roller,
             trial_ca,
             clock: Arc::clone(&clock),
             every: Duration::from_secs(u64::from(config.trust.reload_every_s)),

@@ -1,12 +1,14 @@
 //! Whose certificates are believed: the files of the configuration, followed while the relay runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tasuki_certs::profile::CertificateProfile;
 use tasuki_certs::trust::{AlarmState, CurrentTrust, OcspUse, OnDoubt, RevocationPolicy, TrustStore};
 use tasuki_certs::trust_files::{TrustFiles, TrustFilesError, TrustWatch};
 
+use crate::ca_roller::Roller;
+use crate::ca_rolls::{self, CaRoll};
 use crate::clock::Clock;
 use crate::config::{AnchorConfig, OcspMode, OnStale, TrustConfig};
 use crate::store::settings::REVOCATION_OVERRIDE;
@@ -15,17 +17,23 @@ use crate::trial_ca::TrialCaFiles;
 
 /// Handle to the trust store; clones share it.
 #[derive(Clone)]
-pub struct Trust(Arc<TrustWatch>);
+pub struct Trust(Arc<Followed>);
+
+/// The files, and how the issuing CA handed over.
+struct Followed {
+    watch: TrustWatch,
+    rolls: RwLock<Arc<Vec<CaRoll>>>,
+}
 
 impl std::fmt::Debug for Trust {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Trust").field(&self.0.current()).finish()
+        f.debug_tuple("Trust").field(&self.0.watch.current()).finish()
     }
 }
 
 impl CurrentTrust for Trust {
     fn current(&self) -> Arc<TrustStore> {
-        self.0.current()
+        self.0.watch.current()
     }
 }
 
@@ -38,6 +46,9 @@ pub enum TrustSetupError {
     /// The certificate profile can't be read.
     #[error("trust.profile: {0}")]
     Profile(String),
+    /// What the database knows can't be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Where certificates say whose they are.
@@ -73,7 +84,22 @@ impl Trust {
             profile,
             ..TrustFiles::of_anchors(Vec::new())
         };
-        Ok(Self(Arc::new(TrustWatch::load(files)?)))
+        Ok(Self(Arc::new(Followed { watch: TrustWatch::load(files)?, rolls: RwLock::default() })))
+    }
+
+    /// Reads the files for the first time, and what the database knows beside them.
+    ///
+    /// # Errors
+    /// [`TrustSetupError`] names the file.
+    pub async fn load_with(config: &TrustConfig, store: &Store) -> Result<Self, TrustSetupError> {
+        let trust = Self::load(config)?;
+        trust.refresh(store).await?;
+        Ok(trust)
+    }
+
+    /// How the issuing CA handed over, as of the last look.
+    pub fn ca_rolls(&self) -> Arc<Vec<CaRoll>> {
+        Arc::clone(&self.0.rolls.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Looks at the files and at the operator's override. Returns whether there is a new snapshot.
@@ -84,21 +110,41 @@ impl Trust {
         let until = store.setting(REVOCATION_OVERRIDE).await?.and_then(|text| text.parse().ok());
         let overridden = until != self.current().policy().override_until_us;
         if overridden {
-            self.0.set_override(until);
+            self.0.watch.set_override(until);
         }
+        // The lists of a new CA before the CA itself: without them nothing that it issued is accepted.
         let reloaded = self.reload().await;
-        Ok(overridden || reloaded)
+        let followed = self.follow(ca_rolls::load(store).await?);
+        Ok(overridden || reloaded || followed)
+    }
+
+    fn follow(&self, rolls: Vec<CaRoll>) -> bool {
+        let known = self.ca_rolls();
+        if *known == rolls {
+            return false;
+        }
+        let handovers = rolls.iter().map(|roll| roll.handover.clone()).collect();
+        match self.0.watch.set_handovers(handovers) {
+            Ok(changed) => {
+                *self.0.rolls.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(rolls);
+                changed
+            }
+            Err(error) => {
+                tracing::error!(%error, "the issuing CA handed over, and certificates can't be read; the old ones stay in force");
+                false
+            }
+        }
     }
 
     /// Takes into account what OCSP answers have said. Returns whether there is a new snapshot.
     pub fn renew(&self) -> bool {
-        self.0.renew_if_answered()
+        self.0.watch.renew_if_answered()
     }
 
     /// Looks at the files. Returns whether there is a new snapshot.
     pub async fn reload(&self) -> bool {
-        let watch = Arc::clone(&self.0);
-        match tokio::task::spawn_blocking(move || watch.reload_if_changed()).await {
+        let followed = Arc::clone(&self.0);
+        match tokio::task::spawn_blocking(move || followed.watch.reload_if_changed()).await {
             Ok(Ok(reloaded)) => reloaded,
             Ok(Err(error)) => {
                 tracing::error!(%error, "certificates or revocation lists can't be read; the old ones stay in force");
@@ -142,6 +188,8 @@ pub struct Keeper {
     pub store: Store,
     /// The relay's own CA, if its key is here.
     pub trial_ca: Option<Arc<TrialCaFiles>>,
+    /// Has it handed over to a new key.
+    pub roller: Option<Roller>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// How often to look.
@@ -157,10 +205,16 @@ impl Keeper {
         loop {
             ticks.tick().await;
             self.renew_crl().await;
+            if let Some(roller) = &self.roller {
+                roller.look().await;
+            }
             match self.trust.refresh(&self.store).await {
                 Ok(true) => tracing::info!("trust store reloaded"),
                 Ok(false) => {}
                 Err(error) => tracing::warn!(%error, "the revocation override can't be read"),
+            }
+            if let Some(roller) = &self.roller {
+                roller.take_over(&self.trust.ca_rolls()).await;
             }
             self.alarm(&mut told);
             self.show_ages(&mut shown);

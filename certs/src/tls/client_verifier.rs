@@ -111,7 +111,7 @@ fn as_rustls(refused: CertError) -> CertificateError {
         CertError::UnknownCriticalExtension(_) => CertificateError::UnhandledCriticalExtension,
         CertError::CertificateExpired(_) => CertificateError::Expired,
         CertError::CertificateNotYetValid(_) => CertificateError::NotValidYet,
-        CertError::CertificateRevoked(_) => CertificateError::Revoked,
+        CertError::CertificateRevoked(_) | CertError::IssuerWithdrawn(_) => CertificateError::Revoked,
         CertError::UntrustedIssuer => CertificateError::UnknownIssuer,
         CertError::CrlStale(_) => CertificateError::ExpiredRevocationList,
         CertError::CrlMissing(_) | CertError::CrlInvalid(..) => CertificateError::UnknownRevocationStatus,

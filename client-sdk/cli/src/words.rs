@@ -107,6 +107,7 @@ pub(crate) fn event(event: &str) -> Text {
         }
         kind::APPROVAL_REJECTED => ("運用操作の承認が却下されました", "an operator's act was not approved"),
         kind::LOG_KEY_ROLLED => ("記録の鍵が取り替えられました", "the log goes on under a new key"),
+        kind::CA_ROLLED => ("発行認証局の鍵が取り替えられました", "the issuing CA goes on under a new key"),
         kind::LOG_STARTED => ("記録が始まりました", "the log began"),
         other => (other, other),
     };

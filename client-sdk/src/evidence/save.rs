@@ -33,7 +33,7 @@ use crate::receive::unpack::unpack;
 use crate::stamped::Stamped;
 use crate::tracking::found;
 use crate::witness::Vouched;
-use crate::{archive, blocking, pem, trust};
+use crate::{archive, blocking, pem};
 
 /// Everything that goes into a folder.
 pub(super) struct Material {
@@ -279,8 +279,12 @@ impl Folder {
             };
             index.mandates.push(MandateIndex { statement, enrolment });
         }
-        let anchors = trust::anchors(client.home())?;
-        for certificate in wire.certificates.iter().map(|c| c.to_vec()).chain(anchors.clone()) {
+        let trusted = client.inner.trust.store();
+        let anchors: Vec<Vec<u8>> = trusted.anchors_der().map(<[u8]>::to_vec).collect();
+        // By cross certificates whoever pinned a CA before the present one finds the way to it.
+        let above = trusted.intermediates_der().map(<[u8]>::to_vec);
+        let all = wire.certificates.iter().map(|c| c.to_vec()).chain(above).chain(anchors.clone());
+        for certificate in all {
             let is_anchor = anchors.contains(&certificate);
             let mark = if is_anchor { "anchor-" } else { "" };
             let name = format!("certificates/{mark}{}.pem", name_of(&certificate));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::handover::Handover;
 use tasuki_certs::identity::KeyIdentity;
 use tasuki_certs::profile::{CertificateProfile, Identity};
 use tasuki_certs::sealing_key::SealingKey;
@@ -162,7 +163,7 @@ pub(crate) fn open_identity(options: &InitOptions, now_us: i64) -> Result<Opened
     }
     let profile = options.profile.as_deref().map(read_profile).transpose()?;
     let own_profile = profile.as_ref().map(|(_, profile)| profile.clone()).unwrap_or_default();
-    let verified = verify_own(&identity, &anchors, own_profile, now_us)?;
+    let verified = verify_own(&identity, &anchors, Vec::new(), own_profile, now_us)?;
     Ok(Opened { anchors, profile, verified })
 }
 
@@ -178,11 +179,13 @@ pub(crate) fn make_folders(folder: &Path) -> Result<(), SdkError> {
 pub(crate) fn verify_own(
     identity: &KeyIdentity,
     anchors: &[Vec<u8>],
+    handovers: Vec<Handover>,
     profile: CertificateProfile,
     now_us: i64,
 ) -> Result<VerifiedCertificate, SdkError> {
     let policy = RevocationPolicy { on_missing: OnDoubt::Warn, ..RevocationPolicy::default() };
-    let material = TrustMaterial { anchors: anchors.to_vec(), profile, policy, ..TrustMaterial::default() };
+    let anchors = anchors.to_vec();
+    let material = TrustMaterial { anchors, handovers, profile, policy, ..TrustMaterial::default() };
     let store = TrustStore::new(material).map_err(|e| ConfigError::Trust(e.to_string()))?;
     let extra: Vec<&[u8]> = identity.chain_der().iter().skip(1).map(Vec::as_slice).collect();
     let verified = Arc::new(store).verify(identity.certificate_der(), &extra, Purpose::Sign, now_us);

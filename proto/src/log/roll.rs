@@ -262,6 +262,6 @@ mod tests {
         let rolled = LogSigner::from_secret_text(&text).unwrap().with_rolls(rolls.clone()).unwrap();
         assert_eq!(rolled.verifier().vkey(1), first.verifier().vkey(1));
         assert!(rolled.verifier().open(&rolled.sign(1, 8, Hash([1; 32])).unwrap()).is_ok());
-        assert_eq!(first.with_rolls(rolls).unwrap_err(), LogError::Key);
+        assert_eq!(first.with_rolls(rolls).unwrap_err(), LogError::Replaced);
     }
 }

@@ -47,6 +47,7 @@ pub(super) const TABLE: &[Explanation] = &[
     row("CERTIFICATE_EXPIRED", "証明書の有効期限が切れています。更新してください。", "The certificate, or one above it, has expired; renew it."),
     row("CERTIFICATE_NOT_YET_VALID", "証明書がまだ有効ではありません。パソコンの時計も確認してください。", "The certificate is not valid yet; check the clock, too."),
     row("CERTIFICATE_POLICY", "証明書がこの用途の方針に合いません。", "The certificate's policies don't allow this."),
+    row("ISSUER_WITHDRAWN", "証明書を発行した認証局は、緊急の鍵の取替えにより信頼されなくなりました。運用主体から新しい証明書を受け取ってください。", "The CA that issued the certificate was replaced in an emergency and is not believed any more; get a new certificate from the operator."),
     row("CERTIFICATE_REVOKED", "証明書は失効しています。新しい証明書を使ってください。", "The certificate is revoked; use a new one."),
     row("CHAIN_TOO_LONG", "証明書の階層が長すぎます。運用主体に連絡してください。", "The chain of certificates is longer than the relay takes; tell the operator."),
     row("CRL_INVALID", "失効リストが正しくありません。運用主体に連絡してください。", "A revocation list is not valid; tell the operator."),

@@ -52,13 +52,15 @@ async fn may(config: &Config, out: &mut Output) -> Result<(), Failure> {
 
 fn trial_ca(config: &Config) -> Result<TrialCaFiles, Failure> {
     let ca = config.trial_ca.clone().map(TrialCaFiles::open).filter(TrialCaFiles::can_issue);
-    ca.ok_or_else(|| {
-        Failure::usage(
-            "NO_TRIAL_CA",
-            "この中継サーバーには試用認証局の鍵がありません([trial_ca])",
-            "this relay has no key of a trial CA ([trial_ca])",
-        )
-    })
+    ca.ok_or_else(no_trial_ca)
+}
+
+pub(super) fn no_trial_ca() -> Failure {
+    Failure::usage(
+        "NO_TRIAL_CA",
+        "この中継サーバーには試用認証局の鍵がありません([trial_ca])",
+        "this relay has no key of a trial CA ([trial_ca])",
+    )
 }
 
 fn publish(ca: &TrialCaFiles, out: &mut Output) -> Result<Exit, Failure> {

@@ -29,8 +29,17 @@ impl Desk {
     /// is told.
     pub(super) async fn open(config: &Config, out: &mut Output) -> Result<Self, Failure> {
         check_database(config)?;
-        let operator = config.operator.as_ref().map(|files| OperatorKey::load(files, config)).transpose()?;
         let boot = Boot::start(config).await?;
+        let operator = match &config.operator {
+            None => None,
+            Some(files) => match OperatorKey::load(files, config, &boot.store).await {
+                Ok(operator) => Some(operator),
+                Err(failure) => {
+                    boot.finish().await?;
+                    return Err(failure);
+                }
+            },
+        };
         match boot.started.found {
             Found::New | Found::Continues => {}
             Found::NoWitness => {

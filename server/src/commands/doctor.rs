@@ -1,6 +1,7 @@
 //! `doctor`: one line a check, with what to do where something is not right.
 
 mod alerts;
+mod ca;
 mod certificates;
 mod database;
 mod disk;
@@ -84,6 +85,7 @@ async fn examine(config: &Config, now_us: i64) -> Vec<Finding> {
         Ok(store) => {
             findings.extend(database::check(&store, config, now_us).await);
             findings.extend(certificates::check_lists(&store, config, now_us).await);
+            findings.extend(ca::check(&store, config, now_us).await);
             findings.push(certificates::check_offices(&store, now_us).await);
             findings.push(alerts::check(&store, now_us).await);
             store.close().await;

@@ -4,6 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use tasuki_proto::log::LogError;
+
 use super::lang::Text;
 use crate::boot::BootError;
 use crate::committer::Fatal;
@@ -137,6 +139,17 @@ impl From<BootError> for Failure {
         match error {
             BootError::Store(error) => Self::Store(error),
             BootError::Committer(fatal) => Self::Log(fatal),
+            BootError::LogKey { path, source: LogError::Replaced } => Self::usage(
+                "LOG_KEY_REPLACED",
+                format!(
+                    "{}: 記録の鍵は取り替え済みで、この鍵では署名できません。取替え後の鍵を戻してください（バックアップの古い鍵ではありませんか）",
+                    path.display()
+                ),
+                format!(
+                    "{}: the log was handed over to another key, and this one signs it no more; put the newest key back (is this one from an old backup?)",
+                    path.display()
+                ),
+            ),
             BootError::Secret { .. } | BootError::LogKey { .. } | BootError::Exposed(_) => {
                 Self::Setup(error.to_string())
             }

@@ -27,6 +27,7 @@
 pub(crate) mod alerts;
 pub(crate) mod approvals;
 pub(crate) mod audit;
+pub(crate) mod ca;
 mod cert;
 mod csv;
 mod desk;
@@ -116,6 +117,7 @@ async fn run(cli: &Cli, out: &mut Output) -> Result<Exit, Failure> {
         Command::Serve => serve::run(&config, out).await,
         Command::Office(command) => office::run(command, &config, out).await,
         Command::Proxy(command) => proxy::run(command, &config, out).await,
+        Command::Ca(command) => ca::run(command, &config, out).await,
         Command::Cert(command) => cert::run(command, &config, out).await,
         Command::Log(Log::Verify) => log_verify::run(&config, out).await,
         Command::Doctor => doctor::run(&config, out).await,

@@ -94,7 +94,11 @@ pub(super) async fn run(command: &Operator, config: &Config, out: &mut Output) -
 async fn add(arguments: &Add, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
     let certificates = read(&arguments.certificate)?;
     let desk = Desk::open(config, out).await?;
-    let row = row(arguments, &certificates, config, desk.now_us());
+    let trust = Trust::load_with(&config.trust, desk.store()).await;
+    let row = match trust {
+        Ok(trust) => row(arguments, &certificates, &trust, desk.now_us()),
+        Err(error) => Err(error.into()),
+    };
     let done = match row {
         Ok(row) => {
             let put = Operating::Put { row: row.clone(), emergency: arguments.emergency.clone() };
@@ -111,14 +115,13 @@ async fn add(arguments: &Add, config: &Config, out: &mut Output) -> Result<Exit,
 fn row(
     arguments: &Add,
     certificates: &[Vec<u8>],
-    config: &Config,
+    trust: &Trust,
     now_us: i64,
 ) -> Result<OperatorRow, Failure> {
     let wrong = || rejected(reason::OPERATOR_CERTIFICATE);
     let (leaf, above) = certificates.split_first().ok_or_else(wrong)?;
     let above: Vec<&[u8]> = above.iter().map(Vec::as_slice).collect();
-    let trust = Trust::load(&config.trust)?.current();
-    let verified = trust.verify(leaf, &above, Purpose::Sign, now_us).map_err(|error| {
+    let verified = trust.current().verify(leaf, &above, Purpose::Sign, now_us).map_err(|error| {
         let explained = reason::explain(error.code());
         Failure::rejected(
             explained.code,

@@ -16,6 +16,7 @@ use crate::boot::read_secret;
 use crate::committer::administering::Described;
 use crate::committer::change::{By, SignedAct};
 use crate::config::{Config, OperatorFiles};
+use crate::store::Store;
 use crate::trust::Trust;
 
 /// An operator's key, and what the relay believes of its certificate.
@@ -33,9 +34,9 @@ impl std::fmt::Debug for OperatorKey {
 
 impl OperatorKey {
     /// Reads the files. They are secrets: others than their owner may not read them.
-    pub(super) fn load(files: &OperatorFiles, config: &Config) -> Result<Self, Failure> {
+    pub(super) async fn load(files: &OperatorFiles, config: &Config, store: &Store) -> Result<Self, Failure> {
         let identity = read(files)?;
-        let trust = Trust::load(&config.trust)?;
+        let trust = Trust::load_with(&config.trust, store).await?;
         let profile = tasuki_certs::trust::CurrentTrust::current(&trust).profile().clone();
         let Ok(Identity::Operator { name }) = profile.identify(identity.certificate_der()) else {
             return Err(Failure::usage(

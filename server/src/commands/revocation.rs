@@ -114,9 +114,10 @@ async fn status(config: &Config, out: &mut Output) -> Result<Exit, Failure> {
     let now_us = SystemClock.now_us();
     let store = desk::open_to_read(config).await?;
     let until_us = override_until(&store, now_us).await;
+    let trust = Trust::load_with(&config.trust, &store).await;
     store.close().await;
     let until = until_us?.map(time::format_us);
-    let alarms = Trust::load(&config.trust)?.current().revocation_alarms(now_us);
+    let alarms = trust?.current().revocation_alarms(now_us);
     let mut lines = vec![match &until {
         Some(until) => Text::new(
             format!("特例: {until}まで、古い失効リストでも受け付けます"),

@@ -151,6 +151,14 @@ pub fn describe(change: &Change) -> Option<Described> {
             ];
             (kind::LOG_KEY_ROLLED, Role::Certificates, pairs)
         }
+        Change::RollCa(rolling) => {
+            let pairs = vec![
+                ("next", digest_text(&sha256(&rolling.next))),
+                ("emergency", if rolling.emergency { "yes" } else { "no" }.to_owned()),
+                ("reason", rolling.reason.clone()),
+            ];
+            (kind::CA_ROLLED, Role::Certificates, pairs)
+        }
     };
     Some(Described { kind, role, details: details(pairs) })
 }

@@ -104,7 +104,7 @@ impl Draft<'_> {
                 Change::Audit { office, .. } => offices.extend(*office),
                 Change::Administer(administering) => changes.push(&administering.change),
                 // Whom an act that waited concerns, its row tells.
-                Change::Operators(_) | Change::RollLogKey(_) => {}
+                Change::Operators(_) | Change::RollLogKey(_) | Change::RollCa(_) => {}
             }
         }
         self.ends.trim();
@@ -133,6 +133,7 @@ impl Draft<'_> {
             // Nobody asks for it but by an administrative act.
             Change::Operators(_) => Ok(Err(Refused::Because(reason::OPERATOR_NEEDED))),
             Change::RollLogKey(rolling) => self.roll_log_key(tx, rolling).await,
+            Change::RollCa(rolling) => self.roll_ca(tx, rolling).await,
             Change::Audit { kind, lines, office, setting } => {
                 if let Some((name, value)) = setting {
                     self.store.put_setting(tx, name, value).await?;

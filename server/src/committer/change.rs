@@ -60,6 +60,8 @@ pub enum Change {
     Operators(Box<Operating>),
     /// The log's key hands over to another.
     RollLogKey(Box<Rolling>),
+    /// The issuing CA hands over to a new key.
+    RollCa(Box<CaRolling>),
     /// An event of the operator's own, for auditors: kind and lines. It may concern one office.
     Audit {
         /// Kind of the event.
@@ -211,6 +213,25 @@ pub struct Rolling {
     pub emergency: bool,
     /// Why, in the operator's words.
     pub reason: String,
+}
+
+/// A new key for the issuing CA.
+#[derive(Debug)]
+pub struct CaRolling {
+    /// Certificate of the CA that issued until now, DER.
+    pub previous: Vec<u8>,
+    /// Certificate of the one that issues from now on, DER; its key is kept on disk already.
+    pub next: Vec<u8>,
+    /// Its key, certified by the one before, DER.
+    pub cross: Option<Vec<u8>>,
+    /// The old key may be in other hands: what it issued counts no more.
+    pub emergency: bool,
+    /// In an emergency that an earlier log told of: since when, Unix microseconds. `None`: from now on.
+    pub withdrawn_us: Option<i64>,
+    /// Why, in the operator's words.
+    pub reason: String,
+    /// The relay does it by itself, because the time has come.
+    pub scheduled: bool,
 }
 
 /// An application; its signature was verified.

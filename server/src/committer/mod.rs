@@ -18,6 +18,7 @@ mod parcels;
 mod partners;
 mod recover;
 mod roll;
+mod roll_ca;
 pub mod start;
 #[cfg(test)]
 mod tests;

@@ -89,6 +89,7 @@ impl Directory for Service {
 
     async fn get_relay(&self, request: Request<pb::GetRelayRequest>) -> Result<Response<pb::Relay>, Status> {
         let _entered = self.0.enter_member(Call::of(&request)).await?;
+        let ca_rolls = notices::ca_rolls(&self.0, &request.into_inner().ca_rolls_known).await?;
         // The key last: it opens every checkpoint before it.
         let (checkpoint, key) = (self.0.ledger.checkpoint(), self.0.ledger.key());
         let crls = Along::in_use(&self.0);
@@ -98,6 +99,7 @@ impl Directory for Service {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             log_key: key.vkey(checkpoint.epoch),
             log_key_rolls: key.rolls().iter().map(|roll| roll.note.clone().into()).collect(),
+            ca_rolls,
             epoch: checkpoint.epoch,
             checkpoint: checkpoint.note.clone().into(),
             crls: crls.crls,

@@ -1,6 +1,9 @@
 //! Notices of the operator, from a place in the log on.
 
+use bytes::Bytes;
 use tasuki_careplan::office::OfficeNumber;
+use tasuki_certs::handover::MAX_HANDOVERS;
+use tasuki_proto::event::sha256;
 use tasuki_proto::{pb, time};
 
 use super::convert::covers;
@@ -36,6 +39,25 @@ pub(super) async fn list(
         notices.push(context.ledger.evidence(at, &checkpoint, None, None).await?);
     }
     Ok(pb::ListNoticesResponse { notices, more })
+}
+
+/// How the issuing CA handed over, but for the CAs that the caller knows.
+pub(super) async fn ca_rolls(context: &Context, known: &[Bytes]) -> Result<Vec<pb::Evidence>, Failure> {
+    if known.len() > MAX_HANDOVERS {
+        return Err(Failure::malformed("more CA rolls than there can be"));
+    }
+    let current = context.ledger.checkpoint();
+    let mut rolls = Vec::new();
+    for roll in context.trust.ca_rolls().iter() {
+        let is_known = known.iter().any(|known| known[..] == sha256(&roll.handover.next));
+        // Those that it does not cover yet are left for the next time.
+        if is_known || (roll.at.epoch == current.epoch && !covers(&current, roll.at)) {
+            continue;
+        }
+        let checkpoint = context.ledger.checkpoint_of(roll.at.epoch).await?;
+        rolls.push(context.ledger.evidence(roll.at, &checkpoint, None, None).await?);
+    }
+    Ok(rolls)
 }
 
 /// A planned stop, as it crosses the wire.

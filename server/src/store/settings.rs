@@ -23,6 +23,9 @@ pub const EVIDENCE_ERASED_TO: &str = "evidence_erased_to";
 /// How the log's key was handed over: rolls, one a line; see `crate::log_key`.
 pub const LOG_KEY_ROLLS: &str = "log_key_rolls";
 
+/// How the issuing CA handed over: rolls, one a line; see `crate::ca_rolls`.
+pub const CA_ROLLS: &str = "ca_rolls";
+
 /// How far stored search keys were made anew: the folding's version, and the last office; see `search_key`.
 pub const SEARCH_KEYS: &str = "search_keys";
 
@@ -32,6 +35,15 @@ impl Store {
         let row = sqlx::query("SELECT value FROM settings WHERE name = $1")
             .bind(name.to_owned())
             .fetch_optional(self.read())
+            .await?;
+        Ok(row.map(|row| row.try_get(0)).transpose()?)
+    }
+
+    /// A setting's value, as this transaction sees it.
+    pub(crate) async fn setting_in(&self, tx: &mut Tx, name: &str) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT value FROM settings WHERE name = $1")
+            .bind(name.to_owned())
+            .fetch_optional(&mut **tx)
             .await?;
         Ok(row.map(|row| row.try_get(0)).transpose()?)
     }

@@ -30,7 +30,7 @@ async fn a_new_certificate_needs_no_restart_and_a_broken_one_changes_nothing() {
 
     relay.run(&["cert", "server"]);
     let second = another(&relay, &office, &first).await;
-    DirectoryClient::new(open).get_relay(pb::GetRelayRequest {}).await.unwrap();
+    DirectoryClient::new(open).get_relay(pb::GetRelayRequest::default()).await.unwrap();
 
     let file = relay.path().join("tls.pem");
     let good = std::fs::read(&file).unwrap();

@@ -18,7 +18,8 @@ use tonic::transport::Channel;
 use crate::common::{MANAGER, Relay, VISIT, accepted, parcel_ref, pieces, reason, status_reason, submit};
 
 async fn log_key(channel: &Channel) -> LogVerifier {
-    let relay = DirectoryClient::new(channel.clone()).get_relay(pb::GetRelayRequest {}).await.unwrap();
+    let relay =
+        DirectoryClient::new(channel.clone()).get_relay(pb::GetRelayRequest::default()).await.unwrap();
     LogVerifier::from_vkey(&relay.into_inner().log_key).unwrap()
 }
 
@@ -408,7 +409,7 @@ async fn standing_and_certificates_are_asked_for_again_while_a_connection_lasts(
     let request = pb::StreamRequest::default();
     let mut stream = FeedClient::new(to_visit.clone()).stream(request).await.unwrap().into_inner();
     let asked = async |channel: &Channel| {
-        let answer = DirectoryClient::new(channel.clone()).get_relay(pb::GetRelayRequest {}).await;
+        let answer = DirectoryClient::new(channel.clone()).get_relay(pb::GetRelayRequest::default()).await;
         answer.map_or_else(|status| status_reason(&status), |_| "answered".to_owned())
     };
     let becomes = async |channel: &Channel, expected: &str| {

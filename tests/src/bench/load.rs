@@ -64,7 +64,7 @@ async fn over(address: &str, config: ClientConfig) -> Result<Channel, String> {
 /// # Errors
 /// If the relay does not answer.
 pub async fn introduce(channel: Channel) -> Result<(), String> {
-    let call = DirectoryClient::new(channel).get_relay(pb::GetRelayRequest {}).await;
+    let call = DirectoryClient::new(channel).get_relay(pb::GetRelayRequest::default()).await;
     call.map(|_| ()).map_err(|e| e.to_string())
 }
 

@@ -79,7 +79,7 @@ fn holds(list: &[u8]) -> impl Fn(&Value) -> bool {
 }
 
 async fn answered(channel: &Channel) -> String {
-    let answer = DirectoryClient::new(channel.clone()).get_relay(pb::GetRelayRequest {}).await;
+    let answer = DirectoryClient::new(channel.clone()).get_relay(pb::GetRelayRequest::default()).await;
     answer.map_or_else(|status| status_reason(&status), |_| "answered".to_owned())
 }
 

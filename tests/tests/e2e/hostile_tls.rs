@@ -26,7 +26,7 @@ fn identity(issued: &Issued) -> KeyIdentity {
 async fn answered(relay: &Relay, identity: &KeyIdentity) -> Result<(), String> {
     let ca = relay.dir.join("relay-ca.pem");
     let channel = connect(relay.url.trim_start_matches("https://"), &ca, identity).await?;
-    match DirectoryClient::new(channel).get_relay(pb::GetRelayRequest {}).await {
+    match DirectoryClient::new(channel).get_relay(pb::GetRelayRequest::default()).await {
         Ok(_) => Ok(()),
         Err(status) => Err(format!("{} {status:?}", status_reason(&status))),
     }

@@ -109,8 +109,9 @@ fn everybody_follows_a_new_log_key(database: Database) {
     assert!(stage.relay.stop());
     let new_key = fs::read(stage.relay.dir.join("log.key")).unwrap();
     fs::write(stage.relay.dir.join("log.key"), &old_key).unwrap();
-    let refused = stage.relay.run(&["office", "suspend", VISIT, "--reason", "x"]);
+    let refused = stage.relay.run(&["--json", "office", "suspend", VISIT, "--reason", "x"]);
     refused.expect(2);
+    assert!(refused.err.contains("LOG_KEY_REPLACED"), "{refused:?}");
     fs::write(stage.relay.dir.join("log.key"), new_key).unwrap();
     stage.relay.start();
     exchange(&stage, &manager, &visit, "again");

@@ -92,7 +92,8 @@ fn a_large_list(database: Database) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let channel = raw.connect(&stage.relay).await.unwrap();
-        let relay = DirectoryClient::new(channel.clone()).get_relay(pb::GetRelayRequest {}).await.unwrap();
+        let relay =
+            DirectoryClient::new(channel.clone()).get_relay(pb::GetRelayRequest::default()).await.unwrap();
         let relay = relay.into_inner();
         assert_eq!(relay.more_crls, [sha256(&second).to_vec()]);
         assert!(relay.crls.iter().map(bytes::Bytes::len).sum::<usize>() <= limits::MAX_CRLS_ALONG_BYTES);

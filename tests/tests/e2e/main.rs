@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
 mod audit;
+mod ca_roll;
 mod checks;
 mod directory;
 mod endings;

@@ -350,7 +350,12 @@ fn without_a_certificate_there_is_nothing_but_enrolment() {
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let channel = anonymous(&address, &ca).await.unwrap();
         let unknown = |status: tonic::Status| assert_eq!(status.code(), tonic::Code::Unimplemented);
-        unknown(DirectoryClient::new(channel.clone()).get_relay(pb::GetRelayRequest {}).await.unwrap_err());
+        unknown(
+            DirectoryClient::new(channel.clone())
+                .get_relay(pb::GetRelayRequest::default())
+                .await
+                .unwrap_err(),
+        );
         unknown(
             TrackingClient::new(channel.clone()).list_sent(pb::ListRequest::default()).await.unwrap_err(),
         );

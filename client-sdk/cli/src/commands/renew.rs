@@ -15,6 +15,9 @@ use crate::moment::{japan, utc};
 use crate::output::Output;
 use crate::table::shown;
 
+/// No anchor of the HOME leads to the certificate.
+const UNTRUSTED: &str = "UNTRUSTED_ISSUER";
+
 /// What took the place of what, as `--json` prints it.
 #[derive(Serialize)]
 struct RenewedObject<'a> {
@@ -76,7 +79,17 @@ pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<E
         return kept(&session, args.forget, out);
     }
     let renewed = match files {
-        Some(files) => session.client.home().replace_identity(&files, SystemClock.now_us())?,
+        Some(files) => {
+            let home = session.client.home();
+            match home.replace_identity(&files, SystemClock.now_us()) {
+                // Of a CA that took another's place in an emergency: the log tells of it to who has such a certificate.
+                Err(error) if error.reason() == UNTRUSTED => {
+                    session.run(home.contact_with(&files, Arc::new(SystemClock)))?;
+                    home.replace_identity(&files, SystemClock.now_us())?
+                }
+                done => done?,
+            }
+        }
         None => session.run(session.client.renew())?,
     };
     // From here on with the new key: the relay registers it, and what the one before signed is signed anew.

@@ -67,6 +67,7 @@ pub(super) fn event(event: &str) -> Text {
         kind::APPROVAL_ASKED => ("承認の申請", "approval asked for"),
         kind::APPROVAL_REJECTED => ("承認の却下", "approval refused"),
         kind::AUDIT_MADE => ("監査", "audit"),
+        kind::CA_ROLLED => ("発行認証局の鍵の取替え", "issuing CA handed over"),
         kind::LOG_KEY_ROLLED => ("記録の鍵の取替え", "log key handed over"),
         kind::LOG_STARTED => ("記録の開始", "log started"),
         other => (other, other),

@@ -27,7 +27,7 @@ use crate::files::{self, Readers};
 use crate::store::mandates::ProxyKeyRow;
 use crate::store::offices::{KeyKind, KeyRow};
 use crate::trial_ca::{CaError, IssuedEntry, TrialCaFiles};
-use crate::trust::Trust;
+use crate::trust::{Trust, TrustSetupError};
 
 /// Random bytes of a PKCS#12 file's password: more than anybody can guess, short enough to type.
 const PASSWORD_BYTES: usize = 15;
@@ -92,9 +92,10 @@ pub(super) async fn run(
     let paths = FilesObject::new(&arguments.out, &arguments.number)?;
     let desk = Desk::open(config, out).await?;
     let issued = issue(&desk, arguments, ca, &paths).await;
+    let trust = Trust::load_with(&config.trust, desk.store()).await;
     desk.close().await?;
     let (object, certificate, now_us) = issued?;
-    warn_unless_trusted(&certificate, config, now_us, out);
+    warn_unless_trusted(&certificate, trust, now_us, out);
     let text = Text::new(
         format!("{}の証明書を発行しました({}まで): {}", object.holder, object.not_after, paths.p12.display()),
         format!("certificate for {} until {}: {}", object.holder, object.not_after, paths.p12.display()),
@@ -250,8 +251,13 @@ async fn record(
 }
 
 /// Whether this relay would take what it has issued: its configuration may trust other CAs by now.
-fn warn_unless_trusted(certificate: &[u8], config: &Config, now_us: i64, out: &mut Output) {
-    let refused = match Trust::load(&config.trust) {
+fn warn_unless_trusted(
+    certificate: &[u8],
+    trust: Result<Trust, TrustSetupError>,
+    now_us: i64,
+    out: &mut Output,
+) {
+    let refused = match trust {
         Ok(trust) => {
             trust.current().verify(certificate, &[], Purpose::Sign, now_us).map_err(|e| e.to_string())
         }

@@ -25,7 +25,7 @@ const MAX_NAMED: u32 = 20;
 
 /// Trust anchors, revocation lists, and the operator's override.
 pub(super) async fn check_lists(store: &Store, config: &Config, now_us: i64) -> Vec<Finding> {
-    let trust = match Trust::load(&config.trust) {
+    let trust = match Trust::load_with(&config.trust, store).await {
         Ok(trust) => trust,
         Err(error) => return vec![Finding::failed("trust", &error)],
     };

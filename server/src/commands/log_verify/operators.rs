@@ -168,7 +168,10 @@ impl Acts {
 fn is_administrative(event: &Event) -> bool {
     let registered = event.kind == kind::MANDATE_DELEGATED && event.lines.get("by") == Some("operator");
     let emergency = event.kind == kind::OPERATOR_CHANGED && event.lines.get("emergency").is_none();
-    registered || emergency || ADMINISTRATIVE.contains(&event.kind.as_str())
+    // On schedule the relay hands the CA over by itself; what ends certificates never comes of itself.
+    let scheduled = event.lines.get("scheduled").is_some() && event.lines.get("emergency") == Some("no");
+    let ca = event.kind == kind::CA_ROLLED && !scheduled;
+    registered || emergency || ca || ADMINISTRATIVE.contains(&event.kind.as_str())
 }
 
 /// Whether an act says what the event says: its kind, its office, and every value that both have.

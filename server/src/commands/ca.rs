@@ -1,0 +1,187 @@
+//! `ca roll|status`: the key of the CA that issues certificates, and its successor.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use tasuki_certs::handover::Handover;
+use tasuki_proto::canonical::hex;
+use tasuki_proto::event::{kind, sha256};
+use tasuki_proto::operator::Role;
+use tasuki_proto::time;
+
+use super::desk::{self, Desk};
+use super::exit::{Exit, Failure};
+use super::lang::Text;
+use super::output::Output;
+use crate::ca_roller;
+use crate::ca_rolls::{self, CaRoll};
+use crate::cli::one_line;
+use crate::committer::change::{CaRolling, Change};
+use crate::config::Config;
+use crate::store::StoreError;
+use crate::trial_ca::{CaKey, CaState, TrialCaFiles};
+
+/// Commands of `ca`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Ca {
+    /// Hand the issuing CA over to a new key; clients follow by themselves
+    Roll(Roll),
+    /// Show the CA's keys, and until when each is good
+    Status,
+}
+
+/// Flags of `ca roll`.
+#[derive(Debug, Args)]
+pub(crate) struct Roll {
+    /// The old key may be in other hands: what it issued is refused from now on, and everybody is told as urgent
+    #[arg(long, requires = "reason")]
+    emergency: bool,
+    /// Why; it stands in the log
+    #[arg(long, value_name = "TEXT", value_parser = one_line, default_value = "scheduled")]
+    reason: String,
+}
+
+/// A roll, as `--json` prints it.
+#[derive(Serialize)]
+struct RollObject {
+    /// SHA-256 of the CA certificates.
+    old_ca: String,
+    new_ca: String,
+    emergency: bool,
+    /// In an emergency: from when on what the old CA issued is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    withdrawn_from: Option<String>,
+}
+
+/// A key, as `--json` prints it.
+#[derive(Serialize)]
+struct KeyObject {
+    /// SHA-256 of the CA's certificate.
+    ca: String,
+    name: String,
+    /// `issuing`, `before` or `withdrawn`.
+    state: &'static str,
+    not_after: String,
+    /// The key is on this machine.
+    key: bool,
+    certificate: String,
+}
+
+pub(super) async fn run(command: &Ca, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
+    match command {
+        Ca::Roll(arguments) => roll(arguments, config, out).await,
+        Ca::Status => status(config, out).await,
+    }
+}
+
+fn files(config: &Config) -> Result<TrialCaFiles, Failure> {
+    config.trial_ca.clone().map(TrialCaFiles::open).ok_or_else(super::cert::no_trial_ca)
+}
+
+async fn roll(arguments: &Roll, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
+    let ca = files(config)?;
+    let desk = Desk::open(config, out).await?;
+    let rolled = roll_at(&desk, &ca, arguments).await;
+    desk.close().await?;
+    let handover = rolled?;
+    let object = RollObject {
+        old_ca: hex(&sha256(&handover.previous)),
+        new_ca: hex(&sha256(&handover.next)),
+        emergency: handover.withdrawn_us.is_some(),
+        withdrawn_from: handover.withdrawn_us.map(time::format_us),
+    };
+    let text = if object.emergency {
+        Text::new(
+            "認証局の鍵を緊急に取り替えました。以前の鍵で発行した証明書は使えません。cert issue で発行し直してください",
+            "the CA's key was replaced in an emergency: what the old one issued is refused; issue anew with cert issue",
+        )
+    } else {
+        Text::new(
+            "認証局の鍵を取り替えました。これまでの証明書は期限まで有効です",
+            "the CA goes on under a new key; certificates of the old one stay good until they end",
+        )
+    };
+    out.result(&object, &text)?;
+    Ok(Exit::Done)
+}
+
+async fn roll_at(desk: &Desk, ca: &TrialCaFiles, arguments: &Roll) -> Result<Handover, Failure> {
+    desk.may(kind::CA_ROLLED, Role::Certificates).await?;
+    let now_us = desk.now_us();
+    let known = handovers(&ca_rolls::load(desk.store()).await?);
+    // What an earlier command announced, and a crash left undone.
+    ca.take_over(&known, now_us)?;
+    let rolling = if let Some(lost) = ca.unannounced(&known)? {
+        // The log lost that it rolled: it is announced anew, as it was.
+        CaRolling {
+            previous: lost.previous,
+            next: lost.next,
+            cross: lost.cross,
+            emergency: lost.withdrawn_us.is_some(),
+            withdrawn_us: lost.withdrawn_us,
+            reason: arguments.reason.clone(),
+            scheduled: false,
+        }
+    } else {
+        let prepared = ca.prepare(now_us)?;
+        if prepared.cross.is_none() && !arguments.emergency {
+            return Err(super::cert::no_trial_ca());
+        }
+        let emergency = arguments.emergency;
+        CaRolling { emergency, ..ca_roller::rolling(prepared, &arguments.reason) }
+    };
+    let next = rolling.next.clone();
+    desk.submit(Change::RollCa(Box::new(rolling))).await?;
+    let known = handovers(&ca_rolls::load(desk.store()).await?);
+    ca.take_over(&known, now_us)?;
+    let done = known.into_iter().find(|handover| handover.next == next);
+    done.ok_or_else(|| {
+        StoreError::Corrupt { table: "settings", column: "value", row: "ca_rolls".to_owned() }.into()
+    })
+}
+
+fn handovers(rolls: &[CaRoll]) -> Vec<Handover> {
+    rolls.iter().map(|roll| roll.handover.clone()).collect()
+}
+
+async fn status(config: &Config, out: &mut Output) -> Result<Exit, Failure> {
+    let ca = files(config)?;
+    let store = desk::open_to_read(config).await?;
+    let rolls = ca_rolls::load(&store).await;
+    store.close().await;
+    if ca.unannounced(&handovers(&rolls?))?.is_some() {
+        let text = Text::new(
+            "認証局の鍵の取替えが記録にありません。ca roll でもう一度告知してください",
+            "the log does not tell of the CA's last roll: announce it again with ca roll",
+        );
+        out.warn("NOT_RECORDED", &text);
+    }
+    for key in ca.keys()? {
+        let object = object(&key);
+        let (ja, en) = match key.state {
+            CaState::Issuing => ("発行中", "issues"),
+            CaState::Before => ("以前の鍵", "issued before"),
+            CaState::Withdrawn => ("緊急に失効", "withdrawn in an emergency"),
+        };
+        let text = Text::new(
+            format!("{} {}: {ja}、{}まで", object.name, object.ca, object.not_after),
+            format!("{} {}: {en}, until {}", object.name, object.ca, object.not_after),
+        );
+        out.result(&object, &text)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn object(key: &CaKey) -> KeyObject {
+    KeyObject {
+        ca: hex(&key.fingerprint),
+        name: key.name.clone(),
+        state: match key.state {
+            CaState::Issuing => "issuing",
+            CaState::Before => "before",
+            CaState::Withdrawn => "withdrawn",
+        },
+        not_after: time::format_us(key.not_after_us),
+        key: key.has_key,
+        certificate: key.certificate.display().to_string(),
+    }
+}
