@@ -28,6 +28,7 @@ use crate::denials::Denials;
 use crate::directory::Directory;
 use crate::endings::Endings;
 use crate::enrolments::Enrolments;
+use crate::evidence::ledger::Ledger;
 use crate::evidence::witnesses::Witnesses;
 use crate::fetch::MeansError;
 use crate::fetched_lists::ListFetcher;
@@ -44,6 +45,7 @@ use crate::rpc::{self, Context, Places};
 use crate::server_certificate::{Follower, ServerCertificateError};
 use crate::shutdown::Shutdown;
 use crate::stamper::{Stamper, StamperError};
+use crate::store::Store;
 use crate::sweep;
 use crate::timekeeper::Timekeeper;
 use crate::trial_ca::TrialCaFiles;
@@ -181,6 +183,20 @@ impl Outward {
     }
 }
 
+/// Those who tell offices what is new.
+fn tellers(
+    config: &Config,
+    store: &Store,
+    ledger: &Arc<Ledger>,
+    directory: &Arc<Directory>,
+    clock: &Arc<dyn Clock>,
+) -> (Arc<Mails>, Arc<Webhooks>) {
+    let (ledger, clock) = (|| Arc::clone(ledger), || Arc::clone(clock));
+    let mails = Mails::new(store.clone(), ledger(), Arc::clone(directory), clock(), config.mail.clone());
+    let webhooks = Webhooks::new(store.clone(), ledger(), clock(), config.webhooks.clone());
+    (Arc::new(mails), Arc::new(webhooks))
+}
+
 impl Relay {
     async fn build(config: &Config, checks: CheckPolicy, boot: Boot) -> Result<Self, ServeError> {
         let Boot { store, started, clock } = boot;
@@ -241,19 +257,7 @@ impl Relay {
         let operating = Operating::load(store.clone(), Arc::clone(&clock)).await.map_err(BootError::from)?;
         let watchman = Arc::new(Watchman::new(Arc::clone(&clock), config.alerts.clone()));
         let refusals = Arc::new(Refusals::new(store.clone(), Arc::clone(&clock)));
-        let mails = Arc::new(Mails::new(
-            store.clone(),
-            Arc::clone(&ledger),
-            Arc::clone(&directory),
-            Arc::clone(&clock),
-            config.mail.clone(),
-        ));
-        let webhooks = Arc::new(Webhooks::new(
-            store.clone(),
-            Arc::clone(&ledger),
-            Arc::clone(&clock),
-            config.webhooks.clone(),
-        ));
+        let (mails, webhooks) = tellers(config, &store, &ledger, &directory, &clock);
         let denials = Denials::new(committer.clone(), Arc::clone(&clock));
         let context = Arc::new(Context {
             denials,
