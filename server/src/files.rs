@@ -3,6 +3,10 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Drafts of [`replace`] that this process has begun.
+static DRAFTS: AtomicU64 = AtomicU64::new(0);
 
 /// Who may read a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,8 +57,10 @@ pub fn create_new(path: &Path, readers: Readers) -> io::Result<File> {
 pub fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // A dot in front: folders of revocation lists are read by whoever passes by.
-    let new = folder.join(format!(".{name}.new"));
+    // A dot in front: folders of revocation lists are read by whoever passes by. The number: a command and the relay, or two threads of
+    // one of them, may write the same file at once, and each needs its own draft.
+    let draft = DRAFTS.fetch_add(1, Ordering::Relaxed);
+    let new = folder.join(format!(".{name}.{}-{draft}.new", std::process::id()));
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true);
     restrict(&mut options, readers);

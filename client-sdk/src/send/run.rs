@@ -100,7 +100,7 @@ impl Client {
         work: Vec<Work>,
         progress: &dyn Progress,
     ) -> Result<SendReport, SdkError> {
-        let bytes = work.iter().map(|w| u64::from(w.kib()) * 1024).sum();
+        let bytes = work.iter().map(Work::bytes).sum();
         progress.step(Step::Planned { parcels: work.len(), bytes });
         let software = SendOptions::default().software;
         let destinations = Destinations::default();
@@ -205,13 +205,16 @@ pub(super) enum Work {
 }
 
 impl Work {
-    /// KiB that it holds in memory, at most all there are.
-    pub(super) fn kib(&self) -> u32 {
-        let bytes = match self {
+    fn bytes(&self) -> u64 {
+        match self {
             Self::Planned(parcel) => parcel.bytes(),
             Self::Waiting(_, _, size) | Self::Again(_, _, size) => u64::try_from(*size).unwrap_or(u64::MAX),
-        };
-        u32::try_from(bytes.div_ceil(1024)).unwrap_or(MAX_KIB).clamp(LEAST_KIB, MAX_KIB)
+        }
+    }
+
+    /// KiB that it holds in memory, at most all there are.
+    fn kib(&self) -> u32 {
+        u32::try_from(self.bytes().div_ceil(1024)).unwrap_or(MAX_KIB).clamp(LEAST_KIB, MAX_KIB)
     }
 }
 
