@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use ring::rand::SystemRandom;
 use tasuki_careplan::samples;
+use tasuki_proto::canonical::digest_text;
+use tasuki_proto::event::{Event, kind};
 use tasuki_proto::parcel::OpenParcel;
 use tasuki_proto::{pb, reason};
 
@@ -221,10 +223,12 @@ impl Bench {
 
     /// What settling an acceptance leaves.
     fn record(&self, ready: &Ready) {
-        let evidence = StoredEvidence::from_wire(&pb::Evidence {
-            entry: Some(pb::LogEntry::default()),
-            ..pb::Evidence::default()
-        });
+        let signer = self.home.identity().fingerprint();
+        let mut event = Event::new(kind::PARCEL_DELIVERED, 0, NOW_US, [0; 16]);
+        event.lines.add("signer", &digest_text(&signer));
+        let entry = pb::LogEntry { text: event.print().into_bytes().into(), ..pb::LogEntry::default() };
+        let evidence =
+            StoredEvidence::from_wire(&pb::Evidence { entry: Some(entry), ..pb::Evidence::default() });
         let record = SentRecord::new(
             ready.key,
             ready.recipient,
