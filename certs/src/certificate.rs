@@ -40,6 +40,8 @@ pub(crate) struct Certificate {
     /// `notAfter` in Unix microseconds: the second it names is still valid (RFC 5280 section 4.1.2.5).
     pub(crate) not_after_us: i64,
     pub(crate) is_ca: bool,
+    /// URIs among the subject's alternative names.
+    pub(crate) uris: Vec<String>,
     pub(crate) key_usage: Option<KeyUsage>,
     /// Extended key usages, dotted.
     pub(crate) extended: Option<Vec<String>>,
@@ -97,6 +99,7 @@ impl Certificate {
                 .saturating_mul(SECOND_US)
                 .saturating_add(SECOND_US - 1),
             is_ca: facts.is_ca,
+            uris: facts.uris,
             key_usage: facts.key_usage,
             extended: facts.extended,
             key: key_policy::judge_key(parsed.public_key()),
@@ -188,6 +191,7 @@ impl Certificate {
 #[derive(Default)]
 struct Facts {
     is_ca: bool,
+    uris: Vec<String>,
     key_usage: Option<KeyUsage>,
     extended: Option<Vec<String>>,
     key_id: Option<Vec<u8>>,
@@ -221,6 +225,11 @@ impl Facts {
                 }
                 ParsedExtension::SubjectAlternativeName(names) => {
                     facts.dns_names = dns_names(&names.general_names);
+                    let uri = |name: &GeneralName<'_>| match name {
+                        GeneralName::URI(uri) => Some((*uri).to_owned()),
+                        _ => None,
+                    };
+                    facts.uris = names.general_names.iter().filter_map(uri).collect();
                 }
                 ParsedExtension::NameConstraints(constraints) => {
                     let excluded = constraints.excluded_subtrees.iter().flatten();

@@ -1,12 +1,17 @@
 //! CAs that handed over to a new key: which further anchors follow from that, and which are believed no more.
 //!
 //! Who trusts one of the two CAs of a handover trusts the other as well, the later for what it issues, the earlier for what it
-//! has issued. A handover on schedule needs the cross certificate, the earlier CA's own word over the later one's key. In an
+//! has issued. Both must be CAs that leave this to a log ([`ROLLED_BY_LOG`]). A handover on schedule needs the cross certificate, the earlier CA's own word over the later one's key. In an
 //! emergency that word is worth nothing: whoever announces the handover vouches for it, and the earlier CA is believed about
 //! the time before only. Who trusts neither CA follows nothing.
 
 use crate::certificate::Certificate;
 use crate::trust::TrustError;
+
+/// The name (URI, among the subject's alternative names) by which a CA says of itself that a relay's log names its successor. It is part of
+/// what the CA has signed about itself, so that nobody can put it on another: no log can replace or withdraw a CA without it, such as the
+/// one that issues the billing certificates, nor add one to it.
+pub const ROLLED_BY_LOG: &str = "urn:uuid:bef4f23c-b2b0-4edd-93cb-f6a6761f16d1";
 
 /// Handovers of one CA that are followed: far more than a CA that rolls once a year has in its life.
 pub const MAX_HANDOVERS: usize = 32;
@@ -42,10 +47,12 @@ struct Read {
 }
 
 impl Read {
-    /// `None`: it can't be read, or lacks the word of the CA before.
+    /// `None`: it can't be read, lacks the word of the CA before, or one of the two does not leave that to a log.
     fn of(handover: &Handover) -> Option<Self> {
         let ca = |der: &Vec<u8>| Certificate::parse(der).ok().filter(|one| one.is_ca);
-        let (previous, next) = (ca(&handover.previous)?, ca(&handover.next)?);
+        let root =
+            |der| ca(der).filter(|one| one.uris.iter().any(|uri| uri == ROLLED_BY_LOG) && one.issued(one));
+        let (previous, next) = (root(&handover.previous)?, root(&handover.next)?);
         let cross = match &handover.cross {
             Some(der) => Some(ca(der)?),
             None => None,
@@ -54,8 +61,12 @@ impl Read {
             .as_ref()
             .map(|cross| cross.spki == next.spki && cross.subject == next.subject && previous.issued(cross));
         let holds = vouched.unwrap_or(handover.withdrawn_us.is_some());
-        let other = previous.spki != next.spki && next.issued(&next);
-        (holds && other).then_some(Self { previous, next, cross, withdrawn_us: handover.withdrawn_us })
+        (holds && previous.spki != next.spki).then_some(Self {
+            previous,
+            next,
+            cross,
+            withdrawn_us: handover.withdrawn_us,
+        })
     }
 }
 

@@ -34,6 +34,7 @@ pub use self::crl::{CrlOptions, Revocation, RevocationReason};
 pub use self::issued::{Certified, Issued};
 pub use self::options::{Digest, IssueOptions, KeyChoice, KeyUse, RawExtension};
 use crate::certificate::{Certificate, SECOND_US};
+use crate::handover::ROLLED_BY_LOG;
 use crate::request::RequestedKey;
 
 /// How long a CA's own certificate is valid: longer than a trial.
@@ -81,10 +82,12 @@ pub struct TrialCa {
 }
 
 impl TrialCa {
-    /// A new root with a P-256 key, valid for ten years from `now_us` (Unix microseconds).
+    /// A new root with a P-256 key, valid for ten years from `now_us` (Unix microseconds), that lets a relay's log name its successor
+    /// ([`ROLLED_BY_LOG`]).
     pub fn create(name: &str, now_us: i64) -> Result<Self, TrialCaError> {
         let options = IssueOptions {
             not_after_us: now_us.saturating_add(CA_VALIDITY_US),
+            uris: vec![ROLLED_BY_LOG.to_owned()],
             ..IssueOptions::for_ca(now_us)
         };
         Self::create_with(name, &options)

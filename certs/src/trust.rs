@@ -1,10 +1,12 @@
 //! The trust store: an immutable snapshot of anchors, intermediates, CRLs, profile and policy, and what it verifies.
 
+mod material;
+
 use std::fmt;
 use std::sync::Arc;
 
-use ring::digest::{Context, SHA256};
-
+pub use self::material::{DEFAULT_MAX_INTERMEDIATES, TrustError, TrustMaterial};
+use self::material::{contents_fingerprint, hash, read_cas};
 use crate::certificate::Certificate;
 use crate::chain::{Issuers, first_good_path};
 use crate::crl::Crl;
@@ -30,46 +32,6 @@ pub use crate::usage::Purpose;
 /// Certificates that may come along with the one that is verified. A chain has two or three; more is a way to make the
 /// verifier work.
 pub const MAX_EXTRA_CERTIFICATES: usize = 16;
-/// The default of [`TrustMaterial::max_intermediates`]: twice what hierarchies have.
-pub const DEFAULT_MAX_INTERMEDIATES: u8 = 6;
-
-/// What a [`TrustStore`] is made of.
-#[derive(Debug, Clone)]
-pub struct TrustMaterial {
-    /// Trust anchors, DER: CA certificates, self-signed or not.
-    pub anchors: Vec<Vec<u8>>,
-    /// Intermediate CA certificates, DER.
-    pub intermediates: Vec<Vec<u8>>,
-    /// CAs that handed over to others: what is an anchor beside those above, or not any more.
-    pub handovers: Vec<Handover>,
-    /// CRLs, DER. Several of one issuer may stand side by side. Answers of OCSP responders, DER, may be among them, as
-    /// evidence has them.
-    pub crls: Vec<Vec<u8>>,
-    /// Where a certificate says whose it is.
-    pub profile: CertificateProfile,
-    /// How revocation is decided.
-    pub policy: RevocationPolicy,
-    /// How it is decided below some of the anchors, by SHA-256 of the anchor's DER.
-    pub anchor_policies: Vec<([u8; 32], RevocationPolicy)>,
-    /// Most CA certificates between the end entity and the anchor; at most 32.
-    pub max_intermediates: u8,
-}
-
-impl Default for TrustMaterial {
-    fn default() -> Self {
-        Self {
-            anchors: Vec::new(),
-            intermediates: Vec::new(),
-            handovers: Vec::new(),
-            crls: Vec::new(),
-            profile: CertificateProfile::default(),
-            policy: RevocationPolicy::default(),
-            anchor_policies: Vec::new(),
-            max_intermediates: DEFAULT_MAX_INTERMEDIATES,
-        }
-    }
-}
-
 /// A certificate whose chain was accepted, and what was used to accept it; whose it is has not been asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedChain {
@@ -123,27 +85,6 @@ pub fn is_ocsp_answer(der: &[u8]) -> bool {
 /// Whether these bytes can be read as a CRL, whoever signed it.
 pub fn is_revocation_list(der: &[u8]) -> bool {
     Crl::parse(der).is_ok()
-}
-
-/// An error in what a trust store was to be made of.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrustError {
-    /// No trust anchor.
-    #[error("no trust anchor is configured")]
-    NoAnchor,
-    /// An anchor, by its number from 0, that cannot be read or is no CA certificate.
-    #[error("trust anchor {0}: {1}")]
-    Anchor(usize, CertError),
-    /// An intermediate certificate, by its number from 0, that cannot be read or is no CA certificate.
-    #[error("intermediate certificate {0}: {1}")]
-    Intermediate(usize, CertError),
-    /// A CRL, by its number from 0, that cannot be read.
-    #[error("revocation list {0}: {1}")]
-    Crl(usize, CrlFault),
-    /// A handover of which something cannot be read, or without the word of the CA before.
-    #[error("the CA before does not vouch for the new one")]
-    Handover,
 }
 
 /// Anchors, intermediates, CRLs, profile and policy: an immutable snapshot. A reload makes a new one.
@@ -589,38 +530,6 @@ impl fmt::Debug for TrustStore {
             .field("crls", &self.contents.crls.len())
             .finish_non_exhaustive()
     }
-}
-
-/// Reads CA certificates that the operator configured.
-fn read_cas(
-    ders: &[Vec<u8>],
-    error: impl Fn(usize, CertError) -> TrustError,
-) -> Result<Vec<Certificate>, TrustError> {
-    let read = |(number, der): (usize, &Vec<u8>)| match Certificate::parse_at(der, Position::LEAF) {
-        Ok(certificate) if !certificate.is_ca => Err(error(number, CertError::NotACa(Position::LEAF))),
-        outcome => outcome.map_err(|why| error(number, why)),
-    };
-    ders.iter().enumerate().map(read).collect()
-}
-
-fn contents_fingerprint(material: &TrustMaterial) -> [u8; 32] {
-    let handovers = format!("{:?}", material.handovers);
-    let groups = [&material.anchors, &material.intermediates, &material.crls].map(|group| {
-        let ders: Vec<&[u8]> = group.iter().map(Vec::as_slice).collect();
-        hash(&ders)
-    });
-    let rest = format!("{:?} {}", material.profile, material.max_intermediates);
-    hash(&[&groups[0], &groups[1], &groups[2], rest.as_bytes(), handovers.as_bytes()])
-}
-
-/// SHA-256 over lengths and contents, so that no two lists hash the same bytes.
-fn hash(parts: &[&[u8]]) -> [u8; 32] {
-    let mut context = Context::new(&SHA256);
-    for part in parts {
-        context.update(&(part.len() as u64).to_be_bytes());
-        context.update(part);
-    }
-    context.finish().as_ref().try_into().expect("a SHA-256 value has 32 bytes")
 }
 
 /// Where the current [`TrustStore`] comes from: a fixed one, or one that follows its files.

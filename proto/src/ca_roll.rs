@@ -9,7 +9,7 @@
 //! | `withdrawn-from` | in an emergency: from when on what the CA before issued counts no more, RFC 3339 |
 //!
 //! The log's key vouches for the event; on schedule the cross certificate adds the old CA's own word. What follows for whoever
-//! trusts one of the two is `tasuki_certs::handover`.
+//! trusts one of the two is `tasuki_certs::handover`: nothing, unless both CAs leave that to a log.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -86,7 +86,8 @@ pub fn from_line(line: &str) -> Option<Handover> {
 
 #[cfg(test)]
 mod tests {
-    use tasuki_certs::trial_ca::TrialCa;
+    use tasuki_certs::handover::ROLLED_BY_LOG;
+    use tasuki_certs::trial_ca::{IssueOptions, TrialCa};
 
     use super::*;
 
@@ -132,5 +133,33 @@ mod tests {
         for forged in forged {
             assert_eq!(from_line(&line(&forged)), None, "{forged:?}");
         }
+    }
+
+    #[test]
+    fn no_log_replaces_or_joins_a_ca_that_does_not_leave_that_to_it() {
+        let own = TrialCa::create("own", NOW_US).unwrap();
+        let other = TrialCa::create("thief", NOW_US).unwrap();
+        let billing = TrialCa::create_with("billing", &IssueOptions::for_ca(NOW_US)).unwrap();
+        let (own_der, other_der, billing_der) =
+            (own.cert_der().unwrap(), other.cert_der().unwrap(), billing.cert_der().unwrap());
+        let both = |previous: &[u8], next: &[u8], cross: Vec<u8>| {
+            let scheduled = Handover {
+                previous: previous.to_vec(),
+                next: next.to_vec(),
+                cross: Some(cross),
+                withdrawn_us: None,
+            };
+            let emergency = Handover { cross: None, withdrawn_us: Some(NOW_US), ..scheduled.clone() };
+            [scheduled, emergency].map(|handover| from_line(&line(&handover)).is_some())
+        };
+        // Any CA can certify the key of one that others trust, to be believed beside it.
+        assert_eq!(both(&other_der, &billing_der, other.cross_sign(&billing, NOW_US).unwrap()), [false; 2]);
+        assert_eq!(both(&billing_der, &other_der, billing.cross_sign(&other, NOW_US).unwrap()), [false; 2]);
+        assert_eq!(both(&own_der, &other_der, own.cross_sign(&other, NOW_US).unwrap()), [true; 2]);
+        // The name on a certificate that another key signed says nothing of the CA whose key it holds.
+        let named = IssueOptions { uris: vec![ROLLED_BY_LOG.to_owned()], ..IssueOptions::for_ca(NOW_US) };
+        let below = own.issue_intermediate("below", &named).unwrap();
+        let cross = below.cross_sign(&other, NOW_US).unwrap();
+        assert_eq!(both(&below.cert_der().unwrap(), &other_der, cross), [false; 2]);
     }
 }

@@ -228,6 +228,14 @@ impl TrialCaFiles {
         self.current().is_ok_and(|current| current.can_issue())
     }
 
+    /// Where its keys are, or would be: the one that issues first, then those before it.
+    ///
+    /// # Errors
+    /// If files can't be read.
+    pub fn key_files(&self) -> Result<Vec<PathBuf>, CaError> {
+        Ok(self.all()?.iter().map(|one| one.key_path().to_owned()).collect())
+    }
+
     /// The CA that issues now.
     ///
     /// # Errors

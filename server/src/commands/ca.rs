@@ -1,6 +1,6 @@
 //! `ca roll|status`: the key of the CA that issues certificates, and its successor.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde::Serialize;
 use tasuki_certs::handover::Handover;
 use tasuki_proto::canonical::hex;
@@ -12,9 +12,9 @@ use super::desk::{self, Desk};
 use super::exit::{Exit, Failure};
 use super::lang::Text;
 use super::output::Output;
+use super::roll::Roll;
 use crate::ca_roller;
 use crate::ca_rolls::{self, CaRoll};
-use crate::cli::one_line;
 use crate::committer::change::{CaRolling, Change};
 use crate::config::Config;
 use crate::store::StoreError;
@@ -27,17 +27,6 @@ pub(crate) enum Ca {
     Roll(Roll),
     /// Show the CA's keys, and until when each is good
     Status,
-}
-
-/// Flags of `ca roll`.
-#[derive(Debug, Args)]
-pub(crate) struct Roll {
-    /// The old key may be in other hands: what it issued is refused from now on, and everybody is told as urgent
-    #[arg(long, requires = "reason")]
-    emergency: bool,
-    /// Why; it stands in the log
-    #[arg(long, value_name = "TEXT", value_parser = one_line, default_value = "scheduled")]
-    reason: String,
 }
 
 /// A roll, as `--json` prints it.

@@ -1,6 +1,6 @@
 //! `log-key roll|status`: the key that signs the log's checkpoints, and its successor.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use ring::rand::SystemRandom;
 use serde::Serialize;
 use tasuki_proto::event::kind;
@@ -12,8 +12,8 @@ use super::desk::Desk;
 use super::exit::{Exit, Failure};
 use super::lang::Text;
 use super::output::Output;
+use super::roll::Roll;
 use crate::boot::{self, read_secret};
-use crate::cli::one_line;
 use crate::committer::change::{Change, Rolling};
 use crate::config::Config;
 use crate::files::{self, Readers};
@@ -28,17 +28,6 @@ pub(crate) enum LogKey {
     Prepare,
     /// Show the verifier key and the rolls since, as members may be given them (`tasuki verify --log-key`)
     Status,
-}
-
-/// Flags of `log-key roll`.
-#[derive(Debug, Args)]
-pub(crate) struct Roll {
-    /// The old key may be in other hands: the event says so, and everybody is told as urgent
-    #[arg(long, requires = "reason")]
-    emergency: bool,
-    /// Why; it stands in the log
-    #[arg(long, value_name = "TEXT", value_parser = one_line, default_value = "scheduled")]
-    reason: String,
 }
 
 /// A roll, as `--json` prints it.

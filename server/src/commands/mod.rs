@@ -51,6 +51,7 @@ mod progress;
 pub(crate) mod proxy;
 pub(crate) mod retention;
 mod revocation;
+mod roll;
 mod serve;
 pub(crate) mod stats;
 #[cfg(test)]

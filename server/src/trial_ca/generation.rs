@@ -108,6 +108,11 @@ impl Generation {
         &self.config.certificate
     }
 
+    /// Where its key is, or would be.
+    pub(super) fn key_path(&self) -> &Path {
+        &self.config.key
+    }
+
     /// What goes along with what it issued, DER: cross certificates, its own last.
     pub(super) fn certificates(&self) -> Result<Vec<Vec<u8>>, CaError> {
         let mut all = self.crosses()?;

@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tasuki_certs::handover::ROLLED_BY_LOG;
 use tasuki_certs::trial_ca::{IssueOptions, KeyChoice, TrialCa};
 use tasuki_tests::office::{Office, write_sample};
 use tasuki_tests::raw::now_us;
@@ -207,6 +208,7 @@ fn a_relay_hands_its_ca_over_when_the_time_has_come() {
     // The same CA, as it is two years before its end.
     let options = IssueOptions {
         not_after_us: now_us() + 2 * 365 * 86_400_000_000,
+        uris: vec![ROLLED_BY_LOG.to_owned()],
         ..IssueOptions::for_ca(now_us()).with_key(KeyChoice::Pkcs8(fs::read(pkcs8).unwrap().into()))
     };
     let old = TrialCa::create_with("Tasuki trial CA", &options).unwrap();

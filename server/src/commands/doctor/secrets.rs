@@ -6,6 +6,7 @@ use super::{Finding, Status};
 use crate::config::Config;
 use crate::config::template::names;
 use crate::files;
+use crate::trial_ca::TrialCaFiles;
 
 const CHECK: &str = "secrets";
 
@@ -13,9 +14,14 @@ const CHECK: &str = "secrets";
 pub(super) fn check(config: &Config) -> Vec<Finding> {
     let relay_ca = config.folder.join(names::RELAY_CA_KEY);
     // An operator may keep a CA's key elsewhere; without the other two the relay does not start.
+    let cas = config.trial_ca.clone().map(|ca| {
+        let first = ca.key.clone();
+        // That its register can't be read is told where the CA is looked at.
+        TrialCaFiles::open(ca).key_files().unwrap_or_else(|_| vec![first])
+    });
+    let cas = cas.unwrap_or_default();
     let mut secrets = vec![(&config.evidence.log_key, true), (&config.server.private_key, true)];
-    secrets.extend(config.trial_ca.as_ref().map(|ca| (&ca.key, false)));
-    secrets.push((&relay_ca, false));
+    secrets.extend(cas.iter().chain([&relay_ca]).map(|key| (key, false)));
     secrets.into_iter().filter_map(|(path, needed)| secret(path, needed)).collect()
 }
 
