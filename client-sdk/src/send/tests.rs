@@ -191,6 +191,7 @@ impl Bench {
             checks: CheckPolicy::default(),
             destinations: Destinations::default(),
             software: SendOptions::default().software,
+            papers: OwnPapers::default(),
             rng: SystemRandom::new(),
             now_us: NOW_US,
         }
