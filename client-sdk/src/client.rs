@@ -274,14 +274,16 @@ impl Client {
         relays.and(&self.home().config().checks.as_errors)
     }
 
-    /// Has the relay register the sealing key, once.
+    /// Has the relay register the sealing key, once for each certificate that approves it.
     async fn approve_sealing_key(&self) -> Result<(), SdkError> {
         let Inner { home, caller, .. } = &*self.inner;
         let Some(key) = home.sealing_key() else { return Ok(()) };
         let spki = key.spki_der();
-        let fingerprint = hex(&sha256(&spki)).into_bytes();
+        // The certificate's word ends with it: another one approves the key anew.
+        let (key, signer) = (hex(&sha256(&spki)), hex(&home.identity().fingerprint()));
+        let approved = format!("{key} {signer}").into_bytes();
         let marker = home.path(SEALING_KEY_APPROVED);
-        if files::read_if_exists(&marker)?.as_ref() == Some(&fingerprint) {
+        if files::read_if_exists(&marker)?.as_ref() == Some(&approved) {
             return Ok(());
         }
         let now_us = self.now_us();
@@ -296,7 +298,7 @@ impl Client {
             async move { directory.approve_sealing_key(request).await }
         });
         answer.await?;
-        files::write_durably(&marker, &fingerprint, Access::Owner)
+        files::write_durably(&marker, &approved, Access::Owner)
     }
 
     /// Checks a checkpoint; see [`Checkpoints::admit`].

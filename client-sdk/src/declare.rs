@@ -275,6 +275,7 @@ impl Client {
             Statement::ApproveSealingKey(_)
             | Statement::Delegate(_)
             | Statement::InviteTerminal(_)
+            | Statement::KeepTerminal(_)
             | Statement::EndMandate(_)
             | Statement::Membership(_) => return None,
         };

@@ -63,7 +63,7 @@ pub(crate) const PROFILE: &str = "trust/profile.toml";
 pub(crate) const LOG_KEY: &str = "log-key";
 /// The sealing key.
 pub(crate) const SEALING_KEY: &str = "sealing.key";
-/// Stands as soon as the relay has the sealing key's approval; holds the key's SHA-256.
+/// Stands as soon as the relay has the sealing key's approval; holds SHA-256 of the key, and of the certificate that approved it.
 pub(crate) const SEALING_KEY_APPROVED: &str = "state/sealing-key-approved";
 /// Parcels half fetched.
 pub(crate) const PARTIAL: &str = "state/partial";

@@ -100,8 +100,12 @@ pub struct Mandate {
     pub fingerprint: Option<[u8; 32]>,
     /// When it was last used, Unix microseconds, to the hour.
     pub last_used_us: Option<i64>,
+    /// When it was given, Unix microseconds.
+    pub made_us: Option<i64>,
     /// The office's statement (CMS); empty: the operator registered it.
     pub statement: Vec<u8>,
+    /// A terminal's key, signed with the invitation's, and its renewals; empty for a proxy.
+    pub enrolment: Vec<u8>,
 }
 
 /// How far a delegation goes.
@@ -192,10 +196,22 @@ impl Client {
     /// # Errors
     /// The relay can't be reached or refuses.
     pub async fn mandates(&self) -> Result<Vec<Mandate>, SdkError> {
+        self.list_mandates(false).await
+    }
+
+    /// [`Client::mandates`] with those that are over, the newest first.
+    ///
+    /// # Errors
+    /// The relay can't be reached or refuses.
+    pub async fn all_mandates(&self) -> Result<Vec<Mandate>, SdkError> {
+        self.list_mandates(true).await
+    }
+
+    async fn list_mandates(&self, all: bool) -> Result<Vec<Mandate>, SdkError> {
         let caller = &self.inner.caller;
         let (mut mandates, mut token) = (Vec::new(), String::new());
         for _ in 0..MAX_PAGES {
-            let request = pb::ListMandatesRequest { all: false, page_size: 0, page_token: token };
+            let request = pb::ListMandatesRequest { all, page_size: 0, page_token: token };
             let answer = caller.repeat(|| {
                 let (mut mandates, request) = (caller.mandates(), request.clone());
                 async move { mandates.list(request).await }
@@ -232,6 +248,7 @@ impl Client {
 }
 
 fn from_wire(mandate: pb::Mandate) -> Result<Mandate, SdkError> {
+    let paper = mandate.paper.unwrap_or_default();
     let lacks = VerificationError::Incomplete;
     let holder = match pb::MandateKind::try_from(mandate.kind) {
         Ok(pb::MandateKind::Proxy) => MandateHolder::Proxy {
@@ -249,6 +266,8 @@ fn from_wire(mandate: pb::Mandate) -> Result<Mandate, SdkError> {
         until_us: time::parse_us(&mandate.until),
         fingerprint: digest_from_wire(&mandate.fingerprint),
         last_used_us: time::parse_us(&mandate.last_used_at),
-        statement: mandate.paper.map(|paper| paper.statement.into()).unwrap_or_default(),
+        made_us: time::parse_us(&mandate.made_at),
+        statement: paper.statement.into(),
+        enrolment: paper.enrolment.into(),
     })
 }

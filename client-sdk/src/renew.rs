@@ -1,6 +1,8 @@
 //! Another certificate for a HOME: renewed by the relay's CA in place, or brought from elsewhere. The key before stays, for what is
 //! still sealed to it.
 
+mod papers;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,8 +13,7 @@ use tasuki_certs::trust::VerifiedCertificate;
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::identity_text;
-use tasuki_proto::mandate::{Delegate, Renewal, RenewalError};
-use tasuki_proto::statement::Statement;
+use tasuki_proto::mandate::{Renewal, RenewalError};
 use tasuki_proto::{pb, time};
 
 use crate::client::Client;
@@ -21,12 +22,13 @@ use crate::config::IdentityConfig;
 use crate::error::{ConfigError, SdkError, VerificationError, words};
 use crate::files::{self, Access};
 use crate::home::{
-    ANCHORS, CA_ROLLS, Home, IdentityFiles, PROFILE, copy_identity_as, read_profile, verify_own,
+    ANCHORS, CA_ROLLS, Home, IdentityFiles, OwnPapers, PROFILE, copy_identity_as, read_profile, verify_own,
 };
-use crate::mandates::{Mandate, MandateHolder, MandateState};
 use crate::pem;
 use crate::transport::Caller;
 use crate::trust;
+
+pub use papers::Papers;
 
 /// The key that waits for its certificate. It outlives a crash, so that running the same again goes on with it.
 const PENDING: &str = "renewal.key";
@@ -42,15 +44,6 @@ pub struct Renewed {
     pub until_us: i64,
     /// SHA-256 of the one before, whose key the HOME keeps.
     pub previous: [u8; 32],
-}
-
-/// What an office's papers are worth after its certificate was renewed: those that the one before signed end with it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Papers {
-    /// Proxies whose delegation was signed anew.
-    pub delegated: Vec<String>,
-    /// Terminals that end with the certificate before, and when (Unix microseconds): they are invited anew.
-    pub terminals: Vec<(String, i64)>,
 }
 
 impl Client {
@@ -83,46 +76,11 @@ impl Client {
         let (renewed, identity, signed) = renewing.run().await?;
         if home.config().terminal.is_some() {
             // Before the key changes: who has the longer chain shows the older keys as well.
-            home.papers().renewed_with(signed.as_bytes()).write(home.folder())?;
+            OwnPapers::read(home.folder())?.renewed_with(signed.as_bytes()).write(home.folder())?;
         }
         home.config().switch(home.folder(), identity, self.now_us())?;
         renewing.finish()?;
         Ok(renewed)
-    }
-
-    /// Signs the delegations that the certificate before signed anew, each as far and as long as it went, and tells which terminals end
-    /// with that certificate. For an office's own HOME, opened after [`Client::renew`].
-    ///
-    /// # Errors
-    /// The relay can't be reached or refuses.
-    pub async fn renew_papers(&self) -> Result<Papers, SdkError> {
-        let mut papers = Papers::default();
-        for mandate in self.mandates().await? {
-            if mandate.state != MandateState::Active {
-                continue;
-            }
-            match &mandate.holder {
-                MandateHolder::Terminal { name } => {
-                    papers.terminals.extend(mandate.until_us.map(|until_us| (name.clone(), until_us)));
-                }
-                MandateHolder::Proxy { number, .. } => {
-                    let Some(said) = self.said_in(&mandate) else { continue };
-                    self.delegate_until(*number, (said.scopes, said.confirm), said.until_us).await?;
-                    papers.delegated.push(number.to_string());
-                }
-            }
-        }
-        Ok(papers)
-    }
-
-    /// A delegation that another certificate of the office signed; `None`: the operator registered it, or this certificate signed it.
-    fn said_in(&self, mandate: &Mandate) -> Option<Delegate> {
-        let verified = self.inner.trust.verifier().verify(&mandate.statement, None, self.now_us()).ok()?;
-        let own = verified.signer.fingerprint == self.home().identity().fingerprint();
-        match Statement::parse(verified.content?).ok()? {
-            Statement::Delegate(said) if !own => Some(said),
-            _ => None,
-        }
     }
 }
 

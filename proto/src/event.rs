@@ -116,6 +116,8 @@ pub mod kind {
     pub const MANDATE_INVITED: &str = "mandate.invited";
     /// A terminal took its invitation up and has a certificate.
     pub const MANDATE_ENROLLED: &str = "mandate.enrolled";
+    /// A terminal goes on under a later certificate of its office.
+    pub const MANDATE_KEPT: &str = "mandate.kept";
     /// A mandate ended before its time.
     pub const MANDATE_ENDED: &str = "mandate.ended";
     /// An address tried too many invitation codes that were none, and is locked out for a while.

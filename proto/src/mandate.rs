@@ -4,11 +4,13 @@
 //! * A **terminal** (端末) is a further PC of the office with a key of its own. The office signs the invitation, which
 //!   names the public key of the invitation code; whoever has the code signs the terminal's own key with it
 //!   ([`Enrolment`]). So nobody, the relay included, can slip in a key: the relay never has the code. A terminal that renews its key
-//!   signs the new one with the one before ([`Renewal`]).
+//!   signs the new one with the one before ([`Renewal`]). When the office's certificate is renewed, the new one signs that the
+//!   terminal goes on ([`KeepTerminal`]).
 //!
 //! What a terminal or a proxy signs carries these papers inside the container ([`Papers`]), under the signed manifest.
 
 mod enrolment;
+mod keeping;
 mod papers;
 mod renewal;
 mod scopes;
@@ -17,6 +19,7 @@ mod vouched;
 use tasuki_careplan::office::OfficeNumber;
 
 pub use enrolment::{Code, CodeError, Enrolment, EnrolmentError};
+pub use keeping::KeepTerminal;
 pub use papers::{Mandated, Papers, PapersError, Role, check};
 pub use renewal::{KeyChain, MAX_RENEWALS, Renewal, RenewalError};
 pub use scopes::{Scope, Scopes};
@@ -187,11 +190,21 @@ mod tests {
             until_us: TIME_US,
             time_us: TIME_US,
         };
+        let keep = KeepTerminal {
+            office: office(),
+            mandate: [0x5d; 32],
+            name: "受付".to_owned(),
+            scopes: Scopes::of([Scope::Receive]),
+            code_key: [0xab; 32],
+            key: [0x11; 32],
+            time_us: TIME_US,
+        };
         let end = EndMandate { office: office(), mandate: [0x5d; 32], time_us: TIME_US };
         for (statement, golden) in [
             (Statement::Delegate(delegate), include_str!("../tests/golden/delegate.txt")),
             (Statement::Delegate(confirmed), include_str!("../tests/golden/delegate-confirm.txt")),
             (Statement::InviteTerminal(invite), include_str!("../tests/golden/invite-terminal.txt")),
+            (Statement::KeepTerminal(keep), include_str!("../tests/golden/keep-terminal.txt")),
             (Statement::EndMandate(end), include_str!("../tests/golden/end-mandate.txt")),
         ] {
             assert_eq!(statement.print(), golden);

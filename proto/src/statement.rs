@@ -18,7 +18,7 @@ use tasuki_careplan::office::OfficeNumber;
 use crate::canonical::{Lines, TextError, digest_text, parse_digest};
 use crate::ids::ParcelKey;
 use crate::lifecycle::Act;
-use crate::mandate::{Delegate, EndMandate, InviteTerminal, Scope};
+use crate::mandate::{Delegate, EndMandate, InviteTerminal, KeepTerminal, Scope};
 use crate::membership::Membership;
 use crate::time;
 
@@ -37,6 +37,8 @@ pub enum Statement {
     Delegate(Delegate),
     /// "Whoever has the code is a terminal of ours" (端末).
     InviteTerminal(InviteTerminal),
+    /// "That terminal goes on under our new certificate."
+    KeepTerminal(KeepTerminal),
     /// "That mandate is over."
     EndMandate(EndMandate),
     /// "We take part", "we leave", and the like.
@@ -303,6 +305,7 @@ impl Statement {
             Self::ApproveSealingKey(_)
             | Self::Delegate(_)
             | Self::InviteTerminal(_)
+            | Self::KeepTerminal(_)
             | Self::EndMandate(_)
             | Self::Membership(_) => None,
         }
@@ -316,6 +319,7 @@ impl Statement {
             Self::ApproveSealingKey(approve) => approve.time_us,
             Self::Delegate(delegate) => delegate.time_us,
             Self::InviteTerminal(invite) => invite.time_us,
+            Self::KeepTerminal(keep) => keep.time_us,
             Self::EndMandate(end) => end.time_us,
             Self::Membership(said) => said.time_us,
         }
@@ -349,6 +353,7 @@ impl Statement {
             }
             Self::Delegate(delegate) => delegate.add_to(&mut lines),
             Self::InviteTerminal(invite) => invite.add_to(&mut lines),
+            Self::KeepTerminal(keep) => keep.add_to(&mut lines),
             Self::EndMandate(end) => end.add_to(&mut lines),
             Self::Membership(said) => said.add_to(&mut lines),
         }
@@ -371,6 +376,7 @@ impl Statement {
             }),
             "delegate" => Self::Delegate(Delegate::read(&lines, time_us)?),
             "invite-terminal" => Self::InviteTerminal(InviteTerminal::read(&lines, time_us)?),
+            "keep-terminal" => Self::KeepTerminal(KeepTerminal::read(&lines, time_us)?),
             "end-mandate" => Self::EndMandate(EndMandate::read(&lines, time_us)?),
             "request" => Self::Request(Request {
                 from: lines.parse("from")?,

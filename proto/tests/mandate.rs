@@ -14,8 +14,8 @@ use tasuki_proto::canonical::digest_text;
 use tasuki_proto::event::{Event, kind, sha256};
 use tasuki_proto::ids::ParcelId;
 use tasuki_proto::mandate::{
-    BY_OPERATOR, Code, Delegate, Enrolment, InviteTerminal, Mandated, Papers, PapersError, Role,
-    STATEMENT_VOUCHED, Scope, Scopes, Signed, VOUCHED, check, vouched,
+    BY_OPERATOR, Code, Delegate, Enrolment, InviteTerminal, KeepTerminal, Mandated, Papers, PapersError,
+    Role, STATEMENT_VOUCHED, Scope, Scopes, Signed, VOUCHED, check, vouched,
 };
 use tasuki_proto::parcel::{FileEntry, Header, OpenParcel, ParcelError, Software, build, build_with};
 use tasuki_proto::statement::Statement;
@@ -201,6 +201,51 @@ fn a_terminal_shows_the_invitation_and_that_its_key_took_it_up() {
     assert_eq!(judge(renamed, key, &code), Err(PapersError::Other));
     let reading = InviteTerminal { scopes: Scopes::of([Scope::ReadStatus]), ..invitation(&code) };
     assert_eq!(judge(reading, key, &code), Err(PapersError::Scope));
+}
+
+#[test]
+fn a_kept_terminal_acts_as_it_was_invited() {
+    let world = world();
+    let code = Code::new(&SystemRandom::new()).unwrap();
+    let invited = sha256(&sign(&world.office, &Statement::InviteTerminal(invitation(&code))));
+    let key = world.terminal_key();
+    let kept = || KeepTerminal {
+        office: number(OFFICE),
+        mandate: invited,
+        name: "reception".to_owned(),
+        scopes: Scopes::of([Scope::Send]),
+        code_key: code.public_key(),
+        key,
+        time_us: NOW_US,
+    };
+    let judge = |said: KeepTerminal, signer: &KeyIdentity, mandate: [u8; 32], with: &Code| {
+        let paper = sign(signer, &Statement::KeepTerminal(said));
+        let (office, name) = (number(OFFICE), "reception".to_owned());
+        let enrolment = Enrolment { office, name, invitation: mandate, key }.sign(with);
+        let papers =
+            Papers { invitation: Some(&paper), enrolment: Some(enrolment.as_bytes()), ..Papers::default() };
+        world.judge(&world.terminal, &papers, 0)
+    };
+    let office = &world.office;
+    // It is the mandate that the invitation gave.
+    let role = Role::Terminal { name: "reception".to_owned() };
+    assert_eq!(judge(kept(), office, invited, &code), Ok(Mandated { role, mandate: Some(invited) }));
+    assert_eq!(judge(kept(), &world.other, invited, &code), Err(PapersError::Signer));
+    assert_eq!(judge(kept(), &world.terminal, invited, &code), Err(PapersError::Signer));
+    assert_eq!(judge(kept(), office, [9; 32], &code), Err(PapersError::Other));
+    // Who comes by the code makes no other terminal of it.
+    assert_eq!(
+        judge(KeepTerminal { key: [9; 32], ..kept() }, office, invited, &code),
+        Err(PapersError::Other)
+    );
+    let renamed = KeepTerminal { name: "office".to_owned(), ..kept() };
+    assert_eq!(judge(renamed, office, invited, &code), Err(PapersError::Other));
+    let others = KeepTerminal { office: number(OTHER), ..kept() };
+    assert_eq!(judge(others, office, invited, &code), Err(PapersError::Other));
+    let reading = KeepTerminal { scopes: Scopes::of([Scope::ReadStatus]), ..kept() };
+    assert_eq!(judge(reading, office, invited, &code), Err(PapersError::Scope));
+    let other = Code::new(&SystemRandom::new()).unwrap();
+    assert!(matches!(judge(kept(), office, invited, &other), Err(PapersError::Enrolment(_))));
 }
 
 #[test]

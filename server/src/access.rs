@@ -27,8 +27,9 @@ use crate::committer::change::{Actor, Certifying, Change, Mandating};
 use crate::directory::{self, Directory};
 use crate::mandates::Mandate;
 use crate::store::certificates::{Bearer, CertificateRow};
-use crate::store::mandates::{Holder, ProxyKeyRow, ProxyState};
+use crate::store::mandates::Holder;
 use crate::store::offices::{KeyKind, KeyRow};
+use crate::store::proxies::{ProxyKeyRow, ProxyState};
 use crate::store::{Store, StoreError};
 use crate::trust::Trust;
 

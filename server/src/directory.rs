@@ -20,8 +20,8 @@ use tokio::sync::watch;
 use crate::cache::Generations;
 use crate::clock::Clock;
 use crate::mandates::{Loaded, Mandate, MandateKey};
-use crate::store::mandates::{ProxyRow, ProxyState};
 use crate::store::offices::{KeyKind, KeyRow, MAX_KEYS_USED, OfficeRow, OfficeState};
+use crate::store::proxies::{ProxyRow, ProxyState};
 use crate::store::{Store, StoreError};
 use crate::trust::Trust;
 

@@ -15,7 +15,8 @@ use tasuki_proto::mandate::Scope;
 
 use crate::store::Store;
 use crate::store::StoreError;
-use crate::store::mandates::{Holder, MAX_PROXY_KEYS, MandateRow, ProxyKeyRow, ProxyRow, ProxyState};
+use crate::store::mandates::{Holder, MandateRow};
+use crate::store::proxies::{MAX_PROXY_KEYS, ProxyKeyRow, ProxyRow, ProxyState};
 
 /// A use is written down at most this often for each mandate.
 const NOTE_EVERY_US: i64 = 3_600 * 1_000_000;

@@ -92,6 +92,9 @@ pub(crate) fn event(event: &str) -> Text {
         kind::MANDATE_DELEGATED => ("伝送代行業者に委任しました", "a proxy may act for the office"),
         kind::MANDATE_INVITED => ("端末を招待しました", "a terminal was invited"),
         kind::MANDATE_ENROLLED => ("新しい端末が登録されました", "a new terminal was enrolled"),
+        kind::MANDATE_KEPT => {
+            ("端末を新しい証明書のもとで継続しました", "a terminal goes on under the new certificate")
+        }
         kind::MANDATE_ENDED => ("委任または端末の承認が終わりました", "a delegation or terminal ended"),
         kind::CERTIFICATE_ISSUED => ("証明書が発行されました", "a certificate was issued"),
         kind::CERTIFICATE_REVOKED => ("証明書が失効しました", "a certificate was revoked"),

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! mandate/delegation.p7s   the office's delegation to the proxy
-//! mandate/invitation.p7s   the office's invitation of the terminal
+//! mandate/invitation.p7s   the office's invitation of the terminal, or what a later certificate of it signed in its place
 //! mandate/enrolment.txt    the terminal's key, signed with the invitation's, and its renewals
 //! ```
 
@@ -26,7 +26,7 @@ pub(crate) struct OwnPapers {
 }
 
 impl OwnPapers {
-    pub(super) fn read(home: &Path) -> Result<Self, SdkError> {
+    pub(crate) fn read(home: &Path) -> Result<Self, SdkError> {
         let read = |name: &str| files::read_if_exists(&home.join(name));
         Ok(Self { delegation: read(DELEGATION)?, invitation: read(INVITATION)?, enrolment: read(ENROLMENT)? })
     }

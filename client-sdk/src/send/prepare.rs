@@ -26,7 +26,7 @@ use super::record::SentRecord;
 use super::sent::{Found, Sent};
 use crate::error::{ConfigError, Refusal, SdkError, VerificationError, words};
 use crate::finding::Finding;
-use crate::home::{Home, OUTBOX};
+use crate::home::{Home, OUTBOX, OwnPapers};
 use crate::malware::Suspect;
 use crate::{archive, malware};
 
@@ -69,6 +69,7 @@ pub(super) struct Workshop {
     pub(super) checks: CheckPolicy,
     pub(super) destinations: Destinations,
     pub(super) software: Software,
+    pub(super) papers: OwnPapers,
     pub(super) rng: SystemRandom,
     pub(super) now_us: i64,
 }
@@ -226,8 +227,13 @@ impl Workshop {
         if let Some(refusal) = malware::scan(&self.home.config().malware, &suspects)? {
             return Ok(Prepared::Refused(refusal));
         }
-        let papers = self.home.papers().of_parcel();
-        match parcel::build_with(header, contents, &papers, self.home.identity(), self.now_us) {
+        match parcel::build_with(
+            header,
+            contents,
+            &self.papers.of_parcel(),
+            self.home.identity(),
+            self.now_us,
+        ) {
             Ok(container) => Ok(Prepared::Built(ready(content, header, container.into(), batch))),
             Err(error) => {
                 let message = error.to_string();

@@ -146,6 +146,7 @@ impl Client {
         let settler = Settler { client: self.clone(), outbox: outbox.clone(), sent: Arc::clone(&sent) };
         let new = destinations.new.clone();
         let checks = self.checks().await;
+        let papers = if unreachable.is_none() { self.papers_now().await? } else { home.papers().clone() };
         let workshop = Workshop {
             home: home.clone(),
             outbox,
@@ -156,6 +157,7 @@ impl Client {
             checks,
             destinations,
             software,
+            papers,
             rng: self.inner.rng.clone(),
             now_us: self.now_us(),
         };

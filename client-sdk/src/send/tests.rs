@@ -25,7 +25,8 @@ use super::{Attachment, SendOptions};
 use crate::archive;
 use crate::error::{ConfigError, SdkError};
 use crate::files;
-use crate::home::{ARCHIVE, EPOCHS, Home, OUTBOX};
+
+use crate::home::{ARCHIVE, EPOCHS, Home, OUTBOX, OwnPapers};
 use crate::parcel::State;
 use crate::testing::{self, Folder, NOW_US, RECIPIENT, SENDER, office, world};
 
@@ -191,6 +192,7 @@ impl Bench {
             checks: CheckPolicy::default(),
             destinations: Destinations::default(),
             software: SendOptions::default().software,
+            papers: OwnPapers::default(),
             rng: SystemRandom::new(),
             now_us: NOW_US,
         }

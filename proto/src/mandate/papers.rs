@@ -6,6 +6,7 @@ use tasuki_certs::profile::Identity;
 use tasuki_certs::signature_error::SignatureError;
 use tasuki_certs::trust::VerifiedCertificate;
 
+use super::keeping::Word;
 use super::{EnrolmentError, KeyChain, Scope, Scopes};
 use crate::canonical::TextError;
 use crate::event::sha256;
@@ -15,7 +16,7 @@ use crate::statement::Statement;
 
 /// The office's delegation to the proxy that signed (CMS).
 const DELEGATION: &str = "mandate/delegation.p7s";
-/// The office's invitation of the terminal that signed (CMS).
+/// The office's invitation of the terminal that signed, or what a later certificate of it signed in its place (CMS).
 const INVITATION: &str = "mandate/invitation.p7s";
 /// The terminal's key, signed with the invitation's; behind it its renewals.
 const ENROLMENT: &str = "mandate/enrolment.txt";
@@ -29,7 +30,7 @@ const TEXT_TYPE: &str = "text/plain";
 pub struct Papers<'a> {
     /// The office's delegation to the proxy that signed: `mandate/delegation.p7s`.
     pub delegation: Option<&'a [u8]>,
-    /// The office's invitation of the terminal that signed: `mandate/invitation.p7s`.
+    /// The office's invitation of the terminal that signed, or what keeps it ([`super::KeepTerminal`]): `mandate/invitation.p7s`.
     pub invitation: Option<&'a [u8]>,
     /// The terminal's key, signed with the invitation's, and its renewals: `mandate/enrolment.txt`.
     pub enrolment: Option<&'a [u8]>,
@@ -94,7 +95,7 @@ impl Role {
 pub struct Mandated {
     /// In which role.
     pub role: Role,
-    /// SHA-256 of the paper that gives it, where it needs one.
+    /// SHA-256 of the paper that gave it first, where it needs one: of a terminal's the invitation, also when it was kept since.
     pub mandate: Option<[u8; 32]>,
 }
 
@@ -170,15 +171,21 @@ pub fn check(
             let (Some(invitation), Some(enrolment)) = (papers.invitation, papers.enrolment) else {
                 return Err(PapersError::Missing);
             };
-            let Statement::InviteTerminal(said) = said(invitation)? else { return Err(PapersError::Other) };
+            let said = match said(invitation)? {
+                Statement::InviteTerminal(said) => Word::invited(said, sha256(invitation)),
+                Statement::KeepTerminal(said) => Word::kept(said),
+                _ => return Err(PapersError::Other),
+            };
             let keys = KeyChain::verify(enrolment, &said.code_key)?;
             let enrolment = &keys.enrolment;
+            let has = |digest: [u8; 32]| keys.keys().any(|key| key == digest);
             let fits = said.office == office
                 && enrolment.office == office
                 && said.name == *name
                 && enrolment.name == *name
-                && enrolment.invitation == sha256(invitation)
-                && keys.keys().any(|key| key == sha256(&signer.spki_der));
+                && enrolment.invitation == said.mandate
+                && said.key.is_none_or(has)
+                && has(sha256(&signer.spki_der));
             if !fits {
                 return Err(PapersError::Other);
             }
@@ -186,7 +193,7 @@ pub fn check(
             if !role.may(said.scopes, scope) {
                 return Err(PapersError::Scope);
             }
-            Ok(Mandated { role, mandate: Some(sha256(invitation)) })
+            Ok(Mandated { role, mandate: Some(said.mandate) })
         }
         Identity::Proxy { number } => {
             let delegation = papers.delegation.ok_or(PapersError::Missing)?;

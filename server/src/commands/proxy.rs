@@ -18,7 +18,8 @@ use super::output::Output;
 use crate::cli::one_line;
 use crate::committer::change::{Change, Mandating};
 use crate::config::Config;
-use crate::store::mandates::{Holder, MandateRow, ProxyRow, ProxyState};
+use crate::store::mandates::{Holder, MandateRow};
+use crate::store::proxies::{ProxyRow, ProxyState};
 
 const DAY_US: i64 = 86_400 * 1_000_000;
 

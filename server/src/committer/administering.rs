@@ -236,6 +236,10 @@ fn of_mandate(mandating: &Mandating) -> Option<(&'static str, Role, Pairs)> {
             let pairs = vec![("office", row.office.to_string()), ("mandate", digest_text(&row.digest))];
             (kind::MANDATE_ENROLLED, Role::Certificates, pairs)
         }
+        Mandating::Keep { row, .. } => {
+            let pairs = vec![("office", row.office.to_string()), ("mandate", digest_text(&row.digest))];
+            (kind::MANDATE_KEPT, Role::Offices, pairs)
+        }
         Mandating::PutProxy(row) => {
             let pairs = vec![
                 ("proxy", row.number.to_string()),

@@ -240,10 +240,12 @@ impl Draft<'_> {
         if self.store.office_in(tx, key.office).await?.is_none() {
             return Ok(Err(Refused::Office));
         }
-        if !self.store.insert_key(tx, key, self.scribe.time_us).await? {
+        let new = self.store.insert_key(tx, key, self.scribe.time_us).await?;
+        // A known sealing key that another certificate of the office approves.
+        if !new && !self.store.approve_key(tx, key).await? {
             return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
         }
-        if self.store.key_count(tx, key.office).await? > 1 {
+        if new && self.store.key_count(tx, key.office).await? > 1 {
             self.alert(tx, NEW_KEY, key.office).await?;
         }
         if key.kind == KeyKind::Certificate {

@@ -12,8 +12,8 @@ use super::events::Entry;
 use crate::store::Tx;
 use crate::store::alerts::{Alert, NEW_KEY};
 use crate::store::certificates::{Bearer, CertificateKey, CertificateRow};
-use crate::store::mandates::ProxyKeyRow;
 use crate::store::offices::{KeyKind, KeyRow, OfficeState};
+use crate::store::proxies::ProxyKeyRow;
 
 const DAY_US: i64 = 86_400 * 1_000_000;
 

@@ -7,6 +7,7 @@ use tasuki_proto::event::{Event, kind};
 use tasuki_proto::ids::{ParcelId, ParcelKey, ProxyNumber, proxy_of};
 use tasuki_proto::lifecycle::Act;
 use tasuki_proto::log::{Checkpoint, LogSigner};
+use tasuki_proto::mandate::KeepTerminal;
 use tasuki_proto::reason;
 use tasuki_proto::statement::{Request, Word};
 
@@ -16,9 +17,10 @@ use crate::config::{JoiningConfig, PartnersConfig};
 use crate::store::archive::Archived;
 use crate::store::certificates::{CertificateKey, CertificateRow};
 use crate::store::leaves::Position;
-use crate::store::mandates::{MandateRow, ProxyKeyRow, ProxyRow};
+use crate::store::mandates::MandateRow;
 use crate::store::offices::{KeyRow, OfficeRow, OfficeState};
 use crate::store::parcels::{FileRow, ParcelRow};
+use crate::store::proxies::{ProxyKeyRow, ProxyRow};
 
 /// A change of state. Each is applied whole, with its event, or not at all.
 #[derive(Debug)]
@@ -317,6 +319,17 @@ pub enum Mandating {
     },
     /// A terminal takes its invitation up: the row with certificate, enrolment and end.
     Enrol(MandateRow),
+    /// A terminal goes on under a later certificate of its office.
+    Keep {
+        /// Its mandate with the office's statement, its signer and the end that follows.
+        row: MandateRow,
+        /// What the office says.
+        said: KeepTerminal,
+        /// Who says it, as events name it.
+        by: String,
+        /// The office's signed word.
+        paper: Paper,
+    },
     /// A proxy, new or changed.
     PutProxy(ProxyRow),
     /// A proxy's key.
@@ -327,7 +340,7 @@ impl Mandating {
     /// The office whose mandate it is.
     pub fn office(&self) -> Option<OfficeNumber> {
         match self {
-            Self::Give { row, .. } | Self::Enrol(row) => Some(row.office),
+            Self::Give { row, .. } | Self::Enrol(row) | Self::Keep { row, .. } => Some(row.office),
             Self::End { office, .. } | Self::Lapse { office, .. } => Some(*office),
             Self::PutProxy(_) | Self::RegisterProxyKey(_) => None,
         }

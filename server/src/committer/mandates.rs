@@ -3,6 +3,7 @@
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::canonical::digest_text;
 use tasuki_proto::event::{Event, kind, sha256};
+use tasuki_proto::mandate::KeepTerminal;
 use tasuki_proto::{reason, time};
 
 use super::apply::{Answer, Applied, Draft};
@@ -12,7 +13,8 @@ use super::events::Entry;
 use crate::store::Tx;
 use crate::store::alerts::NEW_TERMINAL;
 use crate::store::certificates::{Bearer, CertificateRow};
-use crate::store::mandates::{Holder, MAX_MANDATES, MandateRow, ProxyKeyRow, ProxyRow, ProxyState};
+use crate::store::mandates::{Holder, MAX_MANDATES, MandateRow};
+use crate::store::proxies::{ProxyKeyRow, ProxyRow, ProxyState};
 
 impl Draft<'_> {
     pub(super) async fn mandate(&mut self, tx: &mut Tx, mandating: &Mandating) -> Answer {
@@ -31,6 +33,7 @@ impl Draft<'_> {
                 self.lapse(tx, digest, *unused_since_us).await
             }
             Mandating::Enrol(row) => self.enrol(tx, row).await,
+            Mandating::Keep { row, said, by, paper } => self.keep_terminal(tx, row, said, by, paper).await,
             Mandating::PutProxy(row) => self.put_proxy(tx, row).await,
             Mandating::RegisterProxyKey(key) => self.register_proxy_key(tx, key).await,
         }
@@ -146,13 +149,69 @@ impl Draft<'_> {
         Ok(Ok(Applied::event(written)))
     }
 
+    /// Lets a terminal go on under another certificate of its office, whose word takes the place of the one before.
+    async fn keep_terminal(
+        &mut self,
+        tx: &mut Tx,
+        row: &MandateRow,
+        said: &KeepTerminal,
+        by: &str,
+        paper: &Paper,
+    ) -> Answer {
+        let refused = |word| Ok(Err(Refused::Because(word)));
+        let office = self.store.office_in(tx, row.office).await?;
+        if let Some(word) = office.map_or(Some(reason::CALLER_UNKNOWN), |o| o.state.refuses_as_caller()) {
+            return refused(word);
+        }
+        let Some(live) =
+            self.store.mandate_in(tx, &row.digest).await?.filter(|live| live.office == row.office)
+        else {
+            return refused(reason::MANDATE_NOT_FOUND);
+        };
+        if live.cms == paper.cms {
+            return Ok(Ok(Applied { repeated: true, ..Applied::default() }));
+        }
+        if live.ended_us != 0 || self.store.was_replaced(tx, &row.digest, &paper.cms).await? {
+            return refused(reason::MANDATE_ENDED);
+        }
+        if !live.is_meant_by(said) {
+            return refused(reason::MANDATE_INVALID);
+        }
+        // Its time may have been over, and somebody else may have got its name.
+        let all = self.store.mandates_in(tx, row.office, self.scribe.time_us).await?;
+        let others = all.iter().filter(|other| other.digest != row.digest);
+        if others.clone().any(|other| other.holder == live.holder) {
+            return refused(reason::TERMINAL_NAME_USED);
+        }
+        if others.count() >= MAX_MANDATES as usize {
+            return refused(reason::TOO_MANY_MANDATES);
+        }
+        self.archive_behind(tx, Some(paper)).await?;
+        if !self.store.keep_terminal(tx, row, self.scribe.time_us).await? {
+            // It renewed its key just now, and may go on longer than was reckoned.
+            return refused(reason::RENEWED_ALREADY);
+        }
+        self.remember_terminal(tx, row).await?;
+        self.head.directory += 1;
+        let written = self.scribe.write(kind::MANDATE_KEPT, 0, &[row.office], self.ends, |event| {
+            about(event, row, by);
+            event.lines.add("key", &digest_text(&sha256(&row.certificate)));
+            event.lines.add("until", &time::format_us(row.until_us));
+            signed(event, Some(paper));
+        })?;
+        Ok(Ok(Applied::event(written)))
+    }
+
     /// Remembers when a terminal's certificate ends.
     async fn remember_terminal(&mut self, tx: &mut Tx, row: &MandateRow) -> Result<(), GiveUp> {
         if let Holder::Terminal(name) = &row.holder {
             let bearer = Bearer::Terminal(row.office, name.clone());
             let fingerprint = sha256(&row.certificate);
             let seen = CertificateRow::seen(bearer, &row.certificate, fingerprint, row.until_us);
-            self.store.insert_certificate(tx, &seen, self.scribe.time_us).await?;
+            if !self.store.insert_certificate(tx, &seen, self.scribe.time_us).await? {
+                // Known already: it ends at another time now.
+                self.store.note_certificate(tx, &seen).await?;
+            }
         }
         Ok(())
     }

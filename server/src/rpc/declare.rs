@@ -130,6 +130,7 @@ async fn one(
         Statement::Request(request) => (request.from, Some(Scope::Send)),
         Statement::Delegate(delegate) => (delegate.office, None),
         Statement::InviteTerminal(invite) => (invite.office, None),
+        Statement::KeepTerminal(keep) => (keep.office, None),
         Statement::EndMandate(end) => (end.office, None),
         Statement::Membership(said) => (said.office, None),
         // A sealing key is handed in where keys are: `Directory.ApproveSealingKey`.
@@ -163,6 +164,9 @@ async fn one(
         }
         Statement::InviteTerminal(invite) => {
             (kind::MANDATE_INVITED, mandates::invite(&invite, &signer, by, paper, now_us)?)
+        }
+        Statement::KeepTerminal(keep) => {
+            (kind::MANDATE_KEPT, mandates::keep(context, keep, &signer, by, paper).await?)
         }
         Statement::EndMandate(end) => (kind::MANDATE_ENDED, mandates::end(&end, by, paper)),
         Statement::Parcel(Declaration { about, word }) => {

@@ -175,6 +175,18 @@ async fn approve(
     if context.store.sealing_keys_beside(office, &fingerprint).await? >= MAX_SEALING_KEYS {
         return Err(Failure::of(reason::NOT_ALLOWED));
     }
+    if let Some(known) = context.store.approval(office, &fingerprint).await? {
+        let verifier = Arc::clone(&context.verifier);
+        let known = context.intake.work(move || verify(&verifier, &known, now_us)).await?;
+        // What this certificate approved, and still counts, or a later one, is not approved anew.
+        let stands = |known: &Verified| {
+            known.signer.fingerprint == signer.fingerprint || known.statement.time_us() >= time_us
+        };
+        if known.as_ref().is_ok_and(stands) {
+            let fingerprint = fingerprint.to_vec().into();
+            return Ok(pb::ApproveSealingKeyResponse { fingerprint, repeated: true });
+        }
+    }
     let row = KeyRow {
         office,
         kind: KeyKind::Sealing,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use futures_util::stream;
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_certs::trust::VerifiedCertificate;
+use tasuki_certs::trust::{CurrentTrust as _, Purpose, VerifiedCertificate};
 use tasuki_proto::canonical::{hex, parse_hex};
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::ProxyNumber;
-use tasuki_proto::mandate::{Delegate, EndMandate, InviteTerminal, Scope, Scopes};
+use tasuki_proto::mandate::{Delegate, EndMandate, InviteTerminal, KeepTerminal, Scope, Scopes};
 use tasuki_proto::pb::mandates_server::Mandates;
 use tasuki_proto::{limits, pb, reason, time};
 use tonic::{Request, Response, Status};
@@ -214,6 +214,29 @@ pub(super) fn invite(
     give(row, by, paper, now_us)
 }
 
+/// A terminal that goes on under this certificate, as a change.
+pub(super) async fn keep(
+    context: &Context,
+    said: KeepTerminal,
+    signer: &VerifiedCertificate,
+    by: String,
+    paper: Paper,
+) -> Result<Change, Refusal> {
+    let known = context.store.mandate(&said.mandate).await?.filter(|row| row.office == said.office);
+    let known = known.ok_or(Refusal::of(reason::MANDATE_NOT_FOUND))?;
+    if !known.is_meant_by(&said) {
+        return Err(Refusal::of(reason::MANDATE_INVALID));
+    }
+    let (trust, now_us, certificate) =
+        (context.trust.current(), context.clock.now_us(), known.certificate.clone());
+    let own = move || trust.verify(&certificate, &[], Purpose::TlsClient, now_us).map(|own| own.not_after_us);
+    // Without a certificate of its own it does not go on, whatever its office says.
+    let own_ends_us = context.intake.work(own).await?.map_err(|_| Refusal::of(reason::MANDATE_ENDED))?;
+    let until_us = own_ends_us.min(signer.not_after_us);
+    let row = MandateRow { cms: sized(&paper)?, signer: Some(paper.signer), until_us, ..known };
+    Ok(Change::Mandate(Box::new(Mandating::Keep { row, said, by, paper })))
+}
+
 /// The end of a mandate, as a change.
 pub(super) fn end(said: &EndMandate, by: String, paper: Paper) -> Change {
     Change::Mandate(Box::new(Mandating::End {
@@ -232,9 +255,12 @@ fn give(row: MandateRow, by: String, paper: Paper, now_us: i64) -> Result<Change
 }
 
 fn row(office: OfficeNumber, holder: Holder, scopes: Scopes, paper: &Paper) -> Result<MandateRow, Refusal> {
-    if paper.cms.len() > limits::MAX_MANDATE_BYTES {
-        return Err(Refusal::of(reason::STATEMENT_MALFORMED));
-    }
     let signed = MandateRow::new(office, holder, scopes, sha256(&paper.cms));
-    Ok(MandateRow { cms: paper.cms.clone(), signer: Some(paper.signer), ..signed })
+    Ok(MandateRow { cms: sized(paper)?, signer: Some(paper.signer), ..signed })
+}
+
+/// The statement, if parcels can carry it.
+fn sized(paper: &Paper) -> Result<Vec<u8>, Refusal> {
+    let fits = paper.cms.len() <= limits::MAX_MANDATE_BYTES;
+    fits.then(|| paper.cms.clone()).ok_or(Refusal::of(reason::STATEMENT_MALFORMED))
 }

@@ -303,7 +303,7 @@ impl Named {
     }
 }
 
-/// Mandates by their digests. Who signed them, where it is known, joins the signers: their certificates are needed as well.
+/// Mandates by their digests, with what showed them before the office's certificate was renewed. Who signed them, where it is known, joins the signers: their certificates are needed as well.
 async fn mandates(
     context: &Context,
     digests: &BTreeSet<[u8; 32]>,
@@ -312,8 +312,15 @@ async fn mandates(
     let mut papers = Vec::new();
     for digest in digests {
         let Some(row) = context.store.mandate(digest).await? else { continue };
+        let earlier = context.store.earlier_papers(digest).await?;
         signers.extend(row.signer);
+        signers.extend(earlier.iter().map(|paper| paper.signer));
+        let enrolment = row.enrolment.clone();
         papers.push(paper(row));
+        papers.extend(earlier.into_iter().map(|earlier| pb::MandatePaper {
+            statement: earlier.cms.into(),
+            enrolment: enrolment.clone().into(),
+        }));
     }
     Ok(papers)
 }

@@ -220,11 +220,13 @@ impl Store {
         Ok(query.fetch_optional(&mut **tx).await?.is_some())
     }
 
-    /// Writes when somebody is to be told next of a certificate's end, and since when it is known to be revoked.
+    /// Writes when a certificate ends, when somebody is to be told next of that, and since when it is known to be revoked.
     pub(crate) async fn note_certificate(&self, tx: &mut Tx, row: &CertificateRow) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE certificates SET due_us = $1, revoked_us = $2 WHERE holder = $3 AND fingerprint = $4",
+            "UPDATE certificates SET not_after_us = $1, due_us = $2, revoked_us = $3 \
+             WHERE holder = $4 AND fingerprint = $5",
         )
+        .bind(row.not_after_us)
         .bind(row.due_us)
         .bind(row.revoked_us)
         .bind(row.bearer.to_string())

@@ -14,7 +14,7 @@ pub enum Dialect {
 }
 
 /// Migrations of both databases, in order. A test holds the two folders' names together.
-const MIGRATIONS: [Migration; 17] = [
+const MIGRATIONS: [Migration; 18] = [
     Migration {
         name: "0001_start",
         sqlite: include_str!("../../../migrations/sqlite/0001_start.sql"),
@@ -99,6 +99,11 @@ const MIGRATIONS: [Migration; 17] = [
         name: "0022_hand_over",
         sqlite: include_str!("../../../migrations/sqlite/0022_hand_over.sql"),
         postgres: include_str!("../../../migrations/postgres/0022_hand_over.sql"),
+    },
+    Migration {
+        name: "0024_mandate_papers",
+        sqlite: include_str!("../../../migrations/sqlite/0024_mandate_papers.sql"),
+        postgres: include_str!("../../../migrations/postgres/0024_mandate_papers.sql"),
     },
 ];
 

@@ -1,4 +1,4 @@
-//! Who else may act for an office, and the proxies.
+//! Who else may act for an office.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use sqlx::any::AnyRow;
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::ids::ProxyNumber;
-use tasuki_proto::mandate::{Role, Scopes};
+use tasuki_proto::mandate::{KeepTerminal, KeyChain, Role, Scopes};
 
 use super::rows::{digest, parsed};
 use super::{Store, StoreError, Tx};
@@ -14,9 +14,6 @@ use super::{Store, StoreError, Tx};
 /// Mandates of one office that can be used at a time: ten care managers with two computers each and a few proxies, twice
 /// over. Each that may receive costs the relay 50 µs for every parcel.
 pub const MAX_MANDATES: u32 = 48;
-
-/// Keys of one proxy that parcels are sealed to: two that overlap in a renewal, and one of an emergency.
-pub const MAX_PROXY_KEYS: u32 = 3;
 
 /// Who holds a mandate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,7 +61,7 @@ impl Holder {
 /// A mandate.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MandateRow {
-    /// SHA-256 of the statement (CMS), or of its text where the operator registered it.
+    /// SHA-256 of the statement (CMS) that gave it, or of its text where the operator registered it.
     pub digest: [u8; 32],
     /// The office that gives it.
     pub office: OfficeNumber,
@@ -78,7 +75,8 @@ pub struct MandateRow {
     pub until_us: i64,
     /// What the proxy signs and hands in is held until the office itself releases or discards it.
     pub confirm: bool,
-    /// The statement (CMS); empty: the operator registered it for an office without a certificate.
+    /// The statement (CMS) that shows it now: of a terminal's the invitation, or what a later certificate of the office signed in its
+    /// place. Empty: the operator registered it for an office without a certificate.
     pub cms: Vec<u8>,
     /// SHA-256 of the certificate that signed it; absent where the operator registered it.
     pub signer: Option<[u8; 32]>,
@@ -142,63 +140,20 @@ impl MandateRow {
         matches!(self.holder, Holder::Terminal(_)) && self.certificate.is_empty()
     }
 
+    /// Whether an office that keeps a terminal means this one, as it was invited, with a key that it has or had.
+    pub fn is_meant_by(&self, said: &KeepTerminal) -> bool {
+        self.digest == said.mandate
+            && self.office == said.office
+            && self.holder == Holder::Terminal(said.name.clone())
+            && self.scopes == said.scopes
+            && self.code_key == said.code_key
+            && KeyChain::peek(&self.enrolment).is_ok_and(|chain| chain.keys().any(|key| key == said.key))
+    }
+
     /// The operator registered it; no office signed.
     pub fn by_operator(&self) -> bool {
         self.cms.is_empty()
     }
-}
-
-/// A proxy's standing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProxyState {
-    /// Takes part.
-    Active,
-    /// Kept out by the operator.
-    Suspended,
-}
-
-impl ProxyState {
-    /// As the database, events and command lines spell it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Suspended => "suspended",
-        }
-    }
-}
-
-impl std::str::FromStr for ProxyState {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Active, Self::Suspended].into_iter().find(|s| s.as_str() == text).ok_or(())
-    }
-}
-
-/// A proxy (伝送代行業者).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProxyRow {
-    /// `P` and five digits.
-    pub number: ProxyNumber,
-    /// Its name.
-    pub name: String,
-    /// Its standing.
-    pub state: ProxyState,
-}
-
-/// A key of a proxy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProxyKeyRow {
-    /// Whose.
-    pub proxy: ProxyNumber,
-    /// Certificate, DER.
-    pub key: Vec<u8>,
-    /// SHA-256 of `key`.
-    pub fingerprint: [u8; 32],
-    /// End of validity, Unix microseconds.
-    pub not_after_us: i64,
-    /// When it was registered, Unix microseconds; 0: it is not yet.
-    pub registered_us: i64,
 }
 
 const MANDATE: &str = "digest, office, kind, holder, scopes, from_us, until_us, cms, signer, code_key, certificate, \
@@ -236,11 +191,6 @@ fn mandate(row: &AnyRow) -> Result<MandateRow, StoreError> {
         ended_us: row.try_get("ended_us")?,
         last_used_us: row.try_get("last_used_us")?,
     })
-}
-
-fn proxy(row: &AnyRow) -> Result<ProxyRow, StoreError> {
-    let number: ProxyNumber = parsed(row, "proxies", "number", &"")?;
-    Ok(ProxyRow { number, name: row.try_get("name")?, state: parsed(row, "proxies", "state", &number)? })
 }
 
 impl Store {
@@ -425,86 +375,5 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         Ok(tx.commit().await?)
-    }
-
-    /// A proxy.
-    pub async fn proxy(&self, number: ProxyNumber) -> Result<Option<ProxyRow>, StoreError> {
-        let query = sqlx::query("SELECT number, name, state FROM proxies WHERE number = $1");
-        query.bind(number.to_string()).fetch_optional(self.read()).await?.as_ref().map(proxy).transpose()
-    }
-
-    pub(crate) async fn proxy_in(
-        &self,
-        tx: &mut Tx,
-        number: ProxyNumber,
-    ) -> Result<Option<ProxyRow>, StoreError> {
-        let query = sqlx::query("SELECT number, name, state FROM proxies WHERE number = $1");
-        query.bind(number.to_string()).fetch_optional(&mut **tx).await?.as_ref().map(proxy).transpose()
-    }
-
-    /// All proxies, by number: a country has a few hundred.
-    pub async fn proxies(&self) -> Result<Vec<ProxyRow>, StoreError> {
-        let query = sqlx::query("SELECT number, name, state FROM proxies ORDER BY number LIMIT 10000");
-        query.fetch_all(self.read()).await?.iter().map(proxy).collect()
-    }
-
-    /// Writes a proxy, over what stood there.
-    pub(crate) async fn put_proxy(&self, tx: &mut Tx, row: &ProxyRow, at_us: i64) -> Result<(), StoreError> {
-        sqlx::query(
-            "INSERT INTO proxies (number, name, state, changed_us) VALUES ($1, $2, $3, $4) \
-             ON CONFLICT (number) DO UPDATE SET name = excluded.name, state = excluded.state, \
-             changed_us = excluded.changed_us",
-        )
-        .bind(row.number.to_string())
-        .bind(row.name.clone())
-        .bind(row.state.as_str())
-        .bind(at_us)
-        .execute(&mut **tx)
-        .await?;
-        Ok(())
-    }
-
-    /// Registers a proxy's key. False: it was registered already.
-    pub(crate) async fn insert_proxy_key(
-        &self,
-        tx: &mut Tx,
-        row: &ProxyKeyRow,
-        at_us: i64,
-    ) -> Result<bool, StoreError> {
-        let done = sqlx::query(
-            "INSERT INTO proxy_keys (proxy, fingerprint, key, not_after_us, registered_us) \
-             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (proxy, fingerprint) DO NOTHING",
-        )
-        .bind(row.proxy.to_string())
-        .bind(row.fingerprint.to_vec())
-        .bind(row.key.clone())
-        .bind(row.not_after_us)
-        .bind(at_us)
-        .execute(&mut **tx)
-        .await?;
-        Ok(done.rows_affected() == 1)
-    }
-
-    /// A proxy's keys that have not ended at `now_us` (Unix microseconds), newest first.
-    pub async fn proxy_keys(&self, number: ProxyNumber, now_us: i64) -> Result<Vec<ProxyKeyRow>, StoreError> {
-        // Some of them may be revoked, and don't count.
-        let rows = sqlx::query(
-            "SELECT fingerprint, key, not_after_us, registered_us FROM proxy_keys \
-             WHERE proxy = $1 AND not_after_us >= $2 ORDER BY registered_us DESC, fingerprint DESC LIMIT 32",
-        )
-        .bind(number.to_string())
-        .bind(now_us)
-        .fetch_all(self.read())
-        .await?;
-        let key = |row: &AnyRow| {
-            Ok(ProxyKeyRow {
-                proxy: number,
-                key: row.try_get("key")?,
-                fingerprint: digest(row, "fingerprint")?,
-                not_after_us: row.try_get("not_after_us")?,
-                registered_us: row.try_get("registered_us")?,
-            })
-        };
-        rows.iter().map(key).collect()
     }
 }

@@ -351,6 +351,38 @@ impl Store {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Writes another approval of a sealing key that is known. False: it has this one, or is no sealing key.
+    pub(crate) async fn approve_key(&self, tx: &mut Tx, row: &KeyRow) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE office_keys SET approval = $1 WHERE office = $2 AND fingerprint = $3 AND kind = $4 \
+             AND approval <> $1",
+        )
+        .bind(row.approval.clone())
+        .bind(row.office.to_string())
+        .bind(row.fingerprint.to_vec())
+        .bind(KeyKind::Sealing.as_str())
+        .execute(&mut **tx)
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// The statement that approves a sealing key, if the key is known.
+    pub async fn approval(
+        &self,
+        number: OfficeNumber,
+        fingerprint: &[u8; 32],
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let row = sqlx::query(
+            "SELECT approval FROM office_keys WHERE office = $1 AND fingerprint = $2 AND kind = $3",
+        )
+        .bind(number.to_string())
+        .bind(fingerprint.to_vec())
+        .bind(KeyKind::Sealing.as_str())
+        .fetch_optional(self.read())
+        .await?;
+        Ok(row.map(|row| row.try_get("approval")).transpose()?)
+    }
+
     /// One office.
     pub async fn office(&self, number: OfficeNumber) -> Result<Option<OfficeRow>, StoreError> {
         let sql = format!("SELECT {OFFICE} FROM offices WHERE number = $1");

@@ -11,6 +11,7 @@ mod hostile_mandates;
 mod hostile_membership;
 mod hostile_parcels;
 mod hostile_tls;
+mod kept_terminals;
 mod key_roll;
 mod large_crl;
 mod large_parcel;

@@ -40,6 +40,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ("end", "取引を終了する、招待を断る、または取り消す"),
     ("profile", "この事業所が受け取れるもの（標準仕様の版、添付の形式）を宣言する"),
     ("partner", "取引先の招待・承諾・終了・一覧"),
+    ("keep", "これまでの証明書とともに承認が終わった端末を、引き続き使えるようにする"),
     ("revoke", "端末の承認をただちに取り消す"),
     ("proxy", "委任を受けたすべての事業所のために送受信する（伝送代行）"),
     ("access", "この事業所の名で誰が何をしたかを見る（端末、伝送代行業者、運用主体）"),
@@ -88,6 +89,7 @@ const ARGUMENTS: &[(&str, &str, &str)] = &[
         "scopes",
         "範囲: send（送信）, receive（受信）, acknowledge（受領）, read-status（状態の閲覧）をカンマで区切る",
     ),
+    ("keep", "name", "端末の名前"),
     ("revoke", "name", "端末の名前"),
     (
         "proxy",
@@ -113,6 +115,7 @@ const ARGUMENTS: &[(&str, &str, &str)] = &[
     ("renew", "identity", "ほかで更新した証明書と鍵（PKCS#12）。--keyを使う場合は証明書のみ（PEM）"),
     ("renew", "password_file", "1行目がPKCS#12のパスワードであるファイル"),
     ("renew", "key", "秘密鍵（PEM）。証明書がPEMの場合"),
+    ("renew", "papers", "これまでの証明書で署名した委任と端末の承認だけに署名し直す"),
     ("renew", "kept", "残しているこれまでの鍵と、まだ必要とするものの一覧"),
     ("renew", "forget", "もう必要のない、これまでの鍵を削除する"),
     ("init", "folder", "作成するフォルダー（省略時は--homeまたはTASUKI_HOME）"),

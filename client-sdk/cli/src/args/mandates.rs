@@ -33,6 +33,8 @@ pub(crate) enum TerminalCommand {
     Invite(TerminalInvite),
     /// List terminals and proxies that may act for this office
     List,
+    /// Let a terminal go on whose approval ended with an earlier certificate of this office
+    Keep(TerminalKeep),
     /// Let a terminal act no more, at once
     Revoke(TerminalRevoke),
 }
@@ -46,6 +48,14 @@ pub(crate) struct TerminalInvite {
     /// What it may do: send, receive, acknowledge, read-status, separated by commas
     #[arg(long, value_name = "SCOPES")]
     pub(crate) scopes: Scopes,
+}
+
+/// Flags of `terminal keep`.
+#[derive(Debug, Args)]
+pub(crate) struct TerminalKeep {
+    /// The terminal's name
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
 }
 
 /// Flags of `terminal revoke`.

@@ -16,6 +16,9 @@ pub(crate) struct Renew {
     /// Private key (PEM), for a certificate in PEM
     #[arg(long, value_name = "FILE", requires = "identity")]
     pub(crate) key: Option<PathBuf>,
+    /// Only sign anew what an earlier certificate signed: delegations, and terminals, which go on
+    #[arg(long, conflicts_with_all = ["identity", "kept", "forget"])]
+    pub(crate) papers: bool,
     /// List the keys before that this HOME keeps, and what still needs them
     #[arg(long, conflicts_with = "identity")]
     pub(crate) kept: bool,

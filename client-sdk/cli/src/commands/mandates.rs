@@ -1,4 +1,4 @@
-//! `tasuki delegate`, `tasuki terminal invite|list|revoke`, `tasuki enrol`: who else may act for the office.
+//! `tasuki delegate`, `tasuki terminal invite|list|keep|revoke`, `tasuki enrol`: who else may act for the office.
 
 use std::sync::Arc;
 
@@ -48,6 +48,13 @@ struct DelegatedObject {
     proxy: String,
     mandate: Option<String>,
     revoked: bool,
+}
+
+/// What `terminal keep` prints.
+#[derive(Serialize)]
+struct KeptObject<'a> {
+    name: &'a str,
+    kept: bool,
 }
 
 /// What `terminal revoke` prints.
@@ -120,6 +127,19 @@ pub(super) fn terminal(
     match command {
         TerminalCommand::Invite(args) => invite(&args.name, args.scopes, session, out),
         TerminalCommand::List => list(session, out),
+        TerminalCommand::Keep(args) => {
+            session.run(session.client.keep_terminal(&args.name))?;
+            if out.is_json() {
+                out.object(&KeptObject { name: &args.name, kept: true })?;
+            } else {
+                let name = shown(&args.name);
+                out.say(
+                    &format!("端末「{name}」は、今の証明書のもとで引き続き使えます。"),
+                    &format!("The terminal {name} goes on under this certificate."),
+                )?;
+            }
+            Ok(Exit::Done)
+        }
         TerminalCommand::Revoke(args) => {
             let holds =
                 |m: &Mandate| matches!(&m.holder, MandateHolder::Terminal { name } if *name == args.name);

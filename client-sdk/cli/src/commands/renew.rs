@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tasuki_proto::canonical::hex;
+use tasuki_sdk::error::ConfigError;
 use tasuki_sdk::proxy::{PROXY_FILE, Proxy};
-use tasuki_sdk::{Client, Clock as _, Home, IdentityFiles, KeptKey, Renewed, RenewedPapers, SystemClock};
+use tasuki_sdk::{
+    Client, Clock as _, Home, IdentityFiles, KeptKey, Renewed, RenewedPapers, SdkError, SystemClock,
+};
 
 use super::Session;
 use crate::args::Global;
@@ -27,8 +30,17 @@ struct RenewedObject<'a> {
     until: String,
     /// SHA-256 of the one before, whose key is kept.
     previous: String,
-    /// Proxies whose delegation was signed anew.
+    #[serde(flatten)]
+    papers: PapersObject<'a>,
+}
+
+/// What was signed anew.
+#[derive(Serialize)]
+struct PapersObject<'a> {
+    /// Proxies whose delegation was.
     delegated: &'a [String],
+    /// Terminals that go on under the new certificate.
+    kept: &'a [String],
     /// Terminals that end with the certificate before: invite them anew.
     terminals: Vec<TerminalObject<'a>>,
 }
@@ -57,7 +69,7 @@ pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<E
     let folder = super::home_folder(global)?;
     let files = files(args)?;
     if folder.join(PROXY_FILE).exists() {
-        if args.kept || args.forget {
+        if args.kept || args.forget || args.papers {
             return Err(Failure::usage(
                 "事業所ごとのHOME（offices/事業所番号）を指定してください。",
                 "name the HOME of one of its offices (offices/NUMBER).",
@@ -77,6 +89,9 @@ pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<E
     let session = Session::open(global)?;
     if args.kept || args.forget {
         return kept(&session, args.forget, out);
+    }
+    if args.papers {
+        return papers(&session, out);
     }
     let renewed = match files {
         Some(files) => {
@@ -121,18 +136,12 @@ fn files(args: &Renew) -> Result<Option<IdentityFiles>, Failure> {
 
 fn tell(renewed: &Renewed, papers: &RenewedPapers, out: &mut Output) -> Result<Exit, Failure> {
     if out.is_json() {
-        let terminal = |(name, until_us): &'_ (String, i64)| (name.clone(), utc(*until_us));
-        let named: Vec<(String, String)> = papers.terminals.iter().map(terminal).collect();
         out.object(&RenewedObject {
             holder: &renewed.holder,
             certificate: hex(&renewed.fingerprint),
             until: utc(renewed.until_us),
             previous: hex(&renewed.previous),
-            delegated: &papers.delegated,
-            terminals: named
-                .iter()
-                .map(|(name, until)| TerminalObject { name, until: until.clone() })
-                .collect(),
+            papers: papers_object(papers),
         })?;
         return Ok(Exit::Done);
     }
@@ -141,6 +150,17 @@ fn tell(renewed: &Renewed, papers: &RenewedPapers, out: &mut Output) -> Result<E
         &format!("{holder} の証明書を更新しました。期限: {until}。これまでの鍵は、届いている電文を開くために残してあります。"),
         &format!("The certificate of {holder} is renewed, until {until}. The key before is kept, for what is sealed to it."),
     )?;
+    tell_papers(papers, out)?;
+    Ok(Exit::Done)
+}
+
+fn papers_object(papers: &RenewedPapers) -> PapersObject<'_> {
+    let terminals =
+        papers.terminals.iter().map(|(name, until_us)| TerminalObject { name, until: utc(*until_us) });
+    PapersObject { delegated: &papers.delegated, kept: &papers.kept, terminals: terminals.collect() }
+}
+
+fn tell_papers(papers: &RenewedPapers, out: &mut Output) -> Result<(), Failure> {
     if !papers.delegated.is_empty() {
         let proxies = papers.delegated.join(", ");
         out.say(
@@ -148,12 +168,37 @@ fn tell(renewed: &Renewed, papers: &RenewedPapers, out: &mut Output) -> Result<E
             &format!("Delegations signed anew: {proxies}"),
         )?;
     }
+    if !papers.kept.is_empty() {
+        let names: Vec<_> = papers.kept.iter().map(|name| shown(name)).collect();
+        let names = names.join(", ");
+        out.say(&format!("引き続き使える端末: {names}"), &format!("Terminals that go on: {names}"))?;
+    }
     for (name, until_us) in &papers.terminals {
         let (name, until) = (shown(name), japan(*until_us));
         out.say(
             &format!("端末「{name}」の承認は {until} に終わります。それまでに招待し直してください（tasuki terminal invite）。"),
             &format!("The terminal {name} ends at {until}: invite it anew before (tasuki terminal invite)."),
         )?;
+    }
+    Ok(())
+}
+
+/// Signs anew what an earlier certificate signed.
+fn papers(session: &Session, out: &mut Output) -> Result<Exit, Failure> {
+    let home = session.client.home();
+    if home.config().terminal.is_some() || home.config().transmission_proxy.is_some() {
+        return Err(SdkError::from(ConfigError::NotAnOffice).into());
+    }
+    let papers = session.run(async {
+        session.client.relay().await?;
+        session.client.renew_papers().await
+    })?;
+    if out.is_json() {
+        out.object(&papers_object(&papers))?;
+    } else if papers == RenewedPapers::default() {
+        out.say("署名し直すものはありません。", "There is nothing to sign anew.")?;
+    } else {
+        tell_papers(&papers, out)?;
     }
     Ok(Exit::Done)
 }

@@ -56,6 +56,7 @@ pub(super) fn event(event: &str) -> Text {
         kind::MANDATE_DELEGATED => ("委任", "delegated to a proxy"),
         kind::MANDATE_INVITED => ("端末の招待", "terminal invited"),
         kind::MANDATE_ENROLLED => ("端末の登録", "terminal enrolled"),
+        kind::MANDATE_KEPT => ("端末の継続", "terminal kept under a later certificate"),
         kind::MANDATE_ENDED => ("委任・端末の終了", "mandate ended"),
         kind::ENROLMENT_LOCKED => ("招待コードの誤りによる一時停止", "an address locked out for wrong codes"),
         kind::PROXY_CHANGED => ("代行業者の登録内容の変更", "proxy's entry changed"),

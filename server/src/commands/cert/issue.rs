@@ -24,8 +24,8 @@ use crate::commands::output::Output;
 use crate::committer::change::{Change, Mandating};
 use crate::config::Config;
 use crate::files::{self, Readers};
-use crate::store::mandates::ProxyKeyRow;
 use crate::store::offices::{KeyKind, KeyRow};
+use crate::store::proxies::ProxyKeyRow;
 use crate::trial_ca::{CaError, IssuedEntry, TrialCaFiles};
 use crate::trust::{Trust, TrustSetupError};
 

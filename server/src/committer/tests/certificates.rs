@@ -6,8 +6,9 @@ use tasuki_proto::mandate::{Scope, Scopes};
 use super::*;
 use crate::committer::change::{Certifying, Mandating};
 use crate::store::certificates::{Bearer, CertificateRow};
-use crate::store::mandates::{Holder, MandateRow, ProxyKeyRow, ProxyRow, ProxyState};
+use crate::store::mandates::{Holder, MandateRow};
 use crate::store::offices::{KeyKind, KeyRow};
+use crate::store::proxies::{ProxyKeyRow, ProxyRow, ProxyState};
 
 const DAY_US: i64 = 86_400 * 1_000_000;
 
