@@ -41,6 +41,14 @@ pub(crate) fn write_durably(path: &Path, content: &[u8], access: Access) -> Resu
     sync_folder_of(path)
 }
 
+/// Writes a whole file that nobody misses: after a power cut it may be the old one, an empty one, or none.
+pub(crate) fn write_lightly(path: &Path, content: &[u8], access: Access) -> Result<(), SdkError> {
+    let unfinished = unfinished(path);
+    let write = || create(&unfinished, access)?.write_all(content);
+    write().map_err(|e| SdkError::io(&unfinished, &e))?;
+    fs::rename(&unfinished, path).map_err(|e| SdkError::io(path, &e))
+}
+
 /// Writes and syncs a file under its own name; the caller renames what holds it.
 pub(crate) fn write_synced(path: &Path, content: &[u8], access: Access) -> Result<(), SdkError> {
     write_new(path, content, access).map_err(|e| SdkError::io(path, &e))
@@ -158,9 +166,12 @@ pub(crate) fn read_if_exists(path: &Path) -> Result<Option<Vec<u8>>, SdkError> {
 /// Reads a file of at most `limit` bytes; `None` if it is longer.
 pub(crate) fn read_at_most(path: &Path, limit: usize) -> Result<Option<Vec<u8>>, SdkError> {
     let read = || -> io::Result<Vec<u8>> {
-        let mut content = Vec::new();
+        let file = File::open(path)?;
         let bound = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-        File::open(path)?.take(bound).read_to_end(&mut content)?;
+        // With room for what it has, and to see that there is no more: one read, and one that finds the end.
+        let room = file.metadata()?.len().saturating_add(1).min(bound);
+        let mut content = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
+        file.take(bound).read_to_end(&mut content)?;
         Ok(content)
     };
     let content = read().map_err(|e| SdkError::io(path, &e))?;

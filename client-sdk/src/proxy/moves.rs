@@ -1,12 +1,14 @@
 //! Files leave `out/` whole parcels at a time, whatever happens in between.
 //!
 //! A parcel of three files of which a crash left two in `out/` would look like another parcel, and go out a second time. So what is to be
-//! moved is written down first, durably, in `.moving/N.json`; a run that finds such a list finishes it before it looks into `out/`.
+//! moved is written down first, durably, in a journal in `.moving/`; a run that finds one finishes it before it looks into `out/`.
 //! A file that changed since it was read stays: it was not what was sent.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use tasuki_careplan::office::OfficeNumber;
@@ -17,7 +19,7 @@ use crate::files::{self, Access};
 use crate::finding::Finding;
 
 const MOVING: &str = ".moving";
-const SUFFIX: &str = ".json";
+const SUFFIX: &str = ".jsonl";
 const FORMAT: &str = "tasuki-proxy-moves/v1";
 
 /// Names that are tried where one is taken by another file: more than anybody sends one file.
@@ -83,22 +85,17 @@ impl Moves {
         self.files.extend(files.map(|file| Move { file: file.file.clone(), stamp: file.stamp, why }));
     }
 
-    /// Moves them. A crash before [`Moved::settle`] leaves what [`finish_all`] brings to its end.
-    pub(super) fn carry_out(&self, folder: &Path) -> Result<Moved, SdkError> {
+    /// Moves them, once the journal has them. A crash before [`Moved::settle`] leaves what [`finish_all`] brings to its end.
+    pub(super) fn carry_out(&self, folder: &Path, journal: &Journal) -> Result<Moved, SdkError> {
         if self.files.is_empty() {
             return Ok(Moved::default());
         }
-        let moving = folder.join(MOVING);
-        create(&moving)?;
-        let list = moving.join(format!("{}{SUFFIX}", self.office));
-        let json = serde_json::to_vec(self).expect("strings and numbers always serialise");
-        files::write_durably(&list, &json, Access::Owner)?;
-        Ok(Moved { left: self.finish(folder)?, lists: vec![list] })
+        journal.note(self)?;
+        self.finish(folder)
     }
 
-    /// Gives the folders that files left; those that they came into are durable.
-    fn finish(&self, folder: &Path) -> Result<BTreeSet<PathBuf>, SdkError> {
-        let (mut left, mut entered) = (BTreeSet::new(), BTreeSet::new());
+    fn finish(&self, folder: &Path) -> Result<Moved, SdkError> {
+        let mut folders = Moved::default();
         for moved in &self.files {
             let from = folder.join(&moved.file);
             let is_it = fs::metadata(&from).is_ok_and(|metadata| Stamp::of(&metadata) == moved.stamp);
@@ -107,9 +104,9 @@ impl Moves {
             }
             let why = moved.why.and_then(|at| self.whys.get(at));
             let target = folder.join(if why.is_some() { "error" } else { "done" }).join(self.office.as_str());
-            if !entered.contains(&target) {
+            if !folders.entered.contains(&target) {
                 create(&target)?;
-                entered.insert(target.clone());
+                folders.entered.insert(target.clone());
             }
             let to = free(&target, from.file_name().and_then(|name| name.to_str()).unwrap_or_default());
             if let Some(why) = why {
@@ -119,10 +116,60 @@ impl Moves {
                 files::write_synced(Path::new(&beside), &json, Access::Default)?;
             }
             fs::rename(&from, &to).map_err(|e| SdkError::io(&from, &e))?;
-            left.insert(from.parent().unwrap_or(folder).to_owned());
+            folders.left.insert(from.parent().unwrap_or(folder).to_owned());
         }
-        entered.iter().try_for_each(|folder| files::sync_folder(folder))?;
-        Ok(left)
+        Ok(folders)
+    }
+}
+
+/// What a round moves, a line for each office's turn: durable before the first of its files is moved.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: Mutex<Option<Arc<File>>>,
+}
+
+impl Journal {
+    /// Of a round in this folder. There is no file before something is to be moved.
+    pub(super) fn of(folder: &Path) -> Self {
+        let name = format!("{}{SUFFIX}", std::process::id());
+        Self { path: folder.join(MOVING).join(name), file: Mutex::default() }
+    }
+
+    fn note(&self, moves: &Moves) -> Result<(), SdkError> {
+        let mut line = serde_json::to_vec(moves).expect("strings and numbers always serialise");
+        line.push(b'\n');
+        let file = {
+            let mut open = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+            let file = match &*open {
+                Some(file) => Arc::clone(file),
+                None => Arc::clone(open.insert(Arc::new(self.begin()?))),
+            };
+            (&*file).write_all(&line).map_err(|e| self.failed(&e))?;
+            file
+        };
+        // Those who come at the same time wait together for the disk.
+        file.sync_data().map_err(|e| self.failed(&e))
+    }
+
+    fn begin(&self) -> Result<File, SdkError> {
+        let folder = self.path.parent().unwrap_or(&self.path);
+        create(folder)?;
+        let file = files::create(&self.path, Access::Owner).map_err(|e| self.failed(&e))?;
+        files::sync_folder(folder)?;
+        files::sync_folder_of(folder)?;
+        Ok(file)
+    }
+
+    fn failed(&self, error: &std::io::Error) -> SdkError {
+        SdkError::io(&self.path, error)
+    }
+
+    /// The round is over, and what it moved is durable.
+    pub(super) fn end(self) -> Result<(), SdkError> {
+        let written = self.file.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // Windows removes no file that is open.
+        if written.map(drop).is_some() { files::discard(&self.path) } else { Ok(()) }
     }
 }
 
@@ -131,40 +178,63 @@ impl Moves {
 #[derive(Debug, Default)]
 pub(super) struct Moved {
     left: BTreeSet<PathBuf>,
-    lists: Vec<PathBuf>,
+    entered: BTreeSet<PathBuf>,
 }
 
 impl Moved {
     /// These as well.
     pub(super) fn add(&mut self, other: Self) {
         self.left.extend(other.left);
-        self.lists.extend(other.lists);
+        self.entered.extend(other.entered);
     }
 
-    /// Makes them durable, and forgets that they were to be made.
+    /// Makes them durable: files are where they came into before they are gone from where they left.
     pub(super) fn settle(&self) -> Result<(), SdkError> {
-        self.left.iter().try_for_each(|folder| files::sync_folder(folder))?;
-        self.lists.iter().try_for_each(|list| files::discard(list))
+        // New folders for offices are names in the folder above.
+        let above: BTreeSet<&Path> = self.entered.iter().filter_map(|folder| folder.parent()).collect();
+        self.entered.iter().try_for_each(|folder| files::sync_folder(folder))?;
+        above.iter().try_for_each(|folder| files::sync_folder(folder))?;
+        self.left.iter().try_for_each(|folder| files::sync_folder(folder))
     }
 }
 
 /// Finishes what an earlier run has begun to move.
 pub(super) fn finish_all(folder: &Path) -> Result<(), SdkError> {
     let moving = folder.join(MOVING);
-    let mut moved = Moved::default();
     for name in files::list(&moving)? {
         let path = moving.join(&name);
-        let moves: Option<Moves> = serde_json::from_slice(&files::read(&path)?).ok();
-        let Some(moves) = moves.filter(|moves| moves.format == FORMAT) else {
-            let message = words(
-                "移動の途中の記録として読めません。内容を確かめてください",
-                "not a list of files that were being moved; please look into it",
-            );
-            return Err(VerificationError::Malformed { path, message }.into());
-        };
-        moved.add(Moved { left: moves.finish(folder)?, lists: vec![path] });
+        let mut moved = Moved::default();
+        for moves in read(&path)? {
+            moved.add(moves.finish(folder)?);
+        }
+        moved.settle()?;
+        files::discard(&path)?;
     }
-    moved.settle()
+    Ok(())
+}
+
+/// Reads a journal. The last line may have been cut: then nothing of it was moved yet.
+fn read(path: &Path) -> Result<Vec<Moves>, SdkError> {
+    let bytes = files::read(path)?;
+    let lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let mut all = Vec::with_capacity(lines.len());
+    for (n, line) in lines.iter().enumerate() {
+        let moves: Option<Moves> = serde_json::from_slice(line).ok();
+        match moves.filter(|moves| moves.format == FORMAT) {
+            Some(moves) => all.push(moves),
+            None if n + 1 == lines.len() => {
+                tracing::warn!(path = %path.display(), "the last line of a list of moves was cut; it counts for nothing");
+            }
+            None => {
+                let message = words(
+                    "移動の途中の記録として読めません。内容を確かめてください",
+                    "not a list of files that were being moved; please look into it",
+                );
+                return Err(VerificationError::Malformed { path: path.to_owned(), message }.into());
+            }
+        }
+    }
+    Ok(all)
 }
 
 fn create(folder: &Path) -> Result<(), SdkError> {
@@ -208,7 +278,9 @@ mod tests {
         // The list is written, one file is moved, and the power fails.
         fs::create_dir(path.join(MOVING)).unwrap();
         let json = serde_json::to_vec(&moves).unwrap();
-        fs::write(path.join(MOVING).join("1371215102.json"), json).unwrap();
+        // A second line is cut.
+        let journal = [json.as_slice(), b"\n{\"format\":"].concat();
+        fs::write(path.join(MOVING).join("17.jsonl"), journal).unwrap();
         let done = path.join("done/1371215102");
         fs::create_dir_all(&done).unwrap();
         fs::rename(path.join("out/a"), done.join("a")).unwrap();
@@ -234,7 +306,11 @@ mod tests {
             let file = waiting(path, "a", content);
             let mut moves = Moves::of(office());
             moves.done(std::iter::once(&file));
-            moves.carry_out(path).unwrap().settle().unwrap();
+            let journal = Journal::of(path);
+            moves.carry_out(path, &journal).unwrap().settle().unwrap();
+            assert_eq!(files::list(&path.join(MOVING)).unwrap().len(), 1);
+            journal.end().unwrap();
+            assert!(files::list(&path.join(MOVING)).unwrap().is_empty());
         }
         let done = path.join("done/1371215102");
         let read = |name: &str| fs::read_to_string(done.join(name)).unwrap();
@@ -246,7 +322,8 @@ mod tests {
     fn a_list_that_can_not_be_read_stops_everything() {
         let folder = crate::testing::folder("proxy-moves-half");
         fs::create_dir(folder.path().join(MOVING)).unwrap();
-        fs::write(folder.path().join(MOVING).join("1371215102.json"), "{").unwrap();
+        let json = serde_json::to_string(&Moves::of(office())).unwrap();
+        fs::write(folder.path().join(MOVING).join("17.jsonl"), format!("{{\n{json}\n")).unwrap();
         assert!(matches!(
             finish_all(folder.path()),
             Err(SdkError::Verification(VerificationError::Malformed { .. }))

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 
 use super::feeds::Feeds;
 use super::folder::{self, Found, Left, Waiting};
-use super::moves::{self, Moved, Moves};
+use super::moves::{self, Journal, Moved, Moves};
 use super::{Proxy, RoundLock, Served};
 use crate::blocking;
 use crate::client::Client;
@@ -201,6 +201,7 @@ struct Round<'r> {
     /// A client of any office: what they have in common is kept through it.
     any: Mutex<Option<Client>>,
     moved: Mutex<Moved>,
+    journal: &'r Arc<Journal>,
 }
 
 impl Proxy {
@@ -252,6 +253,7 @@ impl Proxy {
         let files = turns.iter().map(|turn| turn.files.len()).sum();
         progress.step(Step::Round { offices: turns.len(), files });
 
+        let journal = Arc::new(Journal::of(&folder));
         let round = &Round {
             proxy: self,
             folder,
@@ -260,6 +262,7 @@ impl Proxy {
             away: Mutex::default(),
             any: Mutex::default(),
             moved: Mutex::default(),
+            journal: &journal,
         };
         let mut done = stream::iter(turns)
             .map(|turn| async move {
@@ -283,12 +286,15 @@ impl Proxy {
         drop(done);
         let home = self.folder.clone();
         let moved = std::mem::take(&mut *round.moved.lock().unwrap_or_else(PoisonError::into_inner));
+        let any = round.any.lock().unwrap_or_else(PoisonError::into_inner).take();
         blocking::run(move || {
             moved.settle()?;
+            if let Some(journal) = Arc::into_inner(journal) {
+                journal.end()?;
+            }
             feeds.save(&home)
         })
         .await?;
-        let any = round.any.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(client) = any.filter(|client| client.home().path(LOG_KEY).exists()) {
             client.flush_checkpoints().await?;
         }
@@ -401,8 +407,8 @@ impl Round<'_> {
             }
             report.reasons.extend(parcel.outcome.reason().map(str::to_owned));
         }
-        let folder = self.folder.clone();
-        let moved = blocking::run(move || moves.carry_out(&folder)).await?;
+        let (folder, journal) = (self.folder.clone(), Arc::clone(self.journal));
+        let moved = blocking::run(move || moves.carry_out(&folder, &journal)).await?;
         self.moved.lock().unwrap_or_else(PoisonError::into_inner).add(moved);
         Ok(left)
     }

@@ -12,7 +12,7 @@ use super::plan::{Plan, PlannedParcel};
 use super::{NewPartners, ParcelReport, SendOutcome};
 use crate::client::Client;
 use crate::directory::Office;
-use crate::error::{ConfigError, SdkError, VerificationError, words};
+use crate::error::{ConfigError, SdkError, words};
 use crate::files::{self, Access};
 use crate::home::{Home, PARTNERS};
 
@@ -175,18 +175,15 @@ impl Client {
 
 fn known(home: &Home) -> Result<BTreeSet<OfficeNumber>, SdkError> {
     let path = home.path(PARTNERS);
-    let Some(bytes) = files::read_if_exists(&path)? else { return Ok(BTreeSet::new()) };
-    let malformed = || {
-        let message = words("送信先の記録ではありません", "not the record of whom was sent to");
-        VerificationError::Malformed { path: path.clone(), message }
-    };
-    let text = String::from_utf8(bytes).map_err(|_| malformed())?;
-    Ok(text.lines().map(str::parse).collect::<Result<_, _>>().map_err(|_| malformed())?)
+    let bytes = files::read_if_exists(&path)?.unwrap_or_default();
+    // Whoever a power cut took from it is asked about once more.
+    let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+    Ok(lines.filter_map(|line| line.parse().ok()).collect())
 }
 
 fn remember(home: &Home, known: &BTreeSet<OfficeNumber>) -> Result<(), SdkError> {
     let lines: Vec<String> = known.iter().take(MAX_PARTNERS).map(ToString::to_string).collect();
-    files::write_durably(&home.path(PARTNERS), (lines.join("\n") + "\n").as_bytes(), Access::Owner)
+    files::write_lightly(&home.path(PARTNERS), (lines.join("\n") + "\n").as_bytes(), Access::Owner)
 }
 
 impl Plan {
