@@ -40,6 +40,7 @@ use tasuki_certs::sealing_key::SealingKey;
 use crate::config::{Config, IdentityConfig};
 use crate::error::{ConfigError, SdkError, words};
 use crate::kept::Kept;
+use crate::secret::Secret;
 use crate::{files, pem};
 
 pub use init::{IdentityFiles, InitOptions, Initialised};
@@ -114,14 +115,14 @@ impl Home {
     /// Makes a HOME. Works offline.
     ///
     /// ```no_run
-    /// use tasuki_sdk::{Clock, Home, IdentityFiles, InitOptions, SystemClock};
+    /// use tasuki_sdk::{Clock, Home, IdentityFiles, InitOptions, Secret, SystemClock};
     ///
     /// let options = InitOptions {
     ///     relay: "https://relay.example:8443".into(),
     ///     relay_ca: "relay-ca.pem".into(),
     ///     identity: IdentityFiles::Pkcs12 {
     ///         file: "1371215102.p12".into(),
-    ///         password_file: "1371215102.pass".into(),
+    ///         password: Secret::File("1371215102.pass".into()),
     ///     },
     ///     ca: None,
     ///     profile: None,
@@ -259,12 +260,12 @@ pub(crate) fn read_identity(home: &Path, config: &IdentityConfig) -> Result<KeyI
     };
     match config {
         IdentityConfig::Pkcs12 { pkcs12, password_file } => {
-            init::read_pkcs12(&secret(pkcs12)?, &secret(password_file)?)
+            init::read_pkcs12(&secret(pkcs12)?, &Secret::File(secret(password_file)?))
         }
         IdentityConfig::Pem { certificates, key } => init::read_pem(&home.join(certificates), &secret(key)?),
         IdentityConfig::Token { pkcs11, pin_file, certificates } => {
             let certificates = certificates.as_ref().map(|name| home.join(name));
-            init::read_token(pkcs11, &secret(pin_file)?, certificates.as_deref())
+            init::read_token(pkcs11, &Secret::File(secret(pin_file)?), certificates.as_deref())
         }
     }
 }

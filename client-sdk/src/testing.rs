@@ -11,6 +11,7 @@ use tasuki_certs::identity::KeyIdentity;
 use tasuki_certs::trial_ca::{IssueOptions, Issued, KeyChoice, TrialCa};
 
 use crate::home::{Home, IdentityFiles, InitOptions};
+use crate::secret::Secret;
 
 /// A folder that is gone when the test ends.
 #[derive(Debug)]
@@ -105,7 +106,7 @@ pub(crate) fn home(folder: &Folder, issued: &Issued) -> Home {
         relay_ca: put("relay-ca.pem", &world().ca.cert_pem().unwrap()),
         identity: IdentityFiles::Pkcs12 {
             file: put("office.p12", &issued.to_pkcs12("secret").unwrap()),
-            password_file: put("office.pass", b"secret\r\n"),
+            password: Secret::File(put("office.pass", b"secret\r\n")),
         },
         ca: None,
         profile: None,

@@ -239,9 +239,12 @@ pub(crate) struct Init {
     /// With a token: the certificates (PEM), where they are not on the token
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     pub(crate) certificates: Option<PathBuf>,
-    /// File whose first line is the PKCS#12 file's password, or the token's PIN
-    #[arg(long, value_name = "FILE", required_unless_present = "key", conflicts_with = "key")]
+    /// File whose first line is the PKCS#12 file's password, or the token's PIN; - is standard input. Without it you are asked
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
     pub(crate) password_file: Option<PathBuf>,
+    /// Descriptor from which the password or PIN is read
+    #[arg(long, value_name = "N", conflicts_with_all = ["key", "password_file"])]
+    pub(crate) password_fd: Option<u32>,
     /// Private key (PEM) where the certificate is PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,

@@ -22,6 +22,7 @@ mod log;
 mod moment;
 mod output;
 mod progress;
+mod secrets;
 mod table;
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,5 @@
 //! Making a HOME, offline.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -21,6 +20,7 @@ use crate::config::{CONFIG_FILE, Config, IdentityConfig};
 use crate::error::{ConfigError, SdkError, words};
 use crate::files::{self, Access};
 use crate::pem;
+use crate::secret::Secret;
 use crate::transport::{ProxySetting, RelayAddress};
 
 /// Bytes of an identity file: a key with its chain is below 20 KiB.
@@ -50,8 +50,8 @@ pub enum IdentityFiles {
     Pkcs12 {
         /// The file.
         file: PathBuf,
-        /// A file whose first line is its password.
-        password_file: PathBuf,
+        /// Its password. The HOME keeps it, owner-only, so that programs can work alone.
+        password: Secret,
     },
     /// PEM.
     Pem {
@@ -64,8 +64,8 @@ pub enum IdentityFiles {
     Token {
         /// Which key on which token: a PKCS #11 URI; see `tasuki_certs::token::TokenUri`.
         uri: String,
-        /// A file whose first line is the token's PIN.
-        pin_file: PathBuf,
+        /// The token's PIN. The HOME keeps it, owner-only.
+        pin: Secret,
         /// The certificate and those above it (PEM); absent: those on the token.
         certificates: Option<PathBuf>,
     },
@@ -80,9 +80,9 @@ impl IdentityFiles {
     /// Reads them.
     pub(crate) fn read(&self) -> Result<KeyIdentity, SdkError> {
         match self {
-            Self::Pkcs12 { file, password_file } => read_pkcs12(file, password_file),
+            Self::Pkcs12 { file, password } => read_pkcs12(file, password),
             Self::Pem { certificates, key } => read_pem(certificates, key),
-            Self::Token { uri, pin_file, certificates } => read_token(uri, pin_file, certificates.as_deref()),
+            Self::Token { uri, pin, certificates } => read_token(uri, pin, certificates.as_deref()),
         }
     }
 }
@@ -203,29 +203,30 @@ pub(crate) fn copy_identity_as(
     identity: &IdentityFiles,
     name: &str,
 ) -> Result<IdentityConfig, SdkError> {
-    let copy = |from: &Path, ending: &str| -> Result<String, SdkError> {
+    let put = |content: &[u8], ending: &str| -> Result<String, SdkError> {
         let name = format!("{name}.{ending}");
-        files::write_durably(&home.join(&name), &read_small(from)?, Access::Owner)?;
+        files::write_durably(&home.join(&name), content, Access::Owner)?;
         Ok(name)
     };
+    let copy = |from: &Path, ending: &str| put(&read_small(from)?, ending);
+    let keep = |secret: &Secret, ending: &str| put(format!("{}\n", secret.read()?).as_bytes(), ending);
     Ok(match identity {
-        IdentityFiles::Pkcs12 { file, password_file } => {
-            IdentityConfig::Pkcs12 { pkcs12: copy(file, "p12")?, password_file: copy(password_file, "pass")? }
+        IdentityFiles::Pkcs12 { file, password } => {
+            IdentityConfig::Pkcs12 { pkcs12: copy(file, "p12")?, password_file: keep(password, "pass")? }
         }
         IdentityFiles::Pem { certificates, key } => {
             IdentityConfig::Pem { certificates: copy(certificates, "pem")?, key: copy(key, "key")? }
         }
-        IdentityFiles::Token { uri, pin_file, certificates } => IdentityConfig::Token {
+        IdentityFiles::Token { uri, pin, certificates } => IdentityConfig::Token {
             pkcs11: uri.clone(),
-            pin_file: copy(pin_file, "pin")?,
+            pin_file: keep(pin, "pin")?,
             certificates: certificates.as_ref().map(|from| copy(from, "pem")).transpose()?,
         },
     })
 }
 
-pub(super) fn read_pkcs12(file: &Path, password_file: &Path) -> Result<KeyIdentity, SdkError> {
-    let password = read_password(password_file)?;
-    KeyIdentity::from_pkcs12(&read_small(file)?, &password)
+pub(super) fn read_pkcs12(file: &Path, password: &Secret) -> Result<KeyIdentity, SdkError> {
+    KeyIdentity::from_pkcs12(&read_small(file)?, &password.read()?)
         .map_err(|error| SdkError::Identity { path: file.to_owned(), error })
 }
 
@@ -236,10 +237,10 @@ pub(super) fn read_pem(certificates: &Path, key: &Path) -> Result<KeyIdentity, S
 
 pub(super) fn read_token(
     uri: &str,
-    pin_file: &Path,
+    pin: &Secret,
     certificates: Option<&Path>,
 ) -> Result<KeyIdentity, SdkError> {
-    let pin = read_password(pin_file)?;
+    let pin = pin.read()?;
     let certificates = certificates.map(read_small).transpose()?;
     TokenUri::parse(uri)
         .map_err(|error| TokenError::from(error).into())
@@ -257,13 +258,6 @@ pub(crate) fn read_profile(path: &Path) -> Result<(String, CertificateProfile), 
     };
     let profile = CertificateProfile::from_toml(&text).map_err(unfit)?;
     Ok((text, profile))
-}
-
-/// The first line of a file; Windows' editors add a byte order mark and CR.
-fn read_password(path: &Path) -> Result<String, SdkError> {
-    let text = fs::read_to_string(path).map_err(|e| SdkError::io(path, &e))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    Ok(text.lines().next().unwrap_or_default().trim_end_matches('\r').to_owned())
 }
 
 fn read_small(path: &Path) -> Result<Vec<u8>, SdkError> {
@@ -301,7 +295,7 @@ mod tests {
             relay_ca: folder.path().join("relay-ca.pem"),
             identity: IdentityFiles::Pkcs12 {
                 file: folder.path().join("office.p12"),
-                password_file: folder.path().join("office.pass"),
+                password: Secret::File(folder.path().join("office.pass")),
             },
             ca: None,
             profile: None,
@@ -325,6 +319,7 @@ mod tests {
     #[cfg(unix)]
     #[test]
     fn a_secret_that_others_may_read_is_refused() {
+        use std::fs;
         use std::os::unix::fs::PermissionsExt as _;
         let folder = testing::folder("readable");
         let home = testing::home(&folder, &world().sender);

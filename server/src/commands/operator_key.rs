@@ -1,7 +1,9 @@
 //! The operator of a command: certificate and key by `--operator`, and what they sign.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 
+use console::Term;
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tasuki_certs::cms_sign::{self, Content};
 use tasuki_certs::cms_verify::SignatureVerifier;
@@ -85,6 +87,20 @@ impl OperatorKey {
     }
 }
 
+/// Asks whoever sits there; what is typed does not appear.
+fn asked(files: &OperatorFiles) -> Result<Zeroizing<String>, Failure> {
+    let (term, place) = (Term::stderr(), files.certificate.display());
+    let typed =
+        term.write_str(&format!("{place} パスワード / password: ")).and_then(|()| term.read_secure_line());
+    typed.map(Zeroizing::new).map_err(|error| {
+        Failure::usage(
+            "PASSWORD_MISSING",
+            format!("パスワードを読めません: {error}"),
+            format!("the password can't be read: {error}"),
+        )
+    })
+}
+
 fn read(files: &OperatorFiles) -> Result<KeyIdentity, Failure> {
     let text =
         |path: &Path| -> Result<Zeroizing<Vec<u8>>, Failure> { Ok(Zeroizing::new(read_secret(path)?)) };
@@ -93,6 +109,10 @@ fn read(files: &OperatorFiles) -> Result<KeyIdentity, Failure> {
         (Some(key), _) => KeyIdentity::from_pem(&certificate, &text(key)?),
         (None, _) if certificate.starts_with(b"-----BEGIN") => {
             KeyIdentity::from_pem(&certificate, &certificate)
+        }
+        (None, None) if std::io::stdin().is_terminal() => {
+            let password = asked(files)?;
+            KeyIdentity::from_pkcs12(&certificate, &password)
         }
         (None, None) => {
             return Err(Failure::usage(

@@ -29,6 +29,7 @@ mod new_epoch;
 mod ocsp;
 mod operator;
 mod partners;
+mod passwords;
 mod policy;
 mod profile;
 mod proof;

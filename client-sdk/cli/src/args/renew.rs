@@ -10,9 +10,12 @@ pub(crate) struct Renew {
     /// A certificate that was renewed elsewhere, with its key (PKCS#12); with --key, the certificate (PEM)
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
-    /// File whose first line is the password of the PKCS#12 file
+    /// File whose first line is the password of the PKCS#12 file; - is standard input. Without it you are asked
     #[arg(long, value_name = "FILE", requires = "identity", conflicts_with = "key")]
     pub(crate) password_file: Option<PathBuf>,
+    /// Descriptor from which the password is read
+    #[arg(long, value_name = "N", requires = "identity", conflicts_with_all = ["key", "password_file"])]
+    pub(crate) password_fd: Option<u32>,
     /// Private key (PEM), for a certificate in PEM
     #[arg(long, value_name = "FILE", requires = "identity")]
     pub(crate) key: Option<PathBuf>,

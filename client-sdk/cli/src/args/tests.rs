@@ -51,7 +51,11 @@ fn init_takes_pkcs12_or_pem() {
     let cli = parsed(&format!("--home H init {rest} --identity a.pem --key a.key"));
     assert_eq!(cli.global.home, Some("H".into()));
 
-    assert_eq!(refused(&format!("init H {rest} --identity a.p12")), ErrorKind::MissingRequiredArgument);
+    // Whoever gives no password is asked for it.
+    let init = command(&format!("init H {rest} --identity a.p12"));
+    assert_eq!((init.key, init.password_file, init.password_fd), (None, None, None));
+    let init = command(&format!("init H {rest} --identity a.p12 --password-fd 3"));
+    assert_eq!(init.password_fd, Some(3));
     assert_eq!(
         refused(&format!("init H {rest} --identity a.p12 --password-file p --key k")),
         ErrorKind::ArgumentConflict

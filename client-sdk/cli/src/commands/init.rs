@@ -8,9 +8,10 @@ use tasuki_sdk::{Clock as _, Home, IdentityFiles, InitOptions, Initialised, SdkE
 
 use crate::args::{Global, Init};
 use crate::exit::{Exit, Failure};
-use crate::lang::Text;
+use crate::lang::{Lang, Text};
 use crate::moment::{japan, utc};
 use crate::output::Output;
+use crate::secrets::secret;
 
 #[derive(Serialize)]
 struct InitObject {
@@ -39,7 +40,7 @@ pub(super) fn init(args: Init, global: &Global, out: &mut Output) -> Result<Exit
         None => super::home_folder(global)?,
     };
     let relay = args.relay.clone();
-    let options = options(args)?;
+    let options = options(args, out.lang())?;
     let now_us = SystemClock.now_us();
     let made = match Home::init(&folder, &options, now_us) {
         Err(SdkError::Config(ConfigError::NotAnOffice)) => {
@@ -65,7 +66,7 @@ fn proxy_made(home: &str, number: &str, out: &mut Output) -> Result<Exit, Failur
     Ok(Exit::Done)
 }
 
-fn options(args: Init) -> Result<InitOptions, Failure> {
+fn options(args: Init, lang: Lang) -> Result<InitOptions, Failure> {
     let uri = args.identity.to_str().filter(|text| IdentityFiles::is_token_uri(text)).map(str::to_owned);
     if uri.is_none() && args.certificates.is_some() {
         return Err(Failure::usage(
@@ -73,13 +74,17 @@ fn options(args: Init) -> Result<InitOptions, Failure> {
             "--certificates goes with a token (pkcs11:).",
         ));
     }
-    let identity = match (args.key, args.password_file) {
-        (None, Some(pin_file)) if uri.is_some() => {
+    let secret = match &args.key {
+        None => secret(args.password_file, args.password_fd, lang)?,
+        Some(_) => None,
+    };
+    let identity = match (args.key, secret) {
+        (None, Some(pin)) if uri.is_some() => {
             let uri = uri.unwrap_or_default();
-            IdentityFiles::Token { uri, pin_file, certificates: args.certificates }
+            IdentityFiles::Token { uri, pin, certificates: args.certificates }
         }
         (Some(key), None) => IdentityFiles::Pem { certificates: args.identity, key },
-        (None, Some(password_file)) => IdentityFiles::Pkcs12 { file: args.identity, password_file },
+        (None, Some(password)) => IdentityFiles::Pkcs12 { file: args.identity, password },
         _ => {
             return Err(Failure::usage(
                 "--password-file（PKCS#12）と --key（PEM）のどちらか一方を指定してください。",

@@ -14,8 +14,10 @@ use super::Session;
 use crate::args::Global;
 use crate::args::renew::Renew;
 use crate::exit::{Exit, Failure};
+use crate::lang::Lang;
 use crate::moment::{japan, utc};
 use crate::output::Output;
+use crate::secrets::secret;
 use crate::table::shown;
 
 /// No anchor of the HOME leads to the certificate.
@@ -67,7 +69,7 @@ struct KeptObject {
 /// `tasuki renew`.
 pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
     let folder = super::home_folder(global)?;
-    let files = files(args)?;
+    let files = files(args, out.lang())?;
     if folder.join(PROXY_FILE).exists() {
         if args.kept || args.forget || args.papers {
             return Err(Failure::usage(
@@ -122,12 +124,14 @@ pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<E
     }
 }
 
-fn files(args: &Renew) -> Result<Option<IdentityFiles>, Failure> {
-    match (args.identity.clone(), args.password_file.clone(), args.key.clone()) {
-        (None, _, _) => Ok(None),
-        (Some(file), Some(password_file), None) => Ok(Some(IdentityFiles::Pkcs12 { file, password_file })),
-        (Some(certificates), None, Some(key)) => Ok(Some(IdentityFiles::Pem { certificates, key })),
-        _ => Err(Failure::usage(
+fn files(args: &Renew, lang: Lang) -> Result<Option<IdentityFiles>, Failure> {
+    let Some(file) = args.identity.clone() else { return Ok(None) };
+    if let Some(key) = args.key.clone() {
+        return Ok(Some(IdentityFiles::Pem { certificates: file, key }));
+    }
+    match secret(args.password_file.clone(), args.password_fd, lang)? {
+        Some(password) => Ok(Some(IdentityFiles::Pkcs12 { file, password })),
+        None => Err(Failure::usage(
             "--password-file（PKCS#12）と --key（PEM）のどちらか一方を指定してください。",
             "give either --password-file (PKCS#12) or --key (PEM).",
         )),
