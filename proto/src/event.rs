@@ -144,6 +144,9 @@ pub mod kind {
     pub const OPERATOR_REFUSED: &str = "operator.refused";
     /// Somebody asked for what it may not, and nothing was done; once an hour for each reason, office and who it was; in nobody's feed.
     pub const ACT_REFUSED: &str = "act.refused";
+    /// A revocation list or an OCSP answer that the relay asked for did not come or was not believed, and what was known before goes on; when
+    /// it begins, once an hour for each reason and address; in nobody's feed.
+    pub const REVOCATION_REFUSED: &str = "revocation.refused";
     /// An operator asked for an act that a second one must approve; nothing else was done yet.
     pub const APPROVAL_ASKED: &str = "approval.asked";
     /// An operator said no to an act that waited for approval.

@@ -188,6 +188,8 @@ pub struct ContentConfig {
 pub struct EvidenceConfig {
     /// Secret key of the log, owner-only.
     pub log_key: PathBuf,
+    /// How old the key becomes before the relay goes over to a new one by itself; absent: a person gives the command.
+    pub log_key_roll_after: Option<Period>,
     /// File with the last checkpoint, outside the database. Best on another disk.
     pub witness: PathBuf,
 }
@@ -377,6 +379,11 @@ impl Config {
         let rolls = self.trial_ca.as_ref().and_then(|ca| ca.roll_before);
         if rolls.is_some_and(|before| before < Period::days(1) || before > Period::years(9)) {
             return Err(("trial_ca.roll_before", "must be from 1d to 9y"));
+        }
+        // Everybody reads all rolls of a log, and it has room for 256.
+        let ages = self.evidence.log_key_roll_after;
+        if ages.is_some_and(|after| after < Period::days(30) || after > Period::years(10)) {
+            return Err(("evidence.log_key_roll_after", "must be from 30d to 10y"));
         }
         lifecycle::check(&self.lifecycle, &self.retention)?;
         self.operators.check()?;

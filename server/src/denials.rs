@@ -2,7 +2,8 @@
 //!
 //! Whoever may connect can be refused as often as it likes, and what the log holds stays. So each reason is written once an hour for
 //! who tried it and for which office, and of one who tries much only so many. Counted in memory, per relay process; written beside
-//! the call, whose answer does not wait for it. `tasuki_parcels_total` and `tasuki_statements_rejected_total` count every one.
+//! the call, whose answer does not wait for it. So are revocation lists and OCSP answers that did not come or are not believed.
+//! `tasuki_parcels_total` and `tasuki_statements_rejected_total` count every one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -101,16 +102,35 @@ impl Denials {
 
     /// Somebody was refused. What is no overstepping, or was told in this hour, adds nothing.
     pub fn note(&self, attempt: Attempt) {
-        let now_us = self.clock.now_us();
-        let admitted = oversteps(attempt.refused)
-            && self.told.lock().unwrap_or_else(PoisonError::into_inner).admits(&attempt, now_us);
-        if !admitted {
+        if !oversteps(attempt.refused) || !self.admits(&attempt) {
             return;
         }
         let Attempt { who, office, act, refused } = attempt;
         let mut lines = vec![("act", act.to_owned()), ("by", who), ("refused", refused.to_owned())];
         lines.extend(office.map(|office| ("office", office.to_string())));
-        let change = Change::Audit { kind: kind::ACT_REFUSED, lines, office: None, setting: None };
+        self.write(kind::ACT_REFUSED, lines);
+    }
+
+    /// What was asked for at an address (`what`: `crl` or `ocsp`) did not come, or is not believed.
+    pub fn note_source(&self, address: &str, what: &'static str, refused: &'static str) {
+        let attempt = Attempt { who: address.to_owned(), office: None, act: what, refused };
+        if self.admits(&attempt) {
+            let lines = vec![
+                ("what", what.to_owned()),
+                ("source", address.to_owned()),
+                ("refused", refused.to_owned()),
+            ];
+            self.write(kind::REVOCATION_REFUSED, lines);
+        }
+    }
+
+    fn admits(&self, attempt: &Attempt) -> bool {
+        let now_us = self.clock.now_us();
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).admits(attempt, now_us)
+    }
+
+    fn write(&self, kind: &'static str, lines: Vec<(&'static str, String)>) {
+        let change = Change::Audit { kind, lines, office: None, setting: None };
         let committer = self.committer.clone();
         tokio::spawn(async move {
             if let Err(refused) = committer.submit(change).await {

@@ -17,6 +17,7 @@ use tasuki_proto::canonical::hex;
 use self::kept::{Kept, ListNotes, Notes, Origin};
 use crate::clock::Clock;
 use crate::config::FetchConfig;
+use crate::denials::Denials;
 use crate::fetch::{Ask, FetchFault, Fetcher, Means, MeansError};
 use crate::trust::Trust;
 
@@ -128,7 +129,7 @@ impl ListFetcher {
     }
 
     /// Fetches again and again. Never ends.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(self, denials: &Denials) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut all = self.addresses().unwrap_or_else(|error| {
@@ -142,7 +143,7 @@ impl ListFetcher {
             let due: Vec<Notes> = all.values().filter(|notes| self.is_due(notes, now_us)).cloned().collect();
             for some in due.chunks(AT_ONCE) {
                 for outcome in self.fetch_all(some).await {
-                    tell(&outcome, all.get(&outcome.notes.url));
+                    tell(&outcome, all.get(&outcome.notes.url), denials);
                     all.insert(outcome.notes.url.clone(), outcome.notes);
                 }
             }
@@ -259,8 +260,8 @@ pub(crate) fn fetcher(
     Fetcher::new(&means, clock)
 }
 
-/// Logs and counts what came of an address. A fault that lasts is logged once.
-fn tell(outcome: &Outcome, before: Option<&Notes>) {
+/// Logs and counts what came of an address. A fault that lasts is told once.
+fn tell(outcome: &Outcome, before: Option<&Notes>, denials: &Denials) {
     let notes = &outcome.notes;
     let result = outcome.fault.as_ref().map_or("ok", ListFault::code);
     metrics::counter!("tasuki_crl_fetches_total", "result" => result).increment(1);
@@ -268,9 +269,12 @@ fn tell(outcome: &Outcome, before: Option<&Notes>) {
         None if outcome.new => tracing::info!(url = notes.url, "a new revocation list was fetched"),
         None => {}
         Some(fault) if before.is_some_and(|before| before.fault.as_deref() == Some(fault.code())) => {}
-        Some(fault) => tracing::error!(
-            url = notes.url, reason = fault.code(), %fault, "a revocation list can't be fetched; the last good one stays in force"
-        ),
+        Some(fault) => {
+            tracing::error!(
+                url = notes.url, reason = fault.code(), %fault, "a revocation list can't be fetched; the last good one stays in force"
+            );
+            denials.note_source(&notes.url, "crl", fault.code());
+        }
     }
 }
 

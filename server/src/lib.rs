@@ -51,6 +51,7 @@ mod fetched_lists;
 pub mod files;
 pub mod intake;
 pub mod log_key;
+pub mod log_key_roller;
 pub mod logging;
 pub mod mail;
 pub mod mandates;

@@ -7,8 +7,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ring::rand::SystemRandom;
 use tasuki_proto::log::LogSigner;
 use tasuki_proto::log::roll::KeyRoll;
+use zeroize::Zeroizing;
 
 use crate::boot::{BootError, read_secret};
 use crate::files::{self, Readers};
@@ -74,6 +76,23 @@ pub fn load(path: &Path, in_database: &[KeyRoll]) -> Result<LogSigner, BootError
     Ok(signer)
 }
 
+/// The next key: what was prepared, or one made now. It is on disk before anything names it.
+///
+/// # Errors
+/// [`BootError`].
+pub fn prepare(path: &Path) -> Result<LogSigner, BootError> {
+    let next = next_path(path);
+    if !next.exists() {
+        let unusable = |source| BootError::LogKey { path: next.clone(), source };
+        let made = LogSigner::generate(load(path, &[])?.name(), &SystemRandom::new()).map_err(unusable)?;
+        let text = Zeroizing::new(made.to_secret_text());
+        let written = files::write_new(&next, text.as_bytes(), Readers::Owner)
+            .and_then(|()| files::sync_folder_of(&next));
+        written.map_err(|source| BootError::Secret { path: next.clone(), source })?;
+    }
+    read_key(&next)
+}
+
 /// Rolls as the database keeps them: one a line. A line that does not hold is left out.
 pub fn parse_rolls(text: &str) -> Vec<KeyRoll> {
     text.lines().filter_map(|line| KeyRoll::from_line(line)?.ok()).collect()
@@ -107,7 +126,6 @@ fn in_order(rolls: &[KeyRoll]) -> Vec<KeyRoll> {
 
 #[cfg(test)]
 mod tests {
-    use ring::rand::SystemRandom;
     use tasuki_proto::log::{Hash, LogError};
 
     use super::*;

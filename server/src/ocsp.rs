@@ -14,6 +14,7 @@ use tasuki_proto::canonical::hex;
 
 use crate::clock::Clock;
 use crate::config::{OcspConfig, TrustConfig};
+use crate::denials::Denials;
 use crate::fetch::{Ask, FetchFault, Fetcher, MeansError};
 use crate::fetched_lists::fetcher;
 use crate::trust::Trust;
@@ -81,7 +82,7 @@ impl Asker {
     }
 
     /// Asks again and again. Never ends.
-    pub(crate) async fn run(self) {
+    pub(crate) async fn run(self, denials: &Denials) {
         let mut ticks = tokio::time::interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let mut known: BTreeMap<[u8; 32], Asked> = BTreeMap::new();
@@ -97,25 +98,31 @@ impl Asker {
             let due: Vec<&Inquiry> =
                 all.iter().filter(|one| self.is_due(one, known.get(&one.fingerprint), now_us)).collect();
             for some in due.chunks(AT_ONCE) {
-                self.ask_all(some, &mut known).await;
+                self.ask_all(some, &mut known, denials).await;
             }
         }
     }
 
-    async fn ask_all(&self, some: &[&Inquiry], known: &mut BTreeMap<[u8; 32], Asked>) {
+    async fn ask_all(&self, some: &[&Inquiry], known: &mut BTreeMap<[u8; 32], Asked>, denials: &Denials) {
         let tasks: Vec<_> = some
             .iter()
             .map(|inquiry| {
                 let (own, inquiry) = (self.clone(), (*inquiry).clone());
-                tokio::spawn(async move { (inquiry.fingerprint, own.ask(&inquiry).await) })
+                tokio::spawn(async move {
+                    let outcome = own.ask(&inquiry).await;
+                    (inquiry, outcome)
+                })
             })
             .collect();
         let mut news = false;
         for task in tasks {
-            let Ok((fingerprint, outcome)) = task.await else { continue };
+            let Ok((inquiry, outcome)) = task.await else { continue };
             news |= outcome == Ok(true);
+            let fingerprint = inquiry.fingerprint;
             let before = known.get(&fingerprint).copied();
-            tell(&fingerprint, outcome, before);
+            if let Some(fault) = tell(&fingerprint, outcome, before) {
+                denials.note_source(self.responder(&inquiry).unwrap_or_default(), "ocsp", fault.code());
+            }
             let fault = outcome.err();
             let failures = if fault.is_some() {
                 before.map_or(0, |before| before.failures).saturating_add(1)
@@ -131,21 +138,25 @@ impl Asker {
 
     /// Asks about one certificate. `true`: it stands otherwise than before.
     async fn ask(&self, inquiry: &Inquiry) -> Result<bool, AskFault> {
-        let own = &self.config.responder;
-        let url = if own.is_empty() { inquiry.url.as_deref() } else { Some(own.as_str()) };
-        let url = url.ok_or(AskFault::NoResponder)?;
+        let url = self.responder(inquiry).ok_or(AskFault::NoResponder)?;
         let mut nonce = [0; NONCE_BYTES];
         self.random.fill(&mut nonce).map_err(|_| OcspFault::Nonce)?;
         let trust = self.trust.current();
         let question = trust.ocsp_question(inquiry, &nonce).ok_or(OcspFault::OtherCertificate)?;
         let ask = Ask {
             url,
-            anywhere: self.config.allow_private || !own.is_empty(),
+            anywhere: self.config.allow_private || !self.config.responder.is_empty(),
             max_bytes: MAX_ANSWER,
             post: Some(("application/ocsp-request", &question)),
         };
         let answer = self.fetcher.fetch(&ask).await?;
         Ok(trust.take_answer(inquiry, &answer, &nonce, self.clock.now_us())?)
+    }
+
+    /// Who is asked: whom the configuration names, else whom the certificate names.
+    fn responder<'a>(&'a self, inquiry: &'a Inquiry) -> Option<&'a str> {
+        let own = &self.config.responder;
+        if own.is_empty() { inquiry.url.as_deref() } else { Some(own) }
     }
 
     fn is_due(&self, inquiry: &Inquiry, asked: Option<&Asked>, now_us: i64) -> bool {
@@ -163,13 +174,12 @@ impl Asker {
     }
 }
 
-/// Counts and logs what came of a question. A fault that lasts is logged once.
-fn tell(fingerprint: &[u8; 32], outcome: Result<bool, AskFault>, before: Option<Asked>) {
+/// Counts and logs what came of a question. A fault that lasts is told once: then it is given.
+fn tell(fingerprint: &[u8; 32], outcome: Result<bool, AskFault>, before: Option<Asked>) -> Option<AskFault> {
     let result = outcome.err().map_or("ok", AskFault::code);
     metrics::counter!("tasuki_ocsp_answers_total", "result" => result).increment(1);
-    if let Err(fault) = outcome
-        && before.and_then(|before| before.fault).map(AskFault::code) != Some(fault.code())
-    {
-        tracing::warn!(certificate = hex(fingerprint), reason = fault.code(), %fault, "an OCSP responder gave no good answer");
-    }
+    let known = before.and_then(|before| before.fault).map(AskFault::code);
+    let new = outcome.err().filter(|fault| known != Some(fault.code()))?;
+    tracing::warn!(certificate = hex(fingerprint), reason = new.code(), fault = %new, "an OCSP responder gave no good answer");
+    Some(new)
 }

@@ -34,6 +34,7 @@ use crate::fetch::MeansError;
 use crate::fetched_lists::ListFetcher;
 use crate::fetched_lists::kept::Kept;
 use crate::intake::{Archivist, Intake};
+use crate::log_key_roller::LogKeyRoller;
 use crate::mail::Mails;
 use crate::metrics;
 use crate::ocsp::Asker;
@@ -156,6 +157,7 @@ struct Outward {
     lists: ListFetcher,
     asker: Asker,
     stamper: Option<Stamper>,
+    denials: Arc<Denials>,
 }
 
 impl Outward {
@@ -164,11 +166,13 @@ impl Outward {
         trust: &Trust,
         clock: &Arc<dyn Clock>,
         stamper: Option<Stamper>,
+        denials: Arc<Denials>,
     ) -> Result<Self, ServeError> {
         Ok(Self {
             lists: ListFetcher::new(trust.clone(), &config.trust.fetch, Arc::clone(clock))?,
             asker: Asker::new(trust.clone(), &config.trust, Arc::clone(clock))?,
             stamper,
+            denials,
         })
     }
 
@@ -179,7 +183,7 @@ impl Outward {
                 stamper.run().await;
             }
         };
-        tokio::join!(self.lists.run(), self.asker.run(), stamping);
+        tokio::join!(self.lists.run(&self.denials), self.asker.run(&self.denials), stamping);
     }
 }
 
@@ -206,7 +210,8 @@ impl Relay {
         Kept::at(&config.trust.fetch.folder).prepare().map_err(ServeError::Fetched)?;
         let trust = Trust::load(&config.trust)?;
         let stamper = Stamper::new(config, store.clone(), Arc::clone(&ledger), Arc::clone(&clock))?;
-        let outward = Outward::new(config, &trust, &clock, stamper)?;
+        let denials = Arc::new(Denials::new(committer.clone(), Arc::clone(&clock)));
+        let outward = Outward::new(config, &trust, &clock, stamper, Arc::clone(&denials))?;
         trust.refresh(&store).await.map_err(BootError::from)?;
         let certificate = Follower::load(&config.server)?;
         let tls = acceptor(&certificate.certificate(), &trust, &clock, anonymous)?;
@@ -249,6 +254,7 @@ impl Relay {
             trust: trust.clone(),
             store: store.clone(),
             roller,
+            log_key_roller: LogKeyRoller::of(config, &store, &committer, &clock),
             trial_ca,
             clock: Arc::clone(&clock),
             every: Duration::from_secs(u64::from(config.trust.reload_every_s)),
@@ -258,7 +264,6 @@ impl Relay {
         let watchman = Arc::new(Watchman::new(Arc::clone(&clock), config.alerts.clone()));
         let refusals = Arc::new(Refusals::new(store.clone(), Arc::clone(&clock)));
         let (mails, webhooks) = tellers(config, &store, &ledger, &directory, &clock);
-        let denials = Denials::new(committer.clone(), Arc::clone(&clock));
         let context = Arc::new(Context {
             denials,
             mails,

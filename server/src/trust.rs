@@ -11,6 +11,7 @@ use crate::ca_roller::Roller;
 use crate::ca_rolls::{self, CaRoll};
 use crate::clock::Clock;
 use crate::config::{AnchorConfig, OcspMode, OnStale, TrustConfig};
+use crate::log_key_roller::LogKeyRoller;
 use crate::store::settings::REVOCATION_OVERRIDE;
 use crate::store::{Store, StoreError};
 use crate::trial_ca::TrialCaFiles;
@@ -190,6 +191,8 @@ pub struct Keeper {
     pub trial_ca: Option<Arc<TrialCaFiles>>,
     /// Has it handed over to a new key.
     pub roller: Option<Roller>,
+    /// Has the log handed over to a new key.
+    pub log_key_roller: Option<LogKeyRoller>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// How often to look.
@@ -197,7 +200,7 @@ pub struct Keeper {
 }
 
 impl Keeper {
-    /// Looks again and again: the trial CA's list, the files, the override, alarms. Never ends.
+    /// Looks again and again: the trial CA's list, keys whose time has come, the files, the override, alarms. Never ends.
     pub async fn run(self) {
         let mut ticks = tokio::time::interval(self.every);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -206,6 +209,9 @@ impl Keeper {
             ticks.tick().await;
             self.renew_crl().await;
             if let Some(roller) = &self.roller {
+                roller.look().await;
+            }
+            if let Some(roller) = &self.log_key_roller {
                 roller.look().await;
             }
             match self.trust.refresh(&self.store).await {

@@ -79,6 +79,9 @@ pub(crate) struct Which {
     /// An operator
     #[arg(long, value_name = "NAME", value_parser = crate::cli::one_line)]
     pub(crate) by_operator: Option<String>,
+    /// One kind of event, whoever it is about, such as act.refused or revocation.refused
+    #[arg(long, value_name = "KIND", value_parser = subject::kind)]
+    pub(crate) kind: Option<String>,
 }
 
 impl Which {
@@ -88,7 +91,8 @@ impl Which {
             .or_else(|| self.key.map(Subject::Key))
             .or_else(|| self.terminal.clone().map(Subject::Terminal))
             .or_else(|| self.proxy.map(Subject::Proxy))
-            .or_else(|| self.by_operator.clone().map(Subject::Operator));
+            .or_else(|| self.by_operator.clone().map(Subject::Operator))
+            .or_else(|| self.kind.clone().map(Subject::Kind));
         // The command line insists on one.
         subject.ok_or_else(|| Failure::usage("SUBJECT", "対象を指定してください", "say whom it is about"))
     }

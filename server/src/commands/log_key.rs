@@ -1,10 +1,8 @@
 //! `log-key roll|status`: the key that signs the log's checkpoints, and its successor.
 
 use clap::Subcommand;
-use ring::rand::SystemRandom;
 use serde::Serialize;
 use tasuki_proto::event::kind;
-use tasuki_proto::log::LogSigner;
 use tasuki_proto::operator::Role;
 use tasuki_proto::time;
 
@@ -13,10 +11,9 @@ use super::exit::{Exit, Failure};
 use super::lang::Text;
 use super::output::Output;
 use super::roll::Roll;
-use crate::boot::{self, read_secret};
+use crate::boot;
 use crate::committer::change::{Change, Rolling};
 use crate::config::Config;
-use crate::files::{self, Readers};
 use crate::log_key;
 
 /// Commands of `log-key`.
@@ -81,7 +78,7 @@ async fn roll(arguments: &Roll, config: &Config, out: &mut Output) -> Result<Exi
 
 async fn roll_at(desk: &Desk, arguments: &Roll, config: &Config) -> Result<(), Failure> {
     desk.may(kind::LOG_KEY_ROLLED, Role::Certificates).await?;
-    let new = next(config)?;
+    let new = log_key::prepare(&config.evidence.log_key)?;
     let Roll { emergency, reason } = arguments;
     let rolling = Rolling { new, emergency: *emergency, reason: reason.clone() };
     desk.submit(Change::RollLogKey(Box::new(rolling))).await.map(drop)
@@ -90,29 +87,12 @@ async fn roll_at(desk: &Desk, arguments: &Roll, config: &Config) -> Result<(), F
 async fn prepare(config: &Config, out: &mut Output) -> Result<Exit, Failure> {
     let desk = Desk::open(config, out).await?;
     let prepared = match desk.may(kind::LOG_KEY_ROLLED, Role::Certificates).await {
-        Ok(()) => next(config),
+        Ok(()) => log_key::prepare(&config.evidence.log_key).map_err(Failure::from),
         Err(failure) => Err(failure),
     };
     desk.close().await?;
     prepared?;
     status(config, out).await
-}
-
-/// The next key: what was prepared, or one made now. It is on disk before anything names it.
-fn next(config: &Config) -> Result<LogSigner, Failure> {
-    let path = &config.evidence.log_key;
-    let next = log_key::next_path(path);
-    let unusable =
-        |error: tasuki_proto::log::LogError| Failure::Setup(format!("{}: {error}", next.display()));
-    if !next.exists() {
-        let name = boot::log_signer(path)?.name().to_owned();
-        let made = LogSigner::generate(&name, &SystemRandom::new()).map_err(unusable)?;
-        files::write_new(&next, made.to_secret_text().as_bytes(), Readers::Owner)
-            .map_err(Failure::file(&next))?;
-        files::sync_folder_of(&next).map_err(Failure::file(&next))?;
-    }
-    let text = read_secret(&next)?;
-    LogSigner::from_secret_text(&String::from_utf8_lossy(&text)).map_err(unusable)
 }
 
 async fn status(config: &Config, out: &mut Output) -> Result<Exit, Failure> {

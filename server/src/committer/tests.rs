@@ -4,6 +4,7 @@ mod archive;
 mod aside;
 mod certificates;
 mod lifecycle;
+mod log_key;
 mod operators;
 
 use std::sync::Arc;

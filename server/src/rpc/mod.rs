@@ -95,7 +95,7 @@ pub struct Context {
     /// Watches for what is unusual.
     pub watchman: Arc<Watchman>,
     /// Writes down what somebody tried and may not.
-    pub denials: Denials,
+    pub denials: Arc<Denials>,
     /// Counts submissions that are rejected.
     pub rejected: Arc<RejectedCounts>,
     /// Bounds.

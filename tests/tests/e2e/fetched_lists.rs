@@ -124,6 +124,12 @@ fn hostile(relay: &Relay, web: &Web, ca: &TrialCa, issued_us: i64, good: &[u8]) 
         assert!(metrics.contains(&format!("tasuki_crl_fetches_total{{result=\"{word}\"}}")), "{word}");
     }
     assert!(relay.log_text().contains("CRL_FORGED"));
+    // An auditor finds each, with where it came from.
+    let told = relay.run(&["--json", "audit", "--kind", "revocation.refused"]).expect(0).json();
+    for word in ["CRL_FORGED", "CRL_OLDER", "CRL_FROM_THE_FUTURE", "FETCH_TOO_LARGE", "FETCH_MISSING"] {
+        let refused = |event: &Value| event["lines"]["refused"] == word && event["lines"]["source"] == url;
+        assert!(told.iter().any(refused), "{word}: {told:#?}");
+    }
 }
 
 fn lists_of_an_address(database: Database) {

@@ -278,6 +278,15 @@ fn a_responder_that_is_down_slow_or_lying_lets_nobody_in() {
         assert_eq!(answered(&channel).await, "OCSP_MISSING");
     });
     assert!(stage.relay.metrics().contains("result=\"OCSP_UNKNOWN\""));
+    // An auditor finds what the responder did.
+    let told = stage.relay.run(&["--json", "audit", "--kind", "revocation.refused"]).expect(0).json();
+    for word in ["FETCH_TIMEOUT", "OCSP_FORGED", "OCSP_NO_AUTHORITY", "OCSP_NONCE"] {
+        let refused = |event: &serde_json::Value| {
+            let lines = &event["lines"];
+            lines["refused"] == word && lines["what"] == "ocsp" && lines["source"].is_string()
+        };
+        assert!(told.iter().any(refused), "{word}: {told:#?}");
+    }
     // The operator may decide to go by the lists meanwhile.
     assert!(stage.relay.stop());
     configure(&stage.relay, &web, "warn");

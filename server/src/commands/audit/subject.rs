@@ -24,6 +24,8 @@ pub(super) enum Subject {
     Proxy(ProxyNumber),
     /// An operator, by name.
     Operator(String),
+    /// One kind of event, whoever it is about.
+    Kind(String),
 }
 
 /// `OFFICE:NAME`.
@@ -51,8 +53,15 @@ pub(super) fn fingerprint(text: &str) -> Result<[u8; 32], &'static str> {
     parse_hex(digits).ok_or("expected a SHA-256 fingerprint: 64 hexadecimal digits")
 }
 
+/// A kind of event: two words of `a-z` and `-`, with a point between them.
+pub(super) fn kind(text: &str) -> Result<String, &'static str> {
+    let word = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+    let fits = text.split_once('.').is_some_and(|(about, what)| word(about) && word(what));
+    if fits { Ok(text.to_owned()) } else { Err("expected a kind of event, such as act.refused") }
+}
+
 impl Subject {
-    /// As events spell it: `office:1371215102`, `terminal:1371215102:reception`, `proxy:P00004`, `sha256:…`.
+    /// As events spell it: `office:1371215102`, `terminal:1371215102:reception`, `proxy:P00004`, `sha256:…`, `kind:act.refused`.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Office(office) => format!("office:{office}"),
@@ -60,6 +69,7 @@ impl Subject {
             Self::Terminal(TerminalName { office, name }) => format!("terminal:{office}:{name}"),
             Self::Proxy(proxy) => format!("proxy:{proxy}"),
             Self::Operator(name) => format!("operator:{name}"),
+            Self::Kind(kind) => format!("kind:{kind}"),
         }
     }
 
@@ -69,6 +79,7 @@ impl Subject {
             Self::Office(office) => office.to_string(),
             Self::Proxy(proxy) => proxy.to_string(),
             Self::Key(_) | Self::Terminal(_) | Self::Operator(_) => self.text(),
+            Self::Kind(kind) => format!("kind: {kind}"),
         }
     }
 
@@ -76,7 +87,7 @@ impl Subject {
     pub(super) fn office(&self) -> Option<OfficeNumber> {
         match self {
             Self::Office(office) | Self::Terminal(TerminalName { office, .. }) => Some(*office),
-            Self::Key(_) | Self::Proxy(_) | Self::Operator(_) => None,
+            Self::Key(_) | Self::Proxy(_) | Self::Operator(_) | Self::Kind(_) => None,
         }
     }
 
@@ -87,6 +98,9 @@ impl Subject {
 
     /// Whether one of an event's lines names it.
     pub(super) fn is_named_by(&self, event: &Event) -> bool {
+        if let Self::Kind(kind) = self {
+            return event.kind == *kind;
+        }
         let text = self.text();
         if let Self::Key(_) = self {
             return event.lines.iter().any(|(_, value)| value == text);
@@ -189,6 +203,13 @@ mod tests {
             assert!(proxy.is_named_by(&event(&[line])), "{line:?}");
         }
         assert!(!proxy.is_named_by(&event(&[("by", "proxy:P00005")])));
+        let fetched = Subject::Kind(super::kind(kind::PARCEL_FETCHED).unwrap());
+        let some = event(&[("sender", "1371215102")]);
+        assert!(fetched.is_named_by(&some) && some.print().contains(&fetched.trace()));
+        assert!(!Subject::Kind("act.refused".to_owned()).is_named_by(&some));
+        for wrong in ["", "act", "act.", "Act.refused", "act.refused\n", "a.b.c"] {
+            assert!(super::kind(wrong).is_err(), "{wrong:?}");
+        }
         let key = Subject::Key([7; 32]);
         let text = digest_text(&[7; 32]);
         for name in ["signer", "statement-signer", "key", "certificate"] {

@@ -64,6 +64,7 @@ pub(super) fn event(event: &str) -> Text {
         kind::OPERATOR_CHANGED => ("運用担当者の登録・変更", "operator added or changed"),
         kind::OPERATOR_REMOVED => ("運用担当者の解除", "operator removed"),
         kind::OPERATOR_REFUSED => ("権限のない運用操作の拒否", "act refused for want of a right"),
+        kind::REVOCATION_REFUSED => ("失効情報を受け取れない", "revocation data did not come or was refused"),
         kind::ACT_REFUSED => ("権限のない操作の拒否", "refused: not allowed to"),
         kind::APPROVAL_ASKED => ("承認の申請", "approval asked for"),
         kind::APPROVAL_REJECTED => ("承認の却下", "approval refused"),

@@ -6,8 +6,10 @@ use tasuki_proto::time;
 use super::{Finding, Status};
 use crate::boot::log_signer;
 use crate::config::Config;
+use crate::config::period::Period;
 use crate::evidence::tree::{Missing, Tree};
 use crate::evidence::witness::Witness;
+use crate::log_key_roller;
 use crate::store::dialect::Dialect;
 use crate::store::head::Head;
 use crate::store::{Store, StoreError};
@@ -44,9 +46,35 @@ pub(super) async fn check(store: &Store, config: &Config, now_us: i64) -> Vec<Fi
             let key = signer.verifier();
             findings.push(log(&head, &key));
             findings.push(witness(store, config, &head, &key).await);
+            if let Some(after) = config.evidence.log_key_roll_after {
+                findings.push(age(store, after, now_us).await);
+            }
         }
     }
     findings
+}
+
+/// Whether the log's key is due to hand over; a relay that runs does so by itself, if it has the next one.
+async fn age(store: &Store, after: Period, now_us: i64) -> Finding {
+    const CHECK: &str = "log_key";
+    match log_key_roller::due_us(store, after).await {
+        Err(error) => Finding::failed(CHECK, &error),
+        Ok(Some(due_us)) if due_us <= now_us => Finding::new(
+            CHECK,
+            Status::Warn,
+            "記録の鍵を取り替える時期です。複数の中継サーバーでは、先に log-key prepare で次の鍵を配ってください",
+            "the log's key is due to hand over; several relays need the next one first: log-key prepare",
+        ),
+        Ok(due_us) => {
+            let due = due_us.map_or_else(|| "-".to_owned(), time::format_us);
+            Finding::new(
+                CHECK,
+                Status::Ok,
+                format!("記録の鍵の取り替え: {due}"),
+                format!("the log's key hands over at {due}"),
+            )
+        }
+    }
 }
 
 fn clock(last_event_us: i64, now_us: i64) -> Finding {
