@@ -182,7 +182,7 @@ fn what_a_revoked_certificate_let_act_goes_on_only_by_name() {
 fn a_terminal_whose_office_renewed_too_late_goes_on_by_name() {
     let stage = Stage::new(Database::Sqlite);
     let manager = stage.office(MANAGER);
-    let until_us = now_us() + 9 * SECOND_US;
+    let until_us = now_us() + 20 * SECOND_US;
     let short =
         IssueOptions { not_after_us: until_us, ..IssueOptions::new(now_us()).with_key(KeyChoice::P256) };
     let visit = stage.office_with_certificate(VISIT, &short, &[]);
@@ -302,7 +302,7 @@ fn a_sealing_key_is_approved_anew_by_the_next_certificate() {
     let manager = stage.office(MANAGER);
     let key_usage = vec![KeyUse::DigitalSignature, KeyUse::NonRepudiation];
     let signing = IssueOptions { key_usage, ..IssueOptions::new(now_us()).with_key(KeyChoice::P256) };
-    let until_us = now_us() + 9 * SECOND_US;
+    let until_us = now_us() + 20 * SECOND_US;
     let short = IssueOptions { not_after_us: until_us, ..signing.clone() };
     let visit = stage.office_with_certificate(VISIT, &short, &[]);
     visit.run(&["inbox"]).expect(0);

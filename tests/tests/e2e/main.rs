@@ -1,6 +1,7 @@
 //! End to end: the real relay, the real command, real TLS, both databases.
 #![expect(clippy::unwrap_used, reason = "a test that can't go on fails")]
 
+mod anchors;
 mod audit;
 mod ca_roll;
 mod checks;
