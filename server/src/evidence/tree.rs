@@ -16,8 +16,12 @@ use crate::store::{Store, StoreError, Tx};
 const HEIGHT: u8 = 8;
 /// Hashes on the lowest level of a full tile.
 const WIDTH: usize = 256;
-/// Tiles in memory: 16 KiB each, 16 MiB together, which cover the last 260,000 events.
+/// Tiles in memory: 16 KiB each, 16 MiB together.
 const MAX_TILES: usize = 1024;
+/// Of the lowest level the newest tiles stay when room is made: the last 130,000 events, and more than one batch has.
+const NEWEST_LEAVES: u64 = 512;
+/// Of each level above the newest tiles that stay: one has what 256 have below.
+const NEWEST_ABOVE: u64 = 128;
 
 /// One tile with its inner nodes.
 #[derive(Clone, Debug)]
@@ -105,10 +109,7 @@ impl Tree {
             column: "hashes",
             row: format!("epoch {}, level {level}, tile {tile}", self.epoch),
         })?;
-        if self.tiles.len() >= MAX_TILES {
-            let edge: BTreeSet<_> = right_edge(self.size).collect();
-            self.tiles.retain(|name, _| edge.contains(name));
-        }
+        self.make_room();
         // A tile on the right edge may have grown in memory since the store was read.
         let known = self.tiles.entry((level, tile)).or_insert_with(Tile::new);
         if loaded.levels[0].len() > known.levels[0].len() {
@@ -117,8 +118,25 @@ impl Tree {
         Ok(())
     }
 
+    /// Lets old tiles go where there are too many: the store has them. Those at the right edge, and those that it may not have yet, stay.
+    fn make_room(&mut self) {
+        if self.tiles.len() < MAX_TILES {
+            return;
+        }
+        let edge: HashMap<u8, u64> = right_edge(self.size).collect();
+        let (tiles, changed) = (&mut self.tiles, &self.changed);
+        tiles.retain(|name @ (level, tile), _| {
+            let newest = if *level == 0 { NEWEST_LEAVES } else { NEWEST_ABOVE };
+            let last = edge.get(level).copied().unwrap_or_default();
+            last.saturating_sub(*tile) < newest || changed.contains(name)
+        });
+    }
+
     /// Appends a leaf.
     pub fn append(&mut self, leaf: [u8; 32]) {
+        if self.size.is_multiple_of(WIDTH as u64) {
+            self.make_room();
+        }
         let mut hash = Hash(leaf);
         let mut place = self.size;
         self.size += 1;
@@ -292,6 +310,40 @@ mod tests {
         let Err(Missing::Tile(name)) = again.inclusion(3, 700) else { panic!("tile 0 was not loaded yet") };
         again.insert(name.level, name.tile, stored.get(&name).map(Vec::as_slice)).unwrap();
         assert_eq!(again.inclusion(3, 700).unwrap(), grown.inclusion(3, 700).unwrap());
+    }
+
+    #[test]
+    fn memory_stays_small_and_old_leaves_are_proven_from_the_store() {
+        const SIZE: u64 = 600_000;
+        let mut tree = Tree::empty(1);
+        let mut stored: HashMap<TileName, Vec<u8>> = HashMap::new();
+        let mut most = 0;
+        for i in 0..SIZE {
+            tree.append(leaf_hash(&i.to_be_bytes()));
+            most = most.max(tree.tiles.len());
+            if i % 1_000 == 0 || i == SIZE - 1 {
+                stored.extend(tree.take_changed());
+                // The head is signed over what the right edge has.
+                assert!(tree.root(i + 1).is_ok(), "{i}");
+            }
+        }
+        assert!(most <= MAX_TILES + 8, "{most} tiles");
+        // The newest need no look into the store, the oldest a few.
+        assert!(tree.inclusion(SIZE - 100_000, SIZE).is_ok());
+        let head = checkpoint(&tree, SIZE);
+        for index in (0..SIZE).step_by(1_777) {
+            let proof = loop {
+                match tree.inclusion(index, SIZE) {
+                    Ok(proof) => break proof,
+                    Err(Missing::Tile(name)) => {
+                        tree.insert(name.level, name.tile, stored.get(&name).map(Vec::as_slice)).unwrap();
+                    }
+                    Err(Missing::Range) => panic!("{index} is in the tree"),
+                }
+            };
+            head.check_inclusion(index, leaf_hash(&index.to_be_bytes()), &proof).unwrap();
+            assert!(tree.tiles.len() <= MAX_TILES + 8);
+        }
     }
 
     #[test]
