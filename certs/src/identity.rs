@@ -6,23 +6,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use openssl::ec::EcKeyRef;
-use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::pkey::{HasPublic, Id, PKey, PKeyRef, Private};
-use openssl::sign::Verifier;
 use openssl::x509::X509;
 use ring::digest;
 use zeroize::Zeroizing;
 
 use crate::certificate::Certificate;
 use crate::certificate_ids::{CertificateIds, NotACertificate};
-use crate::token::{self, TokenError, TokenKey, TokenUri};
+use crate::token::{TokenError, TokenKey, TokenUri};
 
 /// Certificates looked at in one PKCS#12 or PEM file; chains are 2 to 4 long, some files carry a CA's history.
 const MAX_CERTIFICATES: usize = 32;
-
-/// What a token's key signs to show that it is the certificate's. It is no text of anything else that is signed.
-const TRIAL: &[u8] = b"tasuki: does this key belong to this certificate?";
 
 /// Why a key with its certificates cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -132,15 +127,7 @@ impl KeyIdentity {
         let leaf = certificates.first().ok_or(IdentityError::NoCertificate)?;
         let public = leaf.public_key().map_err(library)?;
         let kind = key_kind(&public).ok_or(IdentityError::UnsupportedKey)?;
-        let signature = key.sign(token::scheme_of(kind), TRIAL)?;
-        let digest = match kind {
-            KeyKind::Rsa | KeyKind::P256 => MessageDigest::sha256(),
-            KeyKind::P384 => MessageDigest::sha384(),
-        };
-        let fits = Verifier::new(digest, &public).and_then(|mut v| v.verify_oneshot(&signature, TRIAL));
-        if !fits.is_ok_and(|fits| fits) {
-            return Err(TokenError::DoesNotMatch.into());
-        }
+        key.belongs_to(&public, kind)?;
         Self::with_key(PrivateKey::Token(Arc::new(key)), kind, leaf, &certificates)
     }
 

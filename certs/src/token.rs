@@ -3,17 +3,20 @@
 //! Such a key signs: parcels, statements, TLS handshakes. What is received is opened with a sealing key instead
 //! ([`crate::sealing_key`]), because many tokens do not decrypt RSA-OAEP with SHA-256.
 //!
-//! A wrong PIN is never tried twice: a token locks itself after a few.
+//! A wrong PIN is never tried twice: a token locks itself after a few. A key that asks for the PIN before each signature
+//! (`CKA_ALWAYS_AUTHENTICATE`) gets it each time.
 
+mod made;
 mod uri;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
+use cryptoki::mechanism::eddsa::{EddsaParams, EddsaSignatureScheme};
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
@@ -21,14 +24,22 @@ use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
 use openssl::bn::BigNum;
 use openssl::ecdsa::EcdsaSig;
+use openssl::hash::MessageDigest;
+use openssl::pkey::{PKeyRef, Public};
+use openssl::sign::Verifier;
 use ring::digest;
 use zeroize::Zeroizing;
 
+pub use self::made::Ed25519Key;
+pub(crate) use self::made::{MakeKey, public_key};
 pub use self::uri::{TokenUri, UriError};
-use crate::identity::KeyKind;
+use crate::identity::{KeyKind, sha256};
 
 /// Certificates that are looked at on one token.
 const MAX_CERTIFICATES: usize = 32;
+
+/// What a token's key signs to show that it is the one. It is no text of anything else that is signed.
+const TRIAL: &[u8] = b"tasuki: does this key belong to this certificate?";
 
 /// Bytes of a PIN: tokens take 4 to 64.
 const MAX_PIN_BYTES: usize = 255;
@@ -85,6 +96,12 @@ impl TokenError {
 
 impl From<Error> for TokenError {
     fn from(error: Error) -> Self {
+        Self::from_driver(&error)
+    }
+}
+
+impl TokenError {
+    fn from_driver(error: &Error) -> Self {
         match error {
             Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _) => Self::Pin,
             Error::Pkcs11(RvError::PinLocked | RvError::PinExpired, _) => Self::PinLocked,
@@ -105,7 +122,17 @@ pub(crate) enum Scheme {
     EcdsaSha256,
     /// ECDSA over SHA-384.
     EcdsaSha384,
+    /// Ed25519 (RFC 8032).
+    Ed25519,
 }
+
+/// PINs that a token refused, by token and SHA-256: they are not tried again while the process runs.
+static REFUSED: LazyLock<Mutex<HashSet<Tried>>> = LazyLock::new(Mutex::default);
+
+type Tried = (TokenUri, [u8; 32]);
+
+/// Refused PINs that are remembered; one more makes all be forgotten.
+const MAX_REFUSED: usize = 64;
 
 /// Drivers, loaded once for the process and never unloaded: initialising one twice is an error.
 static MODULES: LazyLock<Mutex<HashMap<PathBuf, Pkcs11>>> = LazyLock::new(Mutex::default);
@@ -121,14 +148,13 @@ pub(crate) struct TokenKey {
 struct Open {
     session: Session,
     key: ObjectHandle,
+    /// The key asks for the PIN before each signature.
+    asks: bool,
 }
 
 impl TokenKey {
     /// Opens a token, logs in and finds the key. Also gives the certificates on the token, the key's own first.
     pub(crate) fn open(uri: TokenUri, pin: &str) -> Result<(Self, Vec<Vec<u8>>), TokenError> {
-        if pin.is_empty() || pin.len() > MAX_PIN_BYTES {
-            return Err(TokenError::Pin);
-        }
         let open = Open::new(&uri, pin)?;
         let certificates = open.certificates()?;
         let pin = Zeroizing::new(pin.to_owned());
@@ -138,22 +164,31 @@ impl TokenKey {
     /// Signs a message. ECDSA signatures are DER (RFC 3279).
     pub(crate) fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, TokenError> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        match open.sign(scheme, message) {
-            // The token was taken out and put in again, or its driver forgot the session: once more, with a new one.
-            Err(Error::Pkcs11(
-                RvError::SessionHandleInvalid
-                | RvError::SessionClosed
-                | RvError::DeviceRemoved
-                | RvError::TokenNotPresent
-                | RvError::UserNotLoggedIn
-                | RvError::KeyHandleInvalid,
-                _,
-            )) => {
-                *open = Open::new(&self.uri, &self.pin)?;
-                Ok(open.sign(scheme, message)?)
-            }
-            signed => Ok(signed?),
+        if open.asks && was_refused(&self.uri, &self.pin) {
+            return Err(TokenError::Pin);
         }
+        match open.sign(scheme, message, &self.pin) {
+            Ok(signature) => Ok(signature),
+            Err(error) if TokenError::from_driver(&error) == TokenError::Pin => {
+                note_refused(&self.uri, &self.pin);
+                Err(TokenError::Pin)
+            }
+            // The token was taken out and put in again, or its driver forgot the session: once more, with a new one.
+            Err(_) => {
+                *open = Open::new(&self.uri, &self.pin)?;
+                Ok(open.sign(scheme, message, &self.pin)?)
+            }
+        }
+    }
+}
+
+impl TokenKey {
+    /// Has the key sign once, to see that it is the private half of `public`.
+    pub(crate) fn belongs_to(&self, public: &PKeyRef<Public>, kind: KeyKind) -> Result<(), TokenError> {
+        let signature = self.sign(scheme_of(kind), TRIAL)?;
+        let fits =
+            Verifier::new(digest_of(kind), public).and_then(|mut v| v.verify_oneshot(&signature, TRIAL));
+        if fits.is_ok_and(|fits| fits) { Ok(()) } else { Err(TokenError::DoesNotMatch) }
     }
 }
 
@@ -167,16 +202,18 @@ impl Open {
     fn new(uri: &TokenUri, pin: &str) -> Result<Self, TokenError> {
         let module = module(uri.module())?;
         let session = module.open_ro_session(slot(&module, uri)?)?;
-        match session.login(UserType::User, Some(&AuthPin::new(pin.into()))) {
-            Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {}
-            Err(error) => return Err(error.into()),
-        }
+        log_in(&session, uri, pin)?;
         let mut wanted = vec![Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Token(true)];
         wanted.extend(uri.object.iter().map(|label| Attribute::Label(label.clone().into_bytes())));
         wanted.extend(uri.id.iter().map(|id| Attribute::Id(id.clone())));
         match session.find_objects(&wanted)?[..] {
             [] => Err(TokenError::NoKey),
-            [key] => Ok(Self { session, key }),
+            [key] => {
+                // Old drivers don't know the attribute: such a key does not ask.
+                let asks = session.get_attributes(key, &[AttributeType::AlwaysAuthenticate]);
+                let asks = asks.is_ok_and(|found| found.contains(&Attribute::AlwaysAuthenticate(true)));
+                Ok(Self { session, key, asks })
+            }
             _ => Err(TokenError::Ambiguous),
         }
     }
@@ -199,25 +236,86 @@ impl Open {
         Ok(own)
     }
 
-    fn sign(&self, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, Error> {
+    fn sign(&self, scheme: Scheme, message: &[u8], pin: &str) -> Result<Vec<u8>, Error> {
+        if self.asks {
+            return self.sign_asked(scheme, message, pin);
+        }
         let ecdsa = |algorithm| {
             let hash = digest::digest(algorithm, message);
             self.session.sign(&Mechanism::Ecdsa, self.key, hash.as_ref()).and_then(|raw| ecdsa_der(&raw))
         };
         match scheme {
-            Scheme::RsaPkcs1Sha256 => self.session.sign(&Mechanism::Sha256RsaPkcs, self.key, message),
-            Scheme::RsaPssSha256 => {
-                let parameters = PkcsPssParams {
-                    hash_alg: MechanismType::SHA256,
-                    mgf: PkcsMgfType::MGF1_SHA256,
-                    s_len: 32.into(),
-                };
-                self.session.sign(&Mechanism::Sha256RsaPkcsPss(parameters), self.key, message)
-            }
             Scheme::EcdsaSha256 => ecdsa(&digest::SHA256),
             Scheme::EcdsaSha384 => ecdsa(&digest::SHA384),
+            Scheme::RsaPkcs1Sha256 | Scheme::RsaPssSha256 | Scheme::Ed25519 => {
+                self.session.sign(&hashing(scheme), self.key, message)
+            }
         }
     }
+
+    /// With the PIN between the beginning of the signature and its end, which only a signature in parts leaves room for. Hashing is the
+    /// driver's then.
+    fn sign_asked(&self, scheme: Scheme, message: &[u8], pin: &str) -> Result<Vec<u8>, Error> {
+        self.session.sign_init(&hashing(scheme), self.key)?;
+        self.session.login(UserType::ContextSpecific, Some(&AuthPin::new(pin.into())))?;
+        self.session.sign_update(message)?;
+        let signature = self.session.sign_final()?;
+        match scheme {
+            Scheme::EcdsaSha256 | Scheme::EcdsaSha384 => ecdsa_der(&signature),
+            Scheme::RsaPkcs1Sha256 | Scheme::RsaPssSha256 | Scheme::Ed25519 => Ok(signature),
+        }
+    }
+}
+
+/// The mechanism that takes the whole message.
+fn hashing(scheme: Scheme) -> Mechanism<'static> {
+    match scheme {
+        Scheme::RsaPkcs1Sha256 => Mechanism::Sha256RsaPkcs,
+        Scheme::RsaPssSha256 => Mechanism::Sha256RsaPkcsPss(PkcsPssParams {
+            hash_alg: MechanismType::SHA256,
+            mgf: PkcsMgfType::MGF1_SHA256,
+            s_len: 32.into(),
+        }),
+        Scheme::EcdsaSha256 => Mechanism::EcdsaSha256,
+        Scheme::EcdsaSha384 => Mechanism::EcdsaSha384,
+        Scheme::Ed25519 => Mechanism::Eddsa(EddsaParams::new(EddsaSignatureScheme::Ed25519)),
+    }
+}
+
+/// Logs a session in. A PIN that this token refused before is not tried again.
+fn log_in(session: &Session, uri: &TokenUri, pin: &str) -> Result<(), TokenError> {
+    if pin.is_empty() || pin.len() > MAX_PIN_BYTES {
+        return Err(TokenError::Pin);
+    }
+    if was_refused(uri, pin) {
+        return Err(TokenError::Pin);
+    }
+    match session.login(UserType::User, Some(&AuthPin::new(pin.into()))) {
+        Ok(()) | Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
+        Err(error) => {
+            let error = TokenError::from(error);
+            if error == TokenError::Pin {
+                note_refused(uri, pin);
+            }
+            Err(error)
+        }
+    }
+}
+
+fn tried(uri: &TokenUri, pin: &str) -> Tried {
+    (uri.token_only(), sha256(pin.as_bytes()))
+}
+
+fn was_refused(uri: &TokenUri, pin: &str) -> bool {
+    REFUSED.lock().unwrap_or_else(PoisonError::into_inner).contains(&tried(uri, pin))
+}
+
+fn note_refused(uri: &TokenUri, pin: &str) {
+    let mut refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner);
+    if refused.len() >= MAX_REFUSED {
+        refused.clear();
+    }
+    refused.insert(tried(uri, pin));
 }
 
 /// A token gives r and s, one after the other, each as long as the curve's order.
@@ -262,5 +360,13 @@ pub(crate) fn scheme_of(kind: KeyKind) -> Scheme {
         KeyKind::Rsa => Scheme::RsaPkcs1Sha256,
         KeyKind::P256 => Scheme::EcdsaSha256,
         KeyKind::P384 => Scheme::EcdsaSha384,
+    }
+}
+
+/// The hash in such a signature.
+pub(crate) fn digest_of(kind: KeyKind) -> MessageDigest {
+    match kind {
+        KeyKind::Rsa | KeyKind::P256 => MessageDigest::sha256(),
+        KeyKind::P384 => MessageDigest::sha384(),
     }
 }

@@ -18,6 +18,7 @@
 mod crl;
 mod issued;
 mod options;
+mod signer;
 
 use openssl::asn1::{Asn1Integer, Asn1Time};
 use openssl::bn::{BigNum, MsbOption};
@@ -33,9 +34,11 @@ use zeroize::Zeroizing;
 pub use self::crl::{CrlOptions, Revocation, RevocationReason};
 pub use self::issued::{Certified, Issued};
 pub use self::options::{Digest, IssueOptions, KeyChoice, KeyUse, RawExtension};
+use self::signer::CaSigner;
 use crate::certificate::{Certificate, SECOND_US};
 use crate::handover::ROLLED_BY_LOG;
 use crate::request::RequestedKey;
+use crate::token::{MakeKey, TokenError, TokenKey, TokenUri, public_key};
 
 /// How long a CA's own certificate is valid: longer than a trial.
 const CA_VALIDITY_US: i64 = 3_650 * 86_400 * SECOND_US;
@@ -59,6 +62,12 @@ pub enum TrialCaError {
     /// A server certificate without a name.
     #[error("a server certificate needs a name")]
     NoServerName,
+    /// The key is on a token that can't be used, or does not give it away.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The key is on a token and does not leave it.
+    #[error("the CA's key does not leave its token")]
+    OnToken,
     /// OpenSSL refused; the text is its own.
     #[error("the certificate cannot be made: {0}")]
     Library(String),
@@ -74,7 +83,7 @@ impl From<ErrorStack> for TrialCaError {
 #[derive(Clone)]
 pub struct TrialCa {
     certificate: X509,
-    key: PKey<Private>,
+    key: CaSigner,
     /// CA certificates above this one, DER, the root last; empty for a root.
     above: Vec<Vec<u8>>,
     /// This CA's key as CAs before it certified it, each with the one before that, DER, the newest first.
@@ -85,18 +94,32 @@ impl TrialCa {
     /// A new root with a P-256 key, valid for ten years from `now_us` (Unix microseconds), that lets a relay's log name its successor
     /// ([`ROLLED_BY_LOG`]).
     pub fn create(name: &str, now_us: i64) -> Result<Self, TrialCaError> {
-        let options = IssueOptions {
-            not_after_us: now_us.saturating_add(CA_VALIDITY_US),
-            uris: vec![ROLLED_BY_LOG.to_owned()],
-            ..IssueOptions::for_ca(now_us)
-        };
-        Self::create_with(name, &options)
+        Self::create_with(name, &root_options(now_us))
     }
 
     /// A new root, made as `options` say.
     pub fn create_with(name: &str, options: &IssueOptions) -> Result<Self, TrialCaError> {
-        let key = options.key.make()?;
-        let certificate = build(&ca_subject(name, options)?, &key, None, &key, options, &[])?;
+        let key = CaSigner::Memory(options.key.make()?);
+        Self::root(name, key, options)
+    }
+
+    /// A new root as [`TrialCa::create`] makes it, whose key is on a token and never leaves it. A key of the name that the URI gives is
+    /// taken (RSA, P-256, P-384), or made on the token, on P-256.
+    pub fn create_on_token(name: &str, now_us: i64, uri: TokenUri, pin: &str) -> Result<Self, TrialCaError> {
+        let key = TokenKey::open_or_make(uri, pin, MakeKey::P256)?;
+        let public = public_key(&key)?;
+        Self::root(name, CaSigner::on_token(key, public)?, &root_options(now_us))
+    }
+
+    fn root(name: &str, key: CaSigner, options: &IssueOptions) -> Result<Self, TrialCaError> {
+        let subject = ca_subject(name, options)?;
+        let certificate = match &key {
+            CaSigner::Memory(own) => build(&subject, own, None, &key, options, &[])?,
+            CaSigner::Token { public, .. } => build(&subject, public, None, &key, options, &[])?,
+        };
+        if !certificate.verify(&*certificate.public_key()?)? {
+            return Err(TokenError::DoesNotMatch.into());
+        }
         Ok(Self { certificate, key, above: Vec::new(), crosses: Vec::new() })
     }
 
@@ -108,6 +131,14 @@ impl TrialCa {
         if !public.public_eq(&key) {
             return Err(TrialCaError::CannotLoad);
         }
+        Ok(Self { certificate, key: CaSigner::Memory(key), above: Vec::new(), crosses: Vec::new() })
+    }
+
+    /// A root whose certificate was stored as PEM and whose key is on a token. That they belong together is tried: it signs once.
+    pub fn load_on_token(certificate_pem: &[u8], uri: TokenUri, pin: &str) -> Result<Self, TrialCaError> {
+        let certificate = X509::from_pem(certificate_pem).map_err(|_| TrialCaError::CannotLoad)?;
+        let public = certificate.public_key().map_err(|_| TrialCaError::CannotLoad)?;
+        let key = CaSigner::on_token(TokenKey::open(uri, pin)?.0, public)?;
         Ok(Self { certificate, key, above: Vec::new(), crosses: Vec::new() })
     }
 
@@ -115,7 +146,7 @@ impl TrialCa {
     pub fn issue_intermediate(&self, name: &str, options: &IssueOptions) -> Result<Self, TrialCaError> {
         let key = options.key.make()?;
         let certificate = build(&ca_subject(name, options)?, &key, Some(self), &self.key, options, &[])?;
-        Ok(Self { certificate, key, above: self.chain()?, crosses: Vec::new() })
+        Ok(Self { certificate, key: CaSigner::Memory(key), above: self.chain()?, crosses: Vec::new() })
     }
 
     /// The certificate of an office.
@@ -270,7 +301,8 @@ impl TrialCa {
         let not_after_us = Self::end_of_us(&self.cert_der()?)?.min(Self::end_of_us(&next.cert_der()?)?);
         let options = IssueOptions { not_after_us, ..IssueOptions::for_ca(now_us) };
         let subject = X509Name::from_der(&next.certificate.subject_name().to_der()?)?;
-        Ok(build(&subject, &next.key, Some(self), &self.key, &options, &[])?.to_der()?)
+        let key = next.certificate.public_key()?;
+        Ok(build(&subject, &key, Some(self), &self.key, &options, &[])?.to_der()?)
     }
 
     /// `notAfter` of a CA's certificate (DER), Unix microseconds; the last microsecond of the second that it names.
@@ -304,9 +336,12 @@ impl TrialCa {
         Ok(self.certificate.to_pem()?)
     }
 
-    /// The private key, PEM, unencrypted; wiped when dropped.
+    /// The private key, PEM, unencrypted; wiped when dropped. One on a token does not come out.
     pub fn key_pem(&self) -> Result<Zeroizing<Vec<u8>>, TrialCaError> {
-        Ok(Zeroizing::new(self.key.private_key_to_pem_pkcs8()?))
+        match &self.key {
+            CaSigner::Memory(key) => Ok(Zeroizing::new(key.private_key_to_pem_pkcs8()?)),
+            CaSigner::Token { .. } => Err(TrialCaError::OnToken),
+        }
     }
 }
 
@@ -320,7 +355,7 @@ fn build<K: HasPublic>(
     subject: &X509Name,
     key: &PKeyRef<K>,
     issuer: Option<&TrialCa>,
-    signer: &PKey<Private>,
+    signer: &CaSigner,
     options: &IssueOptions,
     names: &[&str],
 ) -> Result<X509, TrialCaError> {
@@ -339,8 +374,17 @@ fn build<K: HasPublic>(
     builder.set_not_after(&not_after)?;
     builder.set_pubkey(key)?;
     add_extensions(&mut builder, issuer, options, names)?;
-    builder.sign(signer, options.digest.for_key(signer))?;
-    Ok(builder.build())
+    match signer {
+        CaSigner::Memory(key) => {
+            builder.sign(key, options.digest.for_key(key))?;
+            Ok(builder.build())
+        }
+        CaSigner::Token { key, kind, .. } => {
+            let (stand_in, digest) = signer::stand_in(*kind)?;
+            builder.sign(&stand_in, digest)?;
+            Ok(X509::from_der(&signer::signed_again(&builder.build().to_der()?, key, *kind)?)?)
+        }
+    }
 }
 
 fn add_extensions(
@@ -403,6 +447,15 @@ fn alternative_names(names: &[&str], uris: &[String]) -> SubjectAlternativeName 
         alternative.uri(uri);
     }
     alternative
+}
+
+/// A root that lets a relay's log name its successor.
+fn root_options(now_us: i64) -> IssueOptions {
+    IssueOptions {
+        not_after_us: now_us.saturating_add(CA_VALIDITY_US),
+        uris: vec![ROLLED_BY_LOG.to_owned()],
+        ..IssueOptions::for_ca(now_us)
+    }
 }
 
 fn ca_subject(name: &str, options: &IssueOptions) -> Result<X509Name, TrialCaError> {

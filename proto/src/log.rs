@@ -10,9 +10,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::rand::SecureRandom;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use signed_note::{Note, StandardSigner, StandardVerifier, VerifierList};
+use signed_note::{Note, Signature, StandardVerifier, VerifierList};
+use tasuki_certs::token::{Ed25519Key, TokenError};
 pub use tlog_tiles::Hash;
 use tlog_tiles::{check_record, check_tree};
+use zeroize::Zeroizing;
 
 /// A checkpoint, a key or a proof is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,6 +22,9 @@ pub enum LogError {
     /// A key's text can't be read.
     #[error("the log key is malformed")]
     Key,
+    /// The key is on a token that is not there, or fails.
+    #[error("the token with the log's key can't be used: {0}")]
+    Token(#[from] TokenError),
     /// A key that has handed the log over to another, or never had it.
     #[error("the log was handed over to another key; this one does not sign it any more")]
     Replaced,
@@ -40,14 +45,23 @@ pub enum LogError {
     Consistency,
 }
 
-/// The relay's key for its log. Its text is a secret; `Debug` does not show it.
+/// The relay's key for its log, in memory or on a token. Its text is a secret; `Debug` does not show it.
 #[derive(Clone)]
 pub struct LogSigner {
     name: String,
-    seed: [u8; 32],
+    key: Key,
     public: [u8; 32],
     /// How the log came to this key.
     rolls: Vec<KeyRoll>,
+}
+
+/// Where the key is.
+#[derive(Clone)]
+enum Key {
+    /// In memory.
+    Seed(Zeroizing<[u8; 32]>),
+    /// On a token.
+    Token(Ed25519Key),
 }
 
 impl std::fmt::Debug for LogSigner {
@@ -70,8 +84,22 @@ impl LogSigner {
     fn from_seed(name: &str, seed: [u8; 32]) -> Result<Self, LogError> {
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| LogError::Key)?;
         let public = pair.public_key().as_ref().try_into().map_err(|_| LogError::Key)?;
-        let signer = Self { name: name.to_owned(), seed, public, rolls: Vec::new() };
-        signer.note_signer(1)?;
+        Self::with_key(name, Key::Seed(Zeroizing::new(seed)), public)
+    }
+
+    /// A key on a token, for a log of this name.
+    ///
+    /// # Errors
+    /// [`LogError::Key`] for a bad name.
+    pub fn on_token(name: &str, key: Ed25519Key) -> Result<Self, LogError> {
+        let public = key.public();
+        Self::with_key(name, Key::Token(key), public)
+    }
+
+    fn with_key(name: &str, key: Key, public: [u8; 32]) -> Result<Self, LogError> {
+        let signer = Self { name: name.to_owned(), key, public, rolls: Vec::new() };
+        // A name that can't stand in a signature is no log's.
+        StandardVerifier::new(&vkey(name, 1, &public)).map_err(|_| LogError::Key)?;
         Ok(signer)
     }
 
@@ -85,9 +113,17 @@ impl LogSigner {
         Self::from_seed(name, seed.try_into().map_err(|_| LogError::Key)?)
     }
 
-    /// `name+base64(seed)`, to be kept in an owner-only file.
-    pub fn to_secret_text(&self) -> String {
-        format!("{}+{}\n", self.name, STANDARD.encode(self.seed))
+    /// `name+base64(seed)`, to be kept in an owner-only file; `None`: the key does not leave its token.
+    pub fn to_secret_text(&self) -> Option<Zeroizing<String>> {
+        match &self.key {
+            Key::Seed(seed) => Some(Zeroizing::new(format!("{}+{}\n", self.name, STANDARD.encode(**seed)))),
+            Key::Token(_) => None,
+        }
+    }
+
+    /// Whether the key is on a token: signing takes up to some ten milliseconds, and may fail for a while.
+    pub fn on_a_token(&self) -> bool {
+        matches!(self.key, Key::Token(_))
     }
 
     /// The log's name without its epoch.
@@ -128,22 +164,29 @@ impl LogSigner {
         LogVerifier { name: self.name.clone(), public, rolls: self.rolls.clone() }
     }
 
-    fn note_signer(&self, epoch: u64) -> Result<StandardSigner, LogError> {
+    /// This key's signature over the text of a note, under the name of an epoch.
+    fn signature(&self, text: &[u8], epoch: u64) -> Result<Signature, LogError> {
         let name = origin(&self.name, epoch);
         let id = signed_note::key_id(&name, &tagged(&self.public));
-        let key = STANDARD.encode(tagged(&self.seed));
-        StandardSigner::new(&format!("PRIVATE+KEY+{name}+{id:08x}+{key}")).map_err(|_| LogError::Key)
+        let made = match &self.key {
+            Key::Seed(seed) => {
+                let pair = Ed25519KeyPair::from_seed_unchecked(&**seed).map_err(|_| LogError::Key)?;
+                pair.sign(text).as_ref().to_vec()
+            }
+            Key::Token(key) => key.sign(text)?.to_vec(),
+        };
+        Signature::new(name, id, made).map_err(|_| LogError::Malformed)
     }
 
     /// Signs a tree head.
     ///
     /// # Errors
-    /// [`LogError::Malformed`] can't occur for a key that was constructed; it is handed on all the same.
+    /// [`LogError::Token`]; [`LogError::Malformed`] can't occur for a key that was constructed, and is handed on all the same.
     pub fn sign(&self, epoch: u64, size: u64, root: Hash) -> Result<Vec<u8>, LogError> {
         let head = tlog_tiles::Checkpoint::new(&origin(&self.name, epoch), size, root, "")
             .map_err(|_| LogError::Malformed)?;
-        let mut note = Note::new(&head.to_bytes(), &[]).map_err(|_| LogError::Malformed)?;
-        note.add_sigs(&[&self.note_signer(epoch)?]).map_err(|_| LogError::Malformed)?;
+        let text = head.to_bytes();
+        let note = Note::new(&text, &[self.signature(&text, epoch)?]).map_err(|_| LogError::Malformed)?;
         Ok(note.to_bytes())
     }
 }
@@ -354,11 +397,12 @@ mod tests {
     #[test]
     fn keys_survive_their_texts() {
         let signer = signer();
-        let again = LogSigner::from_secret_text(&signer.to_secret_text()).unwrap();
+        let again = LogSigner::from_secret_text(&signer.to_secret_text().unwrap()).unwrap();
         assert_eq!(again.verifier(), signer.verifier());
         assert_eq!(LogVerifier::from_vkey(&signer.verifier().vkey(3)), Ok(signer.verifier()));
         assert_eq!(LogVerifier::from_vkey("nonsense"), Err(LogError::Key));
-        assert!(!format!("{signer:?}").contains(&STANDARD.encode(signer.seed)));
+        let secret = signer.to_secret_text().unwrap();
+        assert!(!format!("{signer:?}").contains(secret.trim_end().split_once('+').unwrap().1));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::committer::start::Found;
 use crate::committer::{Committer, Fatal, Started};
 use crate::config::Config;
-use crate::files;
+use crate::key_file::{KeyFileError, read_secret};
 use crate::log_key::{self, LogKey};
 use crate::store::blobs::Blobs;
 use crate::store::settings::LOG_KEY_ROLLS;
@@ -25,14 +25,12 @@ pub enum BootError {
     /// The log, the witness and the database don't fit together, or can't be written.
     #[error(transparent)]
     Committer(#[from] Fatal),
-    /// A secret can't be read.
-    #[error("{path}: {source}")]
-    Secret {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// A secret can't be used.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// A next key of the log is prepared already, and not where it is wanted.
+    #[error("{0}: a next key is prepared already; hand over to that one, or take the file away first")]
+    Prepared(PathBuf),
     /// The log's key is malformed.
     #[error("{path}: {source}")]
     LogKey {
@@ -41,9 +39,6 @@ pub enum BootError {
         /// Why.
         source: LogError,
     },
-    /// A secret that others than its owner may read.
-    #[error("{0}: others than its owner may read this secret; chmod 600 it")]
-    Exposed(PathBuf),
 }
 
 /// Store and committer, running.
@@ -125,16 +120,4 @@ pub fn log_signer(path: &Path) -> Result<LogSigner, BootError> {
 pub async fn rolls(store: &Store) -> Result<Vec<KeyRoll>, StoreError> {
     let text = store.setting(LOG_KEY_ROLLS).await?;
     Ok(text.map(|text| log_key::parse_rolls(&text)).unwrap_or_default())
-}
-
-/// A secret, from a file that only its owner may read.
-///
-/// # Errors
-/// [`BootError::Exposed`], [`BootError::Secret`].
-pub fn read_secret(path: &Path) -> Result<Vec<u8>, BootError> {
-    let unreadable = |source| BootError::Secret { path: path.to_owned(), source };
-    if files::readable_by_others(path).map_err(unreadable)? {
-        return Err(BootError::Exposed(path.to_owned()));
-    }
-    std::fs::read(path).map_err(unreadable)
 }

@@ -11,7 +11,7 @@ use crate::committer::Committer;
 use crate::committer::change::{CaRolling, Change, Refused};
 use crate::config::Config;
 use crate::config::period::Period;
-use crate::trial_ca::{Prepared, TrialCaFiles};
+use crate::trial_ca::{CaError, Prepared, TrialCaFiles};
 
 /// Rolls the CA of a relay that runs.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub struct Roller {
     clock: Arc<dyn Clock>,
     /// How long before its end the CA hands over by itself; `None`: a person gives the command.
     before: Option<Period>,
+    /// Other relays may be on the database, and need the next key first: only a person can bring it there.
+    shared: bool,
     /// It was said that it can't.
     told: AtomicBool,
 }
@@ -35,18 +37,24 @@ impl Roller {
     ) -> Option<Self> {
         let before = config.trial_ca.as_ref().and_then(|ca| ca.roll_before);
         let (committer, clock) = (committer.clone(), Arc::clone(clock));
-        ca.map(|ca| Self { ca: Arc::clone(ca), committer, clock, before, told: AtomicBool::new(false) })
+        let shared = !config.database.url.starts_with("sqlite:");
+        let told = AtomicBool::new(false);
+        ca.map(|ca| Self { ca: Arc::clone(ca), committer, clock, before, shared, told })
     }
 
     /// Hands the CA over if its time has come.
     pub(crate) async fn look(&self) {
         let Some(before) = self.before else { return };
         let now_us = self.clock.now_us();
-        let ca = Arc::clone(&self.ca);
+        let (ca, shared) = (Arc::clone(&self.ca), self.shared);
         let prepared = tokio::task::spawn_blocking(move || {
             let ends = ca.keys()?.first().filter(|key| key.has_key).map(|key| key.not_after_us);
             let due = ends.is_some_and(|ends_us| ends_us.saturating_sub(before.us()) <= now_us);
-            due.then(|| ca.prepare(now_us)).transpose()
+            match due {
+                true if shared && !ca.is_prepared() => Err(CaError::NotPrepared),
+                true => ca.prepare(None, now_us).map(Some),
+                false => Ok(None),
+            }
         });
         match prepared.await {
             Ok(Ok(Some(prepared))) => {

@@ -151,6 +151,15 @@ pub(crate) struct Init {
     /// listen address. It can't be changed later: members pin the log by it
     #[arg(long, value_name = "NAME", value_parser = relay_name)]
     pub(crate) name: Option<String>,
+    /// Have the log's key on a token, by its PKCS #11 URI, in place of a file; it is made there if the token has none of that name
+    #[arg(long, value_name = "URI", requires = "pin_file")]
+    pub(crate) log_key: Option<String>,
+    /// The same for the key of the CA that issues offices' certificates
+    #[arg(long, value_name = "URI", requires = "pin_file")]
+    pub(crate) ca_key: Option<String>,
+    /// File with the token's PIN; the relay reads it whenever it opens the token
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pin_file: Option<PathBuf>,
 }
 
 /// Commands of `office`.

@@ -24,8 +24,8 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::boot::read_secret;
 use crate::clock::Clock;
+use crate::key_file::read_secret;
 use crate::public_address::is_public;
 
 /// Addresses of one name that are tried.

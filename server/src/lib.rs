@@ -50,6 +50,7 @@ mod fetch;
 mod fetched_lists;
 pub mod files;
 pub mod intake;
+pub mod key_file;
 pub mod log_key;
 pub mod log_key_roller;
 pub mod logging;

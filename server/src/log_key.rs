@@ -1,4 +1,4 @@
-//! The log's key on disk: its file, the next one while the log is handed over, and the rolls that led here.
+//! The log's key: its file, which holds it or names its token ([`crate::key_file`]), the next one while the log is handed over, and the rolls that led here.
 //!
 //! `log.key` is the key that signs. `log.key.next` is written before a roll is committed, and takes the other's place once the
 //! database holds the roll, by whoever notices first: the command, or a relay that runs or starts. `log.key.rolls` holds the rolls
@@ -8,12 +8,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ring::rand::SystemRandom;
-use tasuki_proto::log::LogSigner;
 use tasuki_proto::log::roll::KeyRoll;
+use tasuki_proto::log::{LogError, LogSigner};
 use zeroize::Zeroizing;
 
-use crate::boot::{BootError, read_secret};
+use crate::boot::BootError;
 use crate::files::{self, Readers};
+use crate::key_file::{KeyFileError, KeyPlace, OnToken, read_secret};
 
 /// The key that signs, and where it came from.
 #[derive(Debug)]
@@ -63,7 +64,7 @@ pub fn load(path: &Path, in_database: &[KeyRoll]) -> Result<LogSigner, BootError
             let signer = read_key(&next)?.with_rolls(rolls.clone()).map_err(unusable)?;
             // Only now, with the roll known, may it take the other's place.
             let moved = std::fs::rename(&next, path).and_then(|()| files::sync_folder_of(path));
-            moved.map_err(|source| BootError::Secret { path: path.to_owned(), source })?;
+            moved.map_err(|source| KeyFileError::File { path: path.to_owned(), source })?;
             signer
         }
     };
@@ -71,26 +72,59 @@ pub fn load(path: &Path, in_database: &[KeyRoll]) -> Result<LogSigner, BootError
         let lines: Vec<String> = rolls.iter().map(KeyRoll::line).collect();
         let path = beside(path, "rolls");
         let kept = files::replace(&path, (lines.join("\n") + "\n").as_bytes(), Readers::All);
-        kept.map_err(|source| BootError::Secret { path, source })?;
+        kept.map_err(|source| KeyFileError::File { path, source })?;
     }
     Ok(signer)
 }
 
-/// The next key: what was prepared, or one made now. It is on disk before anything names it.
+/// The next key: what was prepared, or one made now, where `wanted` says or else where the key is that signs. It is on disk, or on
+/// its token, before anything names it.
+///
+/// # Errors
+/// [`BootError`]; [`BootError::Prepared`] if there is a next key already, elsewhere than wanted.
+pub fn prepare(path: &Path, wanted: Option<&KeyPlace>) -> Result<LogSigner, BootError> {
+    let next = next_path(path);
+    if next.exists() {
+        let is = read(&next)?.1;
+        return match wanted {
+            Some(wanted) if *wanted != is => Err(BootError::Prepared(next)),
+            _ => read_key(&next),
+        };
+    }
+    let (name, is) = read(path)?;
+    let rolls = read_rolls(&beside(path, "rolls"))?.len();
+    make(&next, &name, &is.next(wanted, rolls + 2, &format!("{name} log")))
+}
+
+/// Makes a log's key: its file is not there yet.
 ///
 /// # Errors
 /// [`BootError`].
-pub fn prepare(path: &Path) -> Result<LogSigner, BootError> {
-    let next = next_path(path);
-    if !next.exists() {
-        let unusable = |source| BootError::LogKey { path: next.clone(), source };
-        let made = LogSigner::generate(load(path, &[])?.name(), &SystemRandom::new()).map_err(unusable)?;
-        let text = Zeroizing::new(made.to_secret_text());
-        let written = files::write_new(&next, text.as_bytes(), Readers::Owner)
-            .and_then(|()| files::sync_folder_of(&next));
-        written.map_err(|source| BootError::Secret { path: next.clone(), source })?;
-    }
-    read_key(&next)
+pub fn make(path: &Path, name: &str, place: &KeyPlace) -> Result<LogSigner, BootError> {
+    let unusable = |source| BootError::LogKey { path: path.to_owned(), source };
+    let (signer, text) = match place {
+        KeyPlace::File => {
+            let signer = LogSigner::generate(name, &SystemRandom::new()).map_err(unusable)?;
+            let text = signer.to_secret_text().ok_or(unusable(LogError::Key))?;
+            (signer, text)
+        }
+        KeyPlace::Token(token) => {
+            let signer = LogSigner::on_token(name, token.open_log_key(true)?).map_err(unusable)?;
+            (signer, Zeroizing::new(format!("{name}+{token}")))
+        }
+    };
+    let written =
+        files::write_new(path, text.as_bytes(), Readers::Owner).and_then(|()| files::sync_folder_of(path));
+    written.map_err(|source| KeyFileError::File { path: path.to_owned(), source })?;
+    Ok(signer)
+}
+
+/// Where the key of this file is.
+///
+/// # Errors
+/// [`BootError`].
+pub fn place(path: &Path) -> Result<KeyPlace, BootError> {
+    Ok(read(path)?.1)
 }
 
 /// Rolls as the database keeps them: one a line. A line that does not hold is left out.
@@ -99,16 +133,34 @@ pub fn parse_rolls(text: &str) -> Vec<KeyRoll> {
 }
 
 fn read_key(path: &Path) -> Result<LogSigner, BootError> {
+    let unusable = |source| BootError::LogKey { path: path.to_owned(), source };
+    match read(path)? {
+        (name, KeyPlace::Token(token)) => {
+            LogSigner::on_token(&name, token.open_log_key(false)?).map_err(unusable)
+        }
+        (_, KeyPlace::File) => {
+            let text = read_secret(path)?;
+            let text = std::str::from_utf8(&text).map_err(|_| unusable(LogError::Key))?;
+            LogSigner::from_secret_text(text).map_err(unusable)
+        }
+    }
+}
+
+/// The log's name, and where its key is: `name+base64(seed)`, or `name+` and what names a token.
+fn read(path: &Path) -> Result<(String, KeyPlace), BootError> {
     let text = read_secret(path)?;
-    LogSigner::from_secret_text(&String::from_utf8_lossy(&text))
-        .map_err(|source| BootError::LogKey { path: path.to_owned(), source })
+    let unusable = || BootError::LogKey { path: path.to_owned(), source: LogError::Key };
+    let (name, rest) =
+        std::str::from_utf8(&text).ok().and_then(|text| text.split_once('+')).ok_or_else(unusable)?;
+    let place = OnToken::parse(rest, path)?.map_or(KeyPlace::File, KeyPlace::Token);
+    Ok((name.to_owned(), place))
 }
 
 fn read_rolls(path: &Path) -> Result<Vec<KeyRoll>, BootError> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(parse_rolls(&text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(source) => Err(BootError::Secret { path: path.to_owned(), source }),
+        Err(source) => Err(KeyFileError::File { path: path.to_owned(), source }.into()),
     }
 }
 
@@ -126,7 +178,7 @@ fn in_order(rolls: &[KeyRoll]) -> Vec<KeyRoll> {
 
 #[cfg(test)]
 mod tests {
-    use tasuki_proto::log::{Hash, LogError};
+    use tasuki_proto::log::Hash;
 
     use super::*;
 
@@ -135,7 +187,7 @@ mod tests {
     }
 
     fn write(path: &Path, key: &LogSigner) {
-        files::replace(path, key.to_secret_text().as_bytes(), Readers::Owner).unwrap();
+        files::replace(path, key.to_secret_text().unwrap().as_bytes(), Readers::Owner).unwrap();
     }
 
     #[test]

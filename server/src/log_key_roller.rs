@@ -77,7 +77,7 @@ impl LogKeyRoller {
             return Err("bring the next key to every relay: tasuki-relay log-key prepare".to_owned());
         }
         let path = self.key.clone();
-        let next = tokio::task::spawn_blocking(move || log_key::prepare(&path)).await;
+        let next = tokio::task::spawn_blocking(move || log_key::prepare(&path, None)).await;
         let new = next.map_err(|e| shown(&e))?.map_err(|e| shown(&e))?;
         let rolling = Rolling { new, emergency: false, reason: "scheduled".to_owned() };
         match self.committer.submit(Change::RollLogKey(Box::new(rolling))).await {

@@ -9,10 +9,11 @@ use std::time::Duration;
 use tasuki_certs::identity::{IdentityError, KeyIdentity};
 use tasuki_certs::tls::{ServerCertificate, TlsError};
 use tasuki_proto::event::sha256;
+use zeroize::Zeroizing;
 
-use crate::boot::{BootError, read_secret};
 use crate::clock::Clock;
 use crate::config::ServerConfig;
+use crate::key_file::{KeyFileError, read_secret};
 use crate::trust::seconds;
 
 /// The files can't be used.
@@ -28,7 +29,7 @@ pub enum ServerCertificateError {
     },
     /// The key's file.
     #[error(transparent)]
-    Key(#[from] BootError),
+    Key(#[from] KeyFileError),
     /// What they hold.
     #[error("server.certificate and server.private_key: {0}")]
     Identity(#[from] IdentityError),
@@ -64,7 +65,7 @@ struct Files {
 /// SHA-256 of what a look at the files found.
 type Seen = [u8; 32];
 
-type Contents = Result<(Vec<u8>, Vec<u8>), ServerCertificateError>;
+type Contents = Result<(Vec<u8>, Zeroizing<Vec<u8>>), ServerCertificateError>;
 
 impl Files {
     fn read(&self) -> Contents {

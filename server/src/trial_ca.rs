@@ -4,6 +4,7 @@
 
 mod generation;
 mod issued;
+mod key;
 
 use std::fs::{self, File};
 use std::io;
@@ -19,8 +20,11 @@ use tasuki_proto::event::sha256;
 
 use self::generation::Generation;
 pub use self::issued::{IssuedEntry, Wanted};
+use self::key::key_place;
+pub use self::key::{load_ca, make_ca, write_ca};
 use crate::config::TrialCaConfig;
 use crate::files::{self, Readers};
+use crate::key_file::{KeyFileError, KeyPlace};
 
 /// Names in the register's folder.
 const CURRENT: &str = "current";
@@ -44,6 +48,15 @@ pub enum CaError {
         /// Why.
         source: io::Error,
     },
+    /// A key can't be used.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// Several relays need the next key, and it was not brought to them.
+    #[error("bring the next key to every relay: tasuki-relay ca prepare")]
+    NotPrepared,
+    /// A next key is prepared already, and not where it is wanted.
+    #[error("{0}: a next key is prepared already")]
+    Prepared(PathBuf),
     /// A file holds no certificate.
     #[error(transparent)]
     Certificate(#[from] TrustFilesError),
@@ -191,17 +204,19 @@ pub struct CaKey {
     pub not_after_us: i64,
     /// The key is here.
     pub has_key: bool,
+    /// Where it is; `None`: it is not here, or its file can't be read.
+    pub place: Option<KeyPlace>,
     /// Where its certificate is.
     pub certificate: PathBuf,
 }
 
 impl TrialCaFiles {
-    /// Makes a new CA with its first, empty revocation list.
+    /// Makes a new CA with its first, empty revocation list; its key where `place` says.
     ///
     /// # Errors
     /// [`CaError`]; an existing CA is left alone.
-    pub fn create(config: TrialCaConfig, name: &str, now_us: i64) -> Result<Self, CaError> {
-        Generation::create(config.clone(), name, now_us)?;
+    pub fn create(config: TrialCaConfig, name: &str, place: &KeyPlace, now_us: i64) -> Result<Self, CaError> {
+        Generation::create(config.clone(), name, place, now_us)?;
         Ok(Self::open(config))
     }
 
@@ -339,22 +354,32 @@ impl TrialCaFiles {
         Ok(written)
     }
 
-    /// Makes the next key, with its first, empty list, or takes the one that was made before and not used.
+    /// Makes the next key, with its first, empty list, where `wanted` says or else where the key is that issues now; or takes the one
+    /// that was made before and not used.
     ///
     /// # Errors
-    /// If the key that issues now, or files, can't be read or written.
-    pub fn prepare(&self, now_us: i64) -> Result<Prepared, CaError> {
+    /// If the key that issues now, or files, can't be read or written; [`CaError::Prepared`] if there is a next key already, elsewhere
+    /// than wanted.
+    pub fn prepare(&self, wanted: Option<&KeyPlace>, now_us: i64) -> Result<Prepared, CaError> {
         let _lock = self.lock()?;
         let (folder, current) = (self.config.register.join(NEXT), self.current()?);
-        if !folder.join(CERTIFICATE).exists() {
+        if folder.join(CERTIFICATE).exists() {
+            if let Some(wanted) = wanted
+                && *wanted != key_place(&folder.join(KEY))?
+            {
+                return Err(CaError::Prepared(folder));
+            }
+        } else {
             let number = self.all()?.len() + 1;
             let first = Generation::open(self.config.clone()).load_certificate()?;
             let name = format!("{} {number}", TrialCa::name_of(&first)?);
             let making = self.config.register.join(MAKING);
             let _absent = fs::remove_dir_all(&making);
             files::make_folder(&making).map_err(|source| CaError::File { path: making.clone(), source })?;
-            let made = TrialCa::create(&name, now_us)?;
-            write_ca(&made, &making.join(CERTIFICATE), &making.join(KEY))?;
+            // One that an operator keeps elsewhere says nothing about the next.
+            let now = if current.can_issue() { key_place(current.key_path())? } else { KeyPlace::File };
+            let place = now.next(wanted, number, "tasuki-ca");
+            make_ca(&name, &place, now_us, &making.join(CERTIFICATE), &making.join(KEY))?;
             rename(&making, &folder)?;
         }
         let next = Generation::open(self.config_in(&folder, &self.config.crl));
@@ -364,6 +389,16 @@ impl TrialCaFiles {
         let cross =
             current.can_issue().then(|| Ok::<_, CaError>(current.load()?.cross_sign(&next.load()?, now_us)?));
         Ok(Prepared { previous: current.load_certificate()?, next: certificate, cross: cross.transpose()? })
+    }
+
+    /// There is a next key.
+    pub fn is_prepared(&self) -> bool {
+        self.next_folder().join(CERTIFICATE).exists()
+    }
+
+    /// Where the next key is prepared.
+    pub fn next_folder(&self) -> PathBuf {
+        self.config.register.join(NEXT)
     }
 
     /// Goes over to the keys that the log names (`handovers`, in its order): the last one issues from now on, those that an
@@ -419,6 +454,7 @@ impl TrialCaFiles {
                 state,
                 not_after_us: TrialCa::end_of_us(&certificate)?,
                 has_key: one.can_issue(),
+                place: key_place(one.key_path()).ok(),
                 certificate: one.certificate_path().to_owned(),
             })
         };
@@ -551,19 +587,6 @@ fn rename(from: &Path, to: &Path) -> Result<(), CaError> {
     let moved = fs::rename(from, to).and_then(|()| files::sync_folder_of(to));
     moved.map_err(|source| CaError::File { path: to.to_owned(), source })
 }
-/// Writes a CA's certificate and key to files that don't exist yet.
-///
-/// # Errors
-/// If they can't be written, or are there already.
-pub fn write_ca(ca: &TrialCa, certificate: &Path, key: &Path) -> Result<(), CaError> {
-    let file_error = |path: &Path| {
-        let path = path.to_owned();
-        move |source| CaError::File { path, source }
-    };
-    files::write_new(key, &ca.key_pem()?, Readers::Owner).map_err(file_error(key))?;
-    files::write_new(certificate, &ca.cert_pem()?, Readers::All).map_err(file_error(certificate))
-}
-
 fn replace(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), CaError> {
     files::replace(path, bytes, readers).map_err(|source| CaError::File { path: path.to_owned(), source })
 }

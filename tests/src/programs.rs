@@ -25,13 +25,21 @@ pub fn dispatch(args: &[OsString]) -> Option<ExitCode> {
 #[derive(Clone, Debug)]
 pub struct Programs {
     binary: PathBuf,
+    environment: Vec<(String, OsString)>,
 }
 
 impl Programs {
     /// A binary of this crate that calls [`dispatch`]: `env!("CARGO_BIN_EXE_tasuki-demo")` in tests,
     /// `std::env::current_exe()` in binaries.
     pub fn new(binary: impl AsRef<Path>) -> Self {
-        Self { binary: binary.as_ref().to_owned() }
+        Self { binary: binary.as_ref().to_owned(), environment: Vec::new() }
+    }
+
+    /// The same with another variable in the environment of each program.
+    #[must_use]
+    pub fn with(mut self, variable: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((variable.to_owned(), value.into()));
+        self
     }
 
     /// The relay's program.
@@ -51,6 +59,7 @@ impl Programs {
         for variable in ["TASUKI_HOME", "TASUKI_LANG", "HTTPS_PROXY", "https_proxy", "RUST_LOG"] {
             command.env_remove(variable);
         }
+        command.envs(self.environment.iter().map(|(variable, value)| (variable, value)));
         command
     }
 }

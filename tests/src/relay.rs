@@ -35,9 +35,17 @@ impl Relay {
     /// # Panics
     /// If that fails.
     pub fn init(programs: Programs, dir: &Path) -> Self {
+        Self::init_with(programs, dir, &[])
+    }
+
+    /// The same with further arguments to `init`.
+    ///
+    /// # Panics
+    /// If that fails.
+    pub fn init_with(programs: Programs, dir: &Path, further: &[&str]) -> Self {
         let port = free_port();
         let mut command = programs.relay();
-        command.arg("init").arg(dir).args(["--listen", &format!("127.0.0.1:{port}")]);
+        command.arg("init").arg(dir).args(["--listen", &format!("127.0.0.1:{port}")]).args(further);
         run(&mut command).expect(0);
         let url = format!("https://127.0.0.1:{port}");
         let metrics_port = free_port();

@@ -7,7 +7,7 @@
 //! In the path `token`, `serial`, `object` and `id` say which; at least one of `token` and `serial`. In the query `module-path` names the
 //! token's driver. A PIN in the URI is refused: it would stand in arguments and settings.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// How such a URI begins.
@@ -38,7 +38,7 @@ pub enum UriError {
 }
 
 /// Which key on which token.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct TokenUri {
     pub(super) module: PathBuf,
     pub(super) token: Option<String>,
@@ -88,9 +88,39 @@ impl TokenUri {
         Ok(Self { module, token, serial, object, id })
     }
 
+    /// The same token's key of this name.
+    #[must_use]
+    pub fn with_object(&self, name: &str) -> Self {
+        Self { object: Some(name.to_owned()), id: None, ..self.clone() }
+    }
+
+    /// The key's name on the token, if the URI has it.
+    pub fn object(&self) -> Option<&str> {
+        self.object.as_deref()
+    }
+
+    /// The token, whatever key on it.
+    pub(super) fn token_only(&self) -> Self {
+        Self { object: None, id: None, ..self.clone() }
+    }
+
     /// The token's driver.
     pub fn module(&self) -> &Path {
         &self.module
+    }
+}
+
+/// As [`TokenUri::parse`] reads it.
+impl fmt::Display for TokenUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let texts = [("token", &self.token), ("serial", &self.serial), ("object", &self.object)];
+        let texts = texts.iter().filter_map(|(name, text)| Some((*name, text.as_ref()?.as_bytes())));
+        let all = texts.chain(self.id.as_ref().map(|id| ("id", id.as_slice())));
+        f.write_str(SCHEME)?;
+        for (at, (name, value)) in all.enumerate() {
+            write!(f, "{}{name}={}", if at == 0 { "" } else { ";" }, encoded(value))?;
+        }
+        write!(f, "?module-path={}", encoded(self.module.to_string_lossy().as_bytes()))
     }
 }
 
@@ -136,6 +166,20 @@ fn decoded(text: &str) -> Result<Vec<u8>, UriError> {
     Ok(bytes)
 }
 
+/// Percent-encoding of all but letters, digits and `-._~/` (RFC 7512 section 2.3 lets `/` stand in both parts but the path's values; it is
+/// kept in the driver's path, for people, and harms nowhere).
+fn encoded(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for byte in bytes {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(byte) {
+            text.push(char::from(*byte));
+        } else {
+            let _infallible = write!(text, "%{byte:02X}");
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +193,10 @@ mod tests {
         assert_eq!(uri.id.as_deref(), Some(&[1, 255][..]));
         assert_eq!(uri.module(), Path::new("/usr/lib/m.so"));
         assert!(TokenUri::is_one(text) && !TokenUri::is_one("office.p12"));
+        assert_eq!(TokenUri::parse(&uri.to_string()), Ok(uri.clone()), "{uri}");
+        let next = uri.with_object("請求 2");
+        assert_eq!((next.object(), next.id.as_deref()), (Some("請求 2"), None));
+        assert_eq!(TokenUri::parse(&next.to_string()), Ok(next));
     }
 
     #[test]

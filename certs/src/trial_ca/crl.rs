@@ -1,11 +1,12 @@
 //! The trial CA's revocation lists.
 
-use der::{Decode, Encode, Header, Reader, SliceReader, Tag};
+use der::{Encode, Tag};
 use openssl::asn1::Asn1Integer;
 use openssl::bn::BigNum;
 use openssl::x509::extension::{AuthorityKeyIdentifier, CrlNumber};
 use openssl::x509::{X509Builder, X509CrlBuilder, X509Revoked, X509RevokedBuilder};
 
+use super::signer::{self, CaSigner, body_of};
 use super::{Digest, RawExtension, TrialCa, TrialCaError, asn1_time};
 use crate::der_write;
 
@@ -102,8 +103,17 @@ impl TrialCa {
             builder.append_extension(extension.build()?)?;
         }
         builder.sort()?;
-        builder.sign(&self.key, options.digest.for_key(&self.key))?;
-        Ok(builder.build()?.to_der()?)
+        match &self.key {
+            CaSigner::Memory(key) => {
+                builder.sign(key, options.digest.for_key(key))?;
+                Ok(builder.build()?.to_der()?)
+            }
+            CaSigner::Token { key, kind, .. } => {
+                let (stand_in, digest) = signer::stand_in(*kind)?;
+                builder.sign(&stand_in, digest)?;
+                signer::signed_again(&builder.build()?.to_der()?, key, *kind)
+            }
+        }
     }
 }
 
@@ -132,13 +142,6 @@ fn entry(revocation: &Revocation) -> Result<X509Revoked, TrialCaError> {
     let body = body_of(&plain).ok_or_else(malformed)?;
     let whole = der_write::element(Tag::Sequence, &[body, &extensions]).map_err(|_| malformed())?;
     Ok(X509Revoked::from_der(&whole)?)
-}
-
-/// The value inside an outer element.
-fn body_of(element: &[u8]) -> Option<&[u8]> {
-    let mut reader = SliceReader::new(element).ok()?;
-    let header = Header::decode(&mut reader).ok()?;
-    reader.read_slice(header.length).ok()
 }
 
 /// `Extension ::= SEQUENCE { extnID, critical DEFAULT FALSE, extnValue OCTET STRING }`

@@ -62,7 +62,7 @@ impl KeyRoll {
     /// Hands the log over to another key. `until` and `root` are those of the last checkpoint that `old` signed.
     ///
     /// # Errors
-    /// [`LogError::Key`] if both keys are one, or of logs of different names.
+    /// [`LogError::Key`] if both keys are one, or of logs of different names; [`LogError::Token`].
     pub fn make(
         old: &LogSigner,
         new: &LogSigner,
@@ -84,10 +84,9 @@ impl KeyRoll {
             time_us,
             note: Vec::new(),
         };
-        let mut note = Note::new(roll.text().as_bytes(), &[]).map_err(|_| LogError::Malformed)?;
-        for key in [old, new] {
-            note.add_sigs(&[&key.note_signer(until.0)?]).map_err(|_| LogError::Malformed)?;
-        }
+        let text = roll.text();
+        let signatures = [old.signature(text.as_bytes(), until.0)?, new.signature(text.as_bytes(), until.0)?];
+        let note = Note::new(text.as_bytes(), &signatures).map_err(|_| LogError::Malformed)?;
         roll.note = note.to_bytes();
         Self::open(&roll.note)
     }
@@ -258,7 +257,7 @@ mod tests {
     fn a_signer_must_be_the_last_of_its_rolls() {
         let (first, second) = (signer(), signer());
         let rolls = vec![roll(&first, &second, (1, 7))];
-        let text = second.to_secret_text();
+        let text = second.to_secret_text().unwrap();
         let rolled = LogSigner::from_secret_text(&text).unwrap().with_rolls(rolls.clone()).unwrap();
         assert_eq!(rolled.verifier().vkey(1), first.verifier().vkey(1));
         assert!(rolled.verifier().open(&rolled.sign(1, 8, Hash([1; 32])).unwrap()).is_ok());

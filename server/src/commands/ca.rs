@@ -1,4 +1,4 @@
-//! `ca roll|status`: the key of the CA that issues certificates, and its successor.
+//! `ca roll|prepare|status`: the key of the CA that issues certificates, and its successor.
 
 use clap::Subcommand;
 use serde::Serialize;
@@ -12,11 +12,12 @@ use super::desk::{self, Desk};
 use super::exit::{Exit, Failure};
 use super::lang::Text;
 use super::output::Output;
-use super::roll::Roll;
+use super::roll::{NextKey, Roll};
 use crate::ca_roller;
 use crate::ca_rolls::{self, CaRoll};
 use crate::committer::change::{CaRolling, Change};
 use crate::config::Config;
+use crate::key_file::KeyPlace;
 use crate::store::StoreError;
 use crate::trial_ca::{CaKey, CaState, TrialCaFiles};
 
@@ -25,6 +26,8 @@ use crate::trial_ca::{CaKey, CaState, TrialCaFiles};
 pub(crate) enum Ca {
     /// Hand the issuing CA over to a new key; clients follow by themselves
     Roll(Roll),
+    /// Make the next key without using it yet: copy its folder to every relay on this database before `roll`
+    Prepare(NextKey),
     /// Show the CA's keys, and until when each is good
     Status,
 }
@@ -50,14 +53,18 @@ struct KeyObject {
     /// `issuing`, `before` or `withdrawn`.
     state: &'static str,
     not_after: String,
-    /// The key is on this machine.
+    /// The key is on this machine, or on a token that it knows.
     key: bool,
+    /// The token that the key is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
     certificate: String,
 }
 
 pub(super) async fn run(command: &Ca, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
     match command {
         Ca::Roll(arguments) => roll(arguments, config, out).await,
+        Ca::Prepare(next) => prepare(next, config, out).await,
         Ca::Status => status(config, out).await,
     }
 }
@@ -111,7 +118,7 @@ async fn roll_at(desk: &Desk, ca: &TrialCaFiles, arguments: &Roll) -> Result<Han
             scheduled: false,
         }
     } else {
-        let prepared = ca.prepare(now_us)?;
+        let prepared = ca.prepare(arguments.next.place()?.as_ref(), now_us)?;
         if prepared.cross.is_none() && !arguments.emergency {
             return Err(super::cert::no_trial_ca());
         }
@@ -126,6 +133,39 @@ async fn roll_at(desk: &Desk, ca: &TrialCaFiles, arguments: &Roll) -> Result<Han
     done.ok_or_else(|| {
         StoreError::Corrupt { table: "settings", column: "value", row: "ca_rolls".to_owned() }.into()
     })
+}
+
+/// The next key, as `--json` prints it.
+#[derive(Serialize)]
+struct NextObject {
+    /// SHA-256 of the next CA's certificate.
+    next_ca: String,
+    /// What every relay on this database needs.
+    folder: String,
+}
+
+async fn prepare(next: &NextKey, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
+    let (ca, place) = (files(config)?, next.place()?);
+    let desk = Desk::open(config, out).await?;
+    let prepared = match desk.may(kind::CA_ROLLED, Role::Certificates).await {
+        Ok(()) => ca.prepare(place.as_ref(), desk.now_us()).map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
+    desk.close().await?;
+    let object =
+        NextObject { next_ca: hex(&sha256(&prepared?.next)), folder: ca.next_folder().display().to_string() };
+    let text = Text::new(
+        format!(
+            "次の鍵を用意しました。このデータベースの全ての中継サーバーに配ってから ca roll を実行してください: {}",
+            object.folder
+        ),
+        format!(
+            "the next key is ready: copy it to every relay on this database, then ca roll: {}",
+            object.folder
+        ),
+    );
+    out.result(&object, &text)?;
+    Ok(Exit::Done)
 }
 
 fn handovers(rolls: &[CaRoll]) -> Vec<Handover> {
@@ -171,6 +211,7 @@ fn object(key: &CaKey) -> KeyObject {
         },
         not_after: time::format_us(key.not_after_us),
         key: key.has_key,
+        token: key.place.as_ref().and_then(KeyPlace::token).map(|token| token.uri().to_string()),
         certificate: key.certificate.display().to_string(),
     }
 }

@@ -11,6 +11,7 @@ use crate::boot::BootError;
 use crate::committer::Fatal;
 use crate::committer::change::Refused;
 use crate::config::ConfigError;
+use crate::key_file::KeyFileError;
 use crate::store::StoreError;
 use crate::trial_ca::CaError;
 use crate::trust::TrustSetupError;
@@ -67,6 +68,20 @@ impl Failure {
     /// A rejection: reason word and text.
     pub(crate) fn rejected(code: &'static str, ja: impl Into<String>, en: impl Into<String>) -> Self {
         Self::Rejected(code, Text::new(ja, en))
+    }
+
+    /// A next key is there already, elsewhere than it is wanted now.
+    fn prepared(path: &Path) -> Self {
+        let path = path.display();
+        Self::usage(
+            "NEXT_KEY_PREPARED",
+            format!(
+                "{path}: 次の鍵がすでに用意されています。その鍵に取り替えるか、先にこのファイルを退避してください"
+            ),
+            format!(
+                "{path}: a next key is prepared already; hand over to that one, or take this file away first"
+            ),
+        )
     }
 
     /// For `map_err` on file operations.
@@ -150,9 +165,9 @@ impl From<BootError> for Failure {
                     path.display()
                 ),
             ),
-            BootError::Secret { .. } | BootError::LogKey { .. } | BootError::Exposed(_) => {
-                Self::Setup(error.to_string())
-            }
+            BootError::Key(error) => error.into(),
+            BootError::Prepared(path) => Self::prepared(&path),
+            BootError::LogKey { .. } => Self::Setup(error.to_string()),
         }
     }
 }
@@ -165,7 +180,23 @@ impl From<TrustSetupError> for Failure {
 
 impl From<CaError> for Failure {
     fn from(error: CaError) -> Self {
-        Self::Ca(error)
+        match error {
+            CaError::Key(error) => error.into(),
+            CaError::Prepared(path) => Self::prepared(&path),
+            other => Self::Ca(other),
+        }
+    }
+}
+
+impl From<KeyFileError> for Failure {
+    fn from(error: KeyFileError) -> Self {
+        match error {
+            KeyFileError::Token { at, source } => {
+                let told = tasuki_proto::reason::explain(source.code());
+                Self::usage(told.code, format!("{at}: {}", told.ja), format!("{at}: {}", told.en))
+            }
+            other => Self::Setup(other.to_string()),
+        }
     }
 }
 

@@ -5,19 +5,20 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use ring::rand::SystemRandom;
 use serde::Serialize;
 use tasuki_certs::trial_ca::{IssueOptions, TrialCa};
-use tasuki_proto::log::{LogSigner, LogVerifier};
 
 use super::exit::{Exit, Failure};
 use super::lang::Text;
 use super::output::Output;
+use super::roll::on_token;
 use crate::boot::Boot;
 use crate::cli::Init;
 use crate::config::Config;
 use crate::config::template::{self, names};
 use crate::files::{self, Readers};
+use crate::key_file::KeyPlace;
+use crate::log_key;
 use crate::trial_ca::{self, CaError, TrialCaFiles};
 
 /// What `--json` prints.
@@ -71,11 +72,13 @@ async fn make(arguments: &Init, now_us: i64) -> Result<Made, Failure> {
     let text = template::text(arguments.listen);
     let config = Config::parse(&text, &at(names::CONFIG))?;
     if let Some(ca) = config.trial_ca.clone() {
-        TrialCaFiles::create(ca, "Tasuki trial CA", now_us)?;
+        let place = place(arguments.ca_key.as_deref(), arguments)?;
+        TrialCaFiles::create(ca, "Tasuki trial CA", &place, now_us)?;
     }
     make_server_certificate(arguments, now_us)?;
     let log_name = arguments.name.clone().unwrap_or_else(|| arguments.listen.to_string());
-    let log_key = make_log_key(&log_name, &at(names::LOG_KEY))?;
+    let place = place(arguments.log_key.as_deref(), arguments)?;
+    let log_key = log_key::make(&at(names::LOG_KEY), &log_name, &place)?.verifier();
 
     // The log's first epoch begins: a relay that finds neither log nor witness later knows that both are lost.
     let boot = Boot::start(&config).await?;
@@ -94,6 +97,11 @@ async fn make(arguments: &Init, now_us: i64) -> Result<Made, Failure> {
         trial_ca: shown(names::TRIAL_CA),
         log_key: log_key.vkey(epoch),
     })
+}
+
+/// Where a key is to be.
+fn place(uri: Option<&str>, arguments: &Init) -> Result<KeyPlace, Failure> {
+    uri.map_or(Ok(KeyPlace::File), |uri| on_token(uri, arguments.pin_file.as_deref()))
 }
 
 /// What is there must not be overwritten: keys can't be made again. True: the folder exists, empty.
@@ -181,17 +189,4 @@ fn url(arguments: &Init) -> String {
         None if listen.ip().is_unspecified() => format!("https://localhost:{}", listen.port()),
         None => format!("https://{listen}"),
     }
-}
-
-fn make_log_key(name: &str, path: &Path) -> Result<LogVerifier, Failure> {
-    let signer = LogSigner::generate(name, &SystemRandom::new()).map_err(|error| {
-        Failure::rejected(
-            "LOG_KEY",
-            format!("記録の署名鍵を作れません: {error}"),
-            format!("the log's key can't be made: {error}"),
-        )
-    })?;
-    files::write_new(path, signer.to_secret_text().as_bytes(), Readers::Owner)
-        .map_err(Failure::file(path))?;
-    Ok(signer.verifier())
 }

@@ -10,7 +10,7 @@ use super::desk::Desk;
 use super::exit::{Exit, Failure};
 use super::lang::Text;
 use super::output::Output;
-use super::roll::Roll;
+use super::roll::{NextKey, Roll};
 use crate::boot;
 use crate::committer::change::{Change, Rolling};
 use crate::config::Config;
@@ -22,7 +22,7 @@ pub(crate) enum LogKey {
     /// Hand the log over to a new key; clients and witnesses follow by themselves
     Roll(Roll),
     /// Make the next key without using it yet: copy it to every relay on this database before `roll`
-    Prepare,
+    Prepare(NextKey),
     /// Show the verifier key and the rolls since, as members may be given them (`tasuki verify --log-key`)
     Status,
 }
@@ -51,12 +51,15 @@ struct StatusObject {
     rolls: usize,
     /// The next key is prepared.
     next: bool,
+    /// The token that the key is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token: Option<String>,
 }
 
 pub(super) async fn run(command: &LogKey, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
     match command {
         LogKey::Roll(arguments) => roll(arguments, config, out).await,
-        LogKey::Prepare => prepare(config, out).await,
+        LogKey::Prepare(next) => prepare(next, config, out).await,
         LogKey::Status => status(config, out).await,
     }
 }
@@ -78,16 +81,17 @@ async fn roll(arguments: &Roll, config: &Config, out: &mut Output) -> Result<Exi
 
 async fn roll_at(desk: &Desk, arguments: &Roll, config: &Config) -> Result<(), Failure> {
     desk.may(kind::LOG_KEY_ROLLED, Role::Certificates).await?;
-    let new = log_key::prepare(&config.evidence.log_key)?;
-    let Roll { emergency, reason } = arguments;
+    let Roll { emergency, reason, next } = arguments;
+    let new = log_key::prepare(&config.evidence.log_key, next.place()?.as_ref())?;
     let rolling = Rolling { new, emergency: *emergency, reason: reason.clone() };
     desk.submit(Change::RollLogKey(Box::new(rolling))).await.map(drop)
 }
 
-async fn prepare(config: &Config, out: &mut Output) -> Result<Exit, Failure> {
+async fn prepare(next: &NextKey, config: &Config, out: &mut Output) -> Result<Exit, Failure> {
+    let place = next.place()?;
     let desk = Desk::open(config, out).await?;
     let prepared = match desk.may(kind::LOG_KEY_ROLLED, Role::Certificates).await {
-        Ok(()) => log_key::prepare(&config.evidence.log_key).map_err(Failure::from),
+        Ok(()) => log_key::prepare(&config.evidence.log_key, place.as_ref()).map_err(Failure::from),
         Err(failure) => Err(failure),
     };
     desk.close().await?;
@@ -106,6 +110,7 @@ async fn status(config: &Config, out: &mut Output) -> Result<Exit, Failure> {
         signs: signer.public_hex(),
         rolls: signer.rolls().len(),
         next: log_key::next_path(path).exists(),
+        token: log_key::place(path)?.token().map(|token| token.uri().to_string()),
     };
     let text = Text::new(object.log_key.clone(), object.log_key.clone());
     out.result(&object, &text)?;

@@ -14,10 +14,10 @@ use tasuki_proto::reason;
 use zeroize::Zeroizing;
 
 use super::exit::Failure;
-use crate::boot::read_secret;
 use crate::committer::administering::Described;
 use crate::committer::change::{By, SignedAct};
 use crate::config::{Config, OperatorFiles};
+use crate::key_file::read_secret;
 use crate::store::Store;
 use crate::trust::Trust;
 
@@ -102,8 +102,7 @@ fn asked(files: &OperatorFiles) -> Result<Zeroizing<String>, Failure> {
 }
 
 fn read(files: &OperatorFiles) -> Result<KeyIdentity, Failure> {
-    let text =
-        |path: &Path| -> Result<Zeroizing<Vec<u8>>, Failure> { Ok(Zeroizing::new(read_secret(path)?)) };
+    let text = |path: &Path| -> Result<Zeroizing<Vec<u8>>, Failure> { Ok(read_secret(path)?) };
     let certificate = text(&files.certificate)?;
     let identity = match (&files.key, &files.password_file) {
         (Some(key), _) => KeyIdentity::from_pem(&certificate, &text(key)?),

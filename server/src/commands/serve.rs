@@ -63,7 +63,8 @@ fn asked_to_stop() -> impl Future<Output = ()> {
 
 fn explain(error: ServeError) -> Failure {
     match error {
-        ServeError::Boot(error) | ServeError::Certificate(ServerCertificateError::Key(error)) => error.into(),
+        ServeError::Boot(error) => error.into(),
+        ServeError::Certificate(ServerCertificateError::Key(error)) => error.into(),
         ServeError::Trust(error) => error.into(),
         ServeError::Config(error) => error.into(),
         ServeError::Fatal(fatal) => fatal.into(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ring::rand::SystemRandom;
 use tasuki_proto::ids::ParcelKey;
-use tasuki_proto::log::{Checkpoint, LogError, LogSigner};
+use tasuki_proto::log::{Checkpoint, Hash, LogError, LogSigner};
 
 use super::apply::{Applied, Draft};
 use super::change::{Change, Done, Refused};
@@ -46,7 +46,7 @@ pub(super) enum GiveUp {
     Store(StoreError),
     /// A delivery's id exists already: sort such out and try the others again.
     Repetition,
-    /// Head and clock are too far apart, or no randomness.
+    /// Head and clock are too far apart, no randomness, or the token with the log's key is away.
     NotNow(&'static str),
     /// The head does not fit the log that this relay knows.
     Fatal(Fatal),
@@ -237,8 +237,7 @@ impl Writer {
         for (name, bytes) in changed {
             self.store.put_tile(tx, name, bytes).await?;
         }
-        let fatal = |e: LogError| GiveUp::Fatal(e.into());
-        next.note = self.signer.sign(next.epoch, next.size, root).map_err(fatal)?;
+        next.note = self.sign(next.epoch, next.size, root).await?;
         // Where only a counter moved, the checkpoint of this size exists already.
         if !hashes.is_empty() {
             self.store.insert_checkpoint(tx, next.epoch, next.size, &next.note).await?;
@@ -246,6 +245,24 @@ impl Writer {
         self.store.put_head(tx, next).await?;
         let note = next.note.clone();
         Ok(Arc::new(Checkpoint { epoch: next.epoch, size: next.size, root, note }))
+    }
+
+    /// Signs a tree head. A token takes a while, and may be away for a while: nothing is written meanwhile.
+    async fn sign(&self, epoch: u64, size: u64, root: Hash) -> Result<Vec<u8>, GiveUp> {
+        let signed = if self.signer.on_a_token() {
+            let signer = self.signer.clone();
+            let signed = tokio::task::spawn_blocking(move || signer.sign(epoch, size, root)).await;
+            signed.map_err(|_| GiveUp::Fatal(Fatal::Died))?
+        } else {
+            self.signer.sign(epoch, size, root)
+        };
+        signed.map_err(|error| match error {
+            LogError::Token(_) => {
+                tracing::error!(%error, "the log's checkpoint can't be signed");
+                GiveUp::NotNow("the token with the log's key can't be used")
+            }
+            other => GiveUp::Fatal(other.into()),
+        })
     }
 
     /// Remembers that memory holds traces of an abandoned transaction. Readers are not disturbed: they ask

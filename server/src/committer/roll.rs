@@ -2,6 +2,7 @@
 
 use tasuki_proto::canonical::{digest_text, hex};
 use tasuki_proto::event::{kind, sha256};
+use tasuki_proto::log::LogError;
 use tasuki_proto::log::roll::{KeyRoll, MAX_ROLLS};
 use tasuki_proto::reason;
 
@@ -24,7 +25,13 @@ impl Draft<'_> {
         let last = self.signer.verifier().open(&self.head.note).map_err(fatal)?;
         let until = (last.epoch, last.size);
         let roll = KeyRoll::make(self.signer, new, until, last.root, *emergency, self.scribe.time_us);
-        let Ok(roll) = roll else { return Ok(Err(Refused::Because(reason::NOT_ALLOWED))) };
+        let roll = match roll {
+            Ok(roll) => roll,
+            Err(LogError::Token(_)) => {
+                return Err(GiveUp::NotNow("the token with the log's key can't be used"));
+            }
+            Err(_) => return Ok(Err(Refused::Because(reason::NOT_ALLOWED))),
+        };
         let mut rolls = self.signer.rolls().to_vec();
         rolls.push(roll.clone());
         // A key that has signed before, for example, does not come back.

@@ -49,7 +49,7 @@ impl Bench {
         let key = LogSigner::generate("relay.test/log", &ring::rand::SystemRandom::new()).unwrap();
         Self {
             database: TestDatabase::new(dialect).await,
-            key: key.to_secret_text(),
+            key: key.to_secret_text().unwrap().to_string(),
             clock: Arc::new(HandClock(AtomicI64::new(START_US))),
         }
     }

@@ -13,9 +13,10 @@ use tasuki_proto::event::sha256;
 use tasuki_proto::time;
 
 use super::issued::{self, IssuedEntry, Wanted};
-use super::{CaError, PublishedList, Reason, RevokedCertificate, replace, unhex, write_ca};
+use super::{CaError, PublishedList, Reason, RevokedCertificate, load_ca, make_ca, replace, unhex};
 use crate::config::TrialCaConfig;
 use crate::files::{self, Readers};
+use crate::key_file::KeyPlace;
 
 const ISSUED: &str = "issued.jsonl";
 const REVOKED: &str = "revoked.json";
@@ -65,12 +66,16 @@ impl Generation {
     ///
     /// # Errors
     /// [`CaError`]; an existing CA is left alone.
-    pub(super) fn create(config: TrialCaConfig, name: &str, now_us: i64) -> Result<Self, CaError> {
-        let ca = TrialCa::create(name, now_us)?;
+    pub(super) fn create(
+        config: TrialCaConfig,
+        name: &str,
+        place: &KeyPlace,
+        now_us: i64,
+    ) -> Result<Self, CaError> {
         let made = Self { config };
         let register = &made.config.register;
         files::make_folder(register).map_err(|source| CaError::File { path: register.clone(), source })?;
-        write_ca(&ca, &made.config.certificate, &made.config.key)?;
+        let ca = make_ca(name, place, now_us, &made.config.certificate, &made.config.key)?;
         made.write_crl(&ca, Revoked::default(), now_us)?;
         Ok(made)
     }
@@ -90,9 +95,7 @@ impl Generation {
     /// # Errors
     /// If certificate or key can't be read.
     pub(super) fn load(&self) -> Result<TrialCa, CaError> {
-        let read =
-            |path: &Path| fs::read(path).map_err(|source| CaError::File { path: path.to_owned(), source });
-        let ca = TrialCa::load(&read(&self.config.certificate)?, &read(&self.config.key)?)?;
+        let ca = load_ca(&self.config.certificate, &self.config.key)?;
         Ok(ca.with_crosses(self.crosses()?))
     }
 

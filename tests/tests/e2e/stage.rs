@@ -34,8 +34,12 @@ pub(crate) fn programs() -> Programs {
 
 impl Stage {
     pub(crate) fn new(database: Database) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let mut relay = Relay::init(programs(), &folder.path().join("relay"));
+        Self::with(database, tempfile::tempdir().unwrap(), programs(), &[])
+    }
+
+    /// The same in a folder that is there already, with these programs and further arguments to the relay's `init`.
+    pub(crate) fn with(database: Database, folder: TempDir, programs: Programs, init: &[&str]) -> Self {
+        let mut relay = Relay::init_with(programs, &folder.path().join("relay"), init);
         if matches!(database, Database::Postgres) {
             relay.use_database(&new_postgres_database());
         }

@@ -1,45 +1,26 @@
 //! Offices whose key is on a token: `SoftHSM`, through PKCS #11.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use tasuki_certs::trial_ca::{IssueOptions, KeyChoice};
 use tasuki_tests::office::{Office, write_sample};
 use tasuki_tests::run::{Ran, run, text};
 
+use crate::softhsm::{PIN, SoftHsm};
 use crate::stage::{Database, MANAGER, Stage, VISIT};
-
-const PIN: &str = "a long enough pin";
 
 /// A token with an office's key.
 struct Token {
-    folder: PathBuf,
+    token: SoftHsm,
     uri: String,
-    pin: PathBuf,
-}
-
-fn driver() -> &'static str {
-    let places = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so"];
-    places.into_iter().find(|path| Path::new(path).exists()).expect("softhsm2 is installed")
 }
 
 impl Token {
     /// A new token that holds a key (PEM).
     fn with_key(stage: &Stage, key: &Path, name: &str) -> Self {
-        let folder = stage.path().join(format!("token-{name}"));
-        fs::create_dir_all(folder.join("tokens")).unwrap();
-        let tokens = folder.join("tokens").display().to_string();
-        fs::write(folder.join("softhsm2.conf"), format!("directories.tokendir = {tokens}\n")).unwrap();
-        let pin = folder.join("pin");
-        fs::write(&pin, format!("{PIN}\n")).unwrap();
-        let uri = format!("pkcs11:token={name};object=billing?module-path={}", driver());
-        let token = Self { folder, uri, pin };
-        let util = |args: &[&str]| {
-            let mut command = Command::new("softhsm2-util");
-            run(token.at(command.args(args))).expect(0);
-        };
-        util(&["--init-token", "--free", "--label", name, "--so-pin", "the officer", "--pin", PIN]);
+        let token = SoftHsm::new(stage.path(), name);
         let pkcs8 = token.folder.join("key.pk8");
         run(Command::new("openssl")
             .args(["pkcs8", "-topk8", "-nocrypt", "-in"])
@@ -47,30 +28,41 @@ impl Token {
             .arg("-out")
             .arg(&pkcs8))
         .expect(0);
-        let key = pkcs8.display().to_string();
-        util(&["--import", &key, "--token", name, "--label", "billing", "--id", "01", "--pin", PIN]);
+        let file = pkcs8.display().to_string();
+        token.util(&["--import", &file, "--token", name, "--label", "billing", "--id", "01", "--pin", PIN]);
         fs::remove_file(pkcs8).unwrap();
-        token
+        Self { uri: token.uri("billing"), token }
+    }
+
+    /// A new token that holds an RSA key (PEM) that asks for the PIN before each signature.
+    fn with_key_that_asks(stage: &Stage, key: &Path, name: &str) -> Self {
+        let token = SoftHsm::new(stage.path(), name);
+        let der = token.folder.join("key.der");
+        run(Command::new("openssl")
+            .args(["rsa", "-traditional", "-outform", "DER", "-in"])
+            .arg(key)
+            .arg("-out")
+            .arg(&der))
+        .expect(0);
+        let file = der.display().to_string();
+        let write =
+            ["--type", "privkey", "--label", "billing", "--id", "01", "--always-auth", "--write-object"];
+        token.tool(&[&write[..], &[&file]].concat());
+        fs::remove_file(der).unwrap();
+        Self { uri: token.uri("billing"), token }
     }
 
     /// Puts a certificate onto the token.
-    fn put_certificate(&self, name: &str, pem: &Path) {
-        let der = self.folder.join("certificate.der");
+    fn put_certificate(&self, pem: &Path) {
+        let der = self.token.folder.join("certificate.der");
         run(Command::new("openssl").args(["x509", "-outform", "DER", "-in"]).arg(pem).arg("-out").arg(&der))
             .expect(0);
-        let mut command = Command::new("pkcs11-tool");
-        command.args(["--module", driver(), "--token-label", name, "--login", "--pin", PIN, "--id", "01"]);
-        command.args(["--type", "cert", "--write-object"]).arg(&der);
-        run(self.at(&mut command)).expect(0);
-    }
-
-    /// A command that finds this token.
-    fn at<'c>(&self, command: &'c mut Command) -> &'c mut Command {
-        command.env("SOFTHSM2_CONF", self.folder.join("softhsm2.conf"))
+        let file = der.display().to_string();
+        self.token.tool(&["--id", "01", "--type", "cert", "--write-object", &file]);
     }
 
     fn run(&self, office: &Office, args: &[&str]) -> Ran {
-        run(self.at(&mut office.command(args)))
+        run(self.token.at(&mut office.command(args)))
     }
 
     /// `init` with the key of this token.
@@ -79,7 +71,7 @@ impl Token {
         command.args(["--json", "init"]).arg(home).args(["--relay", &stage.relay.url, "--identity", uri]);
         command.arg("--relay-ca").arg(stage.relay.dir.join("relay-ca.pem"));
         command.arg("--password-file").arg(pin).args(more);
-        run(self.at(&mut command))
+        run(self.token.at(&mut command))
     }
 }
 
@@ -117,22 +109,28 @@ fn an_office_signs_with_a_key_on_a_token() {
     };
     // What does not fit is said, and nothing is made.
     let certificates = ["--certificates", &chain];
-    let wrong_pin = token.folder.join("wrong");
+    let wrong_pin = token.token.folder.join("wrong");
     fs::write(&wrong_pin, "another pin").unwrap();
     refused(&init(&token.uri, &wrong_pin, &certificates), "TOKEN_PIN");
     refused(
-        &init(&token.uri.replace("object=billing", "object=x"), &token.pin, &certificates),
+        &init(&token.uri.replace("object=billing", "object=x"), &token.token.pin, &certificates),
         "TOKEN_KEY_NOT_FOUND",
     );
-    refused(&init(&token.uri.replace("billing-card", "y"), &token.pin, &certificates), "TOKEN_NOT_THERE");
-    refused(&init(&token.uri.replace("softhsm2.so", "none.so"), &token.pin, &certificates), "TOKEN_MODULE");
-    refused(&init(&format!("{}&pin-value=1", token.uri), &token.pin, &certificates), "TOKEN_URI");
-    refused(&init(&token.uri, &token.pin, &[]), "NO_CERTIFICATE");
+    refused(
+        &init(&token.uri.replace("billing-card", "y"), &token.token.pin, &certificates),
+        "TOKEN_NOT_THERE",
+    );
+    refused(
+        &init(&token.uri.replace("softhsm2.so", "none.so"), &token.token.pin, &certificates),
+        "TOKEN_MODULE",
+    );
+    refused(&init(&format!("{}&pin-value=1", token.uri), &token.token.pin, &certificates), "TOKEN_URI");
+    refused(&init(&token.uri, &token.token.pin, &[]), "NO_CERTIFICATE");
     let anothers = manager.file("pem").display().to_string();
-    refused(&init(&token.uri, &token.pin, &["--certificates", &anothers]), "KEY_DOES_NOT_MATCH");
+    refused(&init(&token.uri, &token.token.pin, &["--certificates", &anothers]), "KEY_DOES_NOT_MATCH");
     assert!(!home.join("config.toml").exists());
 
-    let made = init(&token.uri, &token.pin, &certificates).expect(0).json().remove(0);
+    let made = init(&token.uri, &token.token.pin, &certificates).expect(0).json().remove(0);
     assert_eq!((text(&made, "office"), &made["sealing_key"]), (VISIT, &true.into()), "{made}");
     works(&stage, &token, &files.with_home(home.clone()), &manager);
     // The billing key is in no file of the HOME.
@@ -158,10 +156,21 @@ fn an_elliptic_curve_key_and_its_certificate_on_a_token() {
     let files = stage.office_with_certificate(VISIT, &options, &[]);
     let special = stage.path().join(format!("special-{VISIT}"));
     let token = Token::with_key(&stage, &special.join("office.key"), "card");
-    token.put_certificate("card", &special.join("office.pem"));
+    token.put_certificate(&special.join("office.pem"));
     let home = stage.path().join("home-token");
     // The certificate comes from the token; the CA above it is not there.
     let ca = stage.relay.dir.join("trial-ca.pem").display().to_string();
-    token.init(&stage, &home, &token.uri, &token.pin, &["--ca", &ca]).expect(0);
+    token.init(&stage, &home, &token.uri, &token.token.pin, &["--ca", &ca]).expect(0);
+    works(&stage, &token, &files.with_home(home), &manager);
+}
+
+#[test]
+fn a_key_that_asks_for_the_pin_before_each_signature() {
+    let stage = Stage::new(Database::Sqlite);
+    let (manager, files) = (stage.office(MANAGER), stage.office(VISIT));
+    let token = Token::with_key_that_asks(&stage, &files.file("key"), "card");
+    let chain = files.file("pem").display().to_string();
+    let home = stage.path().join("home-token");
+    token.init(&stage, &home, &token.uri, &token.token.pin, &["--certificates", &chain]).expect(0);
     works(&stage, &token, &files.with_home(home), &manager);
 }

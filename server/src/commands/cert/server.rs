@@ -1,13 +1,11 @@
 //! `cert server`: the relay's own TLS certificate, anew from the CA that `init` made.
 
-use std::fs;
 use std::path::Path;
 
 use serde::Serialize;
 use tasuki_certs::trial_ca::{IssueOptions, TrialCa};
 use tasuki_proto::time;
 
-use crate::boot::read_secret;
 use crate::cli::CertServer;
 use crate::commands::exit::{Exit, Failure};
 use crate::commands::init::server_names;
@@ -16,7 +14,7 @@ use crate::commands::output::Output;
 use crate::config::Config;
 use crate::config::template::names;
 use crate::files::{self, Readers};
-use crate::trial_ca::CaError;
+use crate::trial_ca::{self, CaError};
 
 /// The certificate, as `--json` prints it.
 #[derive(Serialize)]
@@ -66,6 +64,5 @@ pub(super) fn run(
 
 fn load_ca(folder: &Path) -> Result<TrialCa, Failure> {
     let (certificate, key) = (folder.join(names::RELAY_CA), folder.join(names::RELAY_CA_KEY));
-    let certificate_pem = fs::read(&certificate).map_err(Failure::file(&certificate))?;
-    Ok(TrialCa::load(&certificate_pem, &read_secret(&key)?).map_err(CaError::from)?)
+    Ok(trial_ca::load_ca(&certificate, &key)?)
 }

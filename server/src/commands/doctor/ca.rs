@@ -41,6 +41,11 @@ pub(super) async fn check(store: &Store, config: &Config, now_us: i64) -> Option
         Err(_) if !ca.can_issue() => return None,
         Err(error) => return Some(Finding::failed(CHECK, &error)),
     };
+    if issuing.place.as_ref().is_some_and(|place| place.token().is_some())
+        && let Err(error) = ca.load()
+    {
+        return Some(Finding::failed(CHECK, &error));
+    }
     let (left_us, until) =
         (issuing.not_after_us.saturating_sub(now_us), time::format_us(issuing.not_after_us));
     // What it issues must not outlive it.

@@ -7,10 +7,10 @@ use tasuki_certs::trust::{
 use tasuki_proto::time;
 
 use super::{Finding, Status};
-use crate::boot::read_secret;
 use crate::commands::lang::Text;
 use crate::commands::revocation::{alarm_text, override_until, source_text, sources};
 use crate::config::Config;
+use crate::key_file::read_secret;
 use crate::store::Store;
 use crate::trust::Trust;
 

@@ -1,11 +1,13 @@
 //! Secret keys: there, and for their owner only.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::{Finding, Status};
 use crate::config::Config;
 use crate::config::template::names;
 use crate::files;
+use crate::key_file;
 use crate::trial_ca::TrialCaFiles;
 
 const CHECK: &str = "secrets";
@@ -22,7 +24,14 @@ pub(super) fn check(config: &Config) -> Vec<Finding> {
     let cas = cas.unwrap_or_default();
     let mut secrets = vec![(&config.evidence.log_key, true), (&config.server.private_key, true)];
     secrets.extend(cas.iter().chain([&relay_ca]).map(|key| (key, false)));
+    let pins = pin_files(secrets.iter().map(|(path, _)| path.as_path()));
+    secrets.extend(pins.iter().map(|pin| (pin, true)));
     secrets.into_iter().filter_map(|(path, needed)| secret(path, needed)).collect()
+}
+
+/// The files with the PINs of tokens that these keys are on.
+fn pin_files<'p>(keys: impl Iterator<Item = &'p Path>) -> BTreeSet<PathBuf> {
+    keys.filter_map(|key| key_file::token_of(key).ok()?).map(|token| token.pin_file().to_owned()).collect()
 }
 
 fn secret(path: &Path, needed: bool) -> Option<Finding> {

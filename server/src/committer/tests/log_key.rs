@@ -40,7 +40,7 @@ async fn a_key_hands_over_when_it_is_old_enough(dialect: Dialect) {
         // Others may be on this database: nothing happens before a person has brought the next key to them.
         roller.look().await;
         assert!(boot::rolls(&store).await.unwrap().is_empty());
-        log_key::prepare(&path).unwrap();
+        log_key::prepare(&path, None).unwrap();
     }
     roller.look().await;
     roller.look().await;
