@@ -1,5 +1,7 @@
 //! Work that takes long runs off tokio's own threads.
 
+use std::sync::LazyLock;
+
 use crate::error::SdkError;
 
 /// Runs disk or CPU work on a thread for it.
@@ -22,5 +24,9 @@ pub(crate) async fn run<T: Send + 'static>(
 
 /// How many such pieces of work run side by side.
 pub(crate) fn parallelism() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(8)
+    *PARALLELISM
 }
+
+/// Asked once: on Linux the answer takes reading several files.
+static PARALLELISM: LazyLock<usize> =
+    LazyLock::new(|| std::thread::available_parallelism().map_or(1, usize::from).min(8));

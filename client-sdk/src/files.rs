@@ -178,6 +178,22 @@ pub(crate) fn read_at_most(path: &Path, limit: usize) -> Result<Option<Vec<u8>>,
     Ok((content.len() <= limit).then_some(content))
 }
 
+/// [`read_at_most`] of a file that had `size` bytes a moment ago: if it still has, one read does.
+pub(crate) fn read_of_size(path: &Path, size: u64, limit: usize) -> Result<Option<Vec<u8>>, SdkError> {
+    let Ok(expected) = usize::try_from(size) else { return Ok(None) };
+    if expected > limit {
+        return Ok(None);
+    }
+    // With room for one byte more, that is left empty where the file ends.
+    let mut content = vec![0; expected + 1];
+    let read = File::open(path).and_then(|mut file| file.read(&mut content));
+    if read.map_err(|e| SdkError::io(path, &e))? == expected {
+        content.truncate(expected);
+        return Ok(Some(content));
+    }
+    read_at_most(path, limit)
+}
+
 /// Names of the files in a folder, sorted, without unfinished ones; none if there is no such folder.
 pub(crate) fn list(folder: &Path) -> Result<Vec<String>, SdkError> {
     let entries = match fs::read_dir(folder) {
@@ -244,5 +260,11 @@ mod tests {
         fs::write(&path, [0; 10]).unwrap();
         assert_eq!(read_at_most(&path, 10).unwrap().map(|c| c.len()), Some(10));
         assert_eq!(read_at_most(&path, 9).unwrap(), None);
+        // Whatever somebody believed of its length.
+        for size in [0, 9, 10, 11, 99] {
+            assert_eq!(read_of_size(&path, size, 100).unwrap(), read_at_most(&path, 100).unwrap(), "{size}");
+        }
+        assert_eq!(read_of_size(&path, 10, 9).unwrap(), None);
+        assert_eq!(read_of_size(&path, 5, 9).unwrap(), None);
     }
 }

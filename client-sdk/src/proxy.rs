@@ -352,7 +352,8 @@ impl Proxy {
 
     fn home_of(&self, served: &Served) -> Result<Home, SdkError> {
         let folder = self.folder.join("offices").join(served.office.as_str());
-        if !folder.join(CONFIG_FILE).exists() {
+        let is_made = is_made(&folder)?;
+        if !is_made {
             // What is the relay's is kept once for all offices, in the proxy's own folder.
             for inside in ["state", OUTBOX, SENT, ARCHIVE, LOCKS] {
                 files::create_private_folder(&folder.join(inside))?;
@@ -362,9 +363,9 @@ impl Proxy {
             delegation: Some(served.delegation.clone()).filter(|cms| !cms.is_empty()),
             ..OwnPapers::default()
         };
-        papers.write_if_changed(&folder)?;
+        papers.keep_up(&folder)?;
         let identity = up(&self.config.identity);
-        if folder.join(CONFIG_FILE).exists() {
+        if is_made {
             let config = Config::read(&folder)?;
             // The proxy's key was renewed since.
             if config.identity != identity {
@@ -377,7 +378,7 @@ impl Proxy {
                 answer_key_lost: false,
                 ..Config::new(self.config.relay.clone(), served.office, identity)
             };
-            files::write_durably(&folder.join(CONFIG_FILE), config.print()?.as_bytes(), Access::Owner)?;
+            files::write_lightly(&folder.join(CONFIG_FILE), config.print()?.as_bytes(), Access::Owner)?;
         }
         // Where the office has a key of its own nothing is lost that the proxy can't open. Where the operator registered the proxy
         // there is none: what was sealed to the proxy before is lost, and its sender is to send it again.
@@ -392,6 +393,13 @@ impl ProxyConfig {
             .map_err(|e| ConfigError::Argument(words(format!("設定を書けません（{e}）"), e.to_string())))?;
         files::write_durably(&folder.join(PROXY_FILE), text.as_bytes(), Access::Owner)
     }
+}
+
+/// Whether an office's HOME has its settings. They follow from the proxy's own, so they are not synced: what a power cut left empty is
+/// made anew.
+fn is_made(folder: &Path) -> Result<bool, SdkError> {
+    let settings = files::read_if_exists(&folder.join(CONFIG_FILE))?;
+    Ok(settings.is_some_and(|text| text.iter().any(|byte| *byte != 0)))
 }
 
 /// An identity's files as the HOME of an office names them.

@@ -31,23 +31,31 @@ impl OwnPapers {
         Ok(Self { delegation: read(DELEGATION)?, invitation: read(INVITATION)?, enrolment: read(ENROLMENT)? })
     }
 
-    /// Puts them into a HOME, in place of earlier ones.
+    /// Puts them into a HOME, in place of earlier ones, durably.
     pub(crate) fn write(&self, home: &Path) -> Result<(), SdkError> {
+        self.write_by(home, files::write_durably)
+    }
+
+    fn write_by(
+        &self,
+        home: &Path,
+        write: fn(&Path, &[u8], Access) -> Result<(), SdkError>,
+    ) -> Result<(), SdkError> {
         files::create_private_folder(&home.join("mandate"))?;
         for (name, paper) in
             [(DELEGATION, &self.delegation), (INVITATION, &self.invitation), (ENROLMENT, &self.enrolment)]
         {
             match paper {
-                Some(bytes) => files::write_durably(&home.join(name), bytes, Access::Owner)?,
+                Some(bytes) => write(&home.join(name), bytes, Access::Owner)?,
                 None => files::remove(&home.join(name))?,
             }
         }
         Ok(())
     }
 
-    /// [`OwnPapers::write`], unless the very same are there.
-    pub(crate) fn write_if_changed(&self, home: &Path) -> Result<(), SdkError> {
-        if Self::read(home)? == *self { Ok(()) } else { self.write(home) }
+    /// Puts them into a HOME, unless the very same are there. What a power cut makes of them is no loss: the relay hands them out again.
+    pub(crate) fn keep_up(&self, home: &Path) -> Result<(), SdkError> {
+        if Self::read(home)? == *self { Ok(()) } else { self.write_by(home, files::write_lightly) }
     }
 
     /// With a renewal of the terminal's key behind the others.

@@ -65,25 +65,32 @@ pub(super) struct Found {
 /// Which parcel a file goes with.
 type Parcel = (OfficeNumber, OfficeNumber, Serial);
 
-/// Looks into `out/`. With `quiet`, parcels with a file that changed within that time before `now_us` are left for later: somebody
-/// may still be copying them.
-pub(super) fn look(
-    folder: &Path,
-    offices: &[Served],
-    quiet: Option<Duration>,
-    now_us: i64,
-) -> Result<Found, SdkError> {
-    let mut finder = Finder { offices, found: Found::default(), parcels: BTreeMap::new() };
+/// What lies in `out/`: path below the proxy's folder, what it is, and the office in whose folder it lies.
+#[derive(Debug)]
+pub(super) struct Lies(Vec<(String, Metadata, Option<OfficeNumber>)>);
+
+/// Looks into `out/`.
+pub(super) fn look(folder: &Path) -> Result<Lies, SdkError> {
+    let mut all = Vec::new();
     for (path, metadata) in entries(folder, OUT)? {
         let name = path.rsplit('/').next().unwrap_or_default();
         match name.parse::<OfficeNumber>() {
             Ok(office) if metadata.is_dir() => {
-                for (path, metadata) in entries(folder, &path)? {
-                    finder.take(path, &metadata, Some(office));
-                }
+                let inside = entries(folder, &path)?.into_iter();
+                all.extend(inside.map(|(path, metadata)| (path, metadata, Some(office))));
             }
-            _ => finder.take(path, &metadata, None),
+            _ => all.push((path, metadata, None)),
         }
+    }
+    Ok(Lies(all))
+}
+
+/// Tells apart whose files lie there. With `quiet`, parcels with a file that changed within that time before `now_us` are left for later: somebody
+/// may still be copying them.
+pub(super) fn judge(lies: Lies, offices: &[Served], quiet: Option<Duration>, now_us: i64) -> Found {
+    let mut finder = Finder { offices, found: Found::default(), parcels: BTreeMap::new() };
+    for (path, metadata, of) in lies.0 {
+        finder.take(path, &metadata, of);
     }
     let Finder { mut found, parcels, .. } = finder;
     if let Some(quiet) = quiet {
@@ -102,7 +109,7 @@ pub(super) fn look(
         }
     }
     found.heaps.retain(|_, heap| !heap.is_empty());
-    Ok(found)
+    found
 }
 
 fn left(file: String, reason: &str) -> Left {
@@ -169,7 +176,10 @@ fn entries(folder: &Path, inside: &str) -> Result<Vec<(String, Metadata)>, SdkEr
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|e| SdkError::io(&path, &e))?;
-        let metadata = match fs::metadata(entry.path()) {
+        let followed = |metadata: Metadata| {
+            if metadata.is_symlink() { fs::metadata(entry.path()) } else { Ok(metadata) }
+        };
+        let metadata = match entry.metadata().and_then(followed) {
             Ok(metadata) => metadata,
             // Taken away meanwhile, or a link to nothing.
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
@@ -187,6 +197,10 @@ mod tests {
 
     const MANAGER: &str = "1371215102";
     const VISIT: &str = "9971100012";
+
+    fn find(folder: &Path, offices: &[Served], quiet: Option<Duration>, now_us: i64) -> Found {
+        judge(look(folder).unwrap(), offices, quiet, now_us)
+    }
 
     fn served(office: &str, scopes: &str) -> Served {
         Served {
@@ -210,7 +224,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "x").unwrap();
         };
-        assert!(look(folder.path(), &[], None, 0).unwrap().heaps.is_empty());
+        assert!(find(folder.path(), &[], None, 0).heaps.is_empty());
         let (ours, second) =
             (name("UPPLAN", MANAGER, "20260125103000"), name("UPPLAN", MANAGER, "20260125103001"));
         let attachment = "ATTACH_memo_1371215102_9971100020_20260125103000_0001.pdf";
@@ -223,7 +237,7 @@ mod tests {
         write(&name("UPPLAN", VISIT, "20260125103000"));
         write(&name("UPPLAN", "9971100038", "20260125103000"));
         let offices = [served(MANAGER, "send"), served(VISIT, "receive")];
-        let found = look(folder.path(), &offices, None, 0).unwrap();
+        let found = find(folder.path(), &offices, None, 0);
         let heap = &found.heaps[&MANAGER.parse().unwrap()];
         let files: Vec<&str> = heap.iter().map(|file| file.file.as_str()).collect();
         let expected =
@@ -256,11 +270,11 @@ mod tests {
         let young = Stamp::of(&fs::metadata(out.join(&names[1])).unwrap()).changed_us;
         let offices = [served(MANAGER, "send")];
         let quiet = Some(Duration::from_secs(10));
-        let found = look(folder.path(), &offices, quiet, young + 1_000_000).unwrap();
+        let found = find(folder.path(), &offices, quiet, young + 1_000_000);
         let heap = &found.heaps[&MANAGER.parse().unwrap()];
         assert_eq!((heap.len(), &heap[0].name), (1, &other));
         assert_eq!(found.left.iter().filter(|left| left.reason == "STILL_CHANGING").count(), 2);
-        let found = look(folder.path(), &offices, quiet, young + 10_000_000).unwrap();
+        let found = find(folder.path(), &offices, quiet, young + 10_000_000);
         assert_eq!(found.heaps.values().flatten().count(), 3);
     }
 }

@@ -4,7 +4,7 @@
 //! moved is written down first, durably, in a journal in `.moving/`; a run that finds one finishes it before it looks into `out/`.
 //! A file that changed since it was read stays: it was not what was sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -85,17 +85,21 @@ impl Moves {
         self.files.extend(files.map(|file| Move { file: file.file.clone(), stamp: file.stamp, why }));
     }
 
-    /// Moves them, once the journal has them. A crash before [`Moved::settle`] leaves what [`finish_all`] brings to its end.
+    /// Moves them, once the journal has them, and makes durable where they came into. A crash before [`Moved::settle`] leaves what [`finish_all`] brings to its end.
     pub(super) fn carry_out(&self, folder: &Path, journal: &Journal) -> Result<Moved, SdkError> {
         if self.files.is_empty() {
             return Ok(Moved::default());
         }
         journal.note(self)?;
-        self.finish(folder)
+        let moved = self.finish(folder)?;
+        // While other offices are at work; at the round's end it would be one folder after another.
+        moved.entered.iter().try_for_each(|folder| files::sync_folder(folder))?;
+        Ok(moved)
     }
 
     fn finish(&self, folder: &Path) -> Result<Moved, SdkError> {
         let mut folders = Moved::default();
+        let mut fresh: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
         for moved in &self.files {
             let from = folder.join(&moved.file);
             let is_it = fs::metadata(&from).is_ok_and(|metadata| Stamp::of(&metadata) == moved.stamp);
@@ -104,11 +108,16 @@ impl Moves {
             }
             let why = moved.why.and_then(|at| self.whys.get(at));
             let target = folder.join(if why.is_some() { "error" } else { "done" }).join(self.office.as_str());
+            let name = from.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             if !folders.entered.contains(&target) {
-                create(&target)?;
+                if create_new(&target)? {
+                    fresh.insert(target.clone(), BTreeSet::new());
+                }
                 folders.entered.insert(target.clone());
             }
-            let to = free(&target, from.file_name().and_then(|name| name.to_str()).unwrap_or_default());
+            // Into a folder that was just made nobody else puts anything: there only these can clash.
+            let alone = fresh.get_mut(&target).is_some_and(|names| names.insert(name.to_lowercase()));
+            let to = if alone { target.join(name) } else { free(&target, name) };
             if let Some(why) = why {
                 let mut beside = to.as_os_str().to_owned();
                 beside.push(".reason.json");
@@ -192,7 +201,6 @@ impl Moved {
     pub(super) fn settle(&self) -> Result<(), SdkError> {
         // New folders for offices are names in the folder above.
         let above: BTreeSet<&Path> = self.entered.iter().filter_map(|folder| folder.parent()).collect();
-        self.entered.iter().try_for_each(|folder| files::sync_folder(folder))?;
         above.iter().try_for_each(|folder| files::sync_folder(folder))?;
         self.left.iter().try_for_each(|folder| files::sync_folder(folder))
     }
@@ -207,6 +215,7 @@ pub(super) fn finish_all(folder: &Path) -> Result<(), SdkError> {
         for moves in read(&path)? {
             moved.add(moves.finish(folder)?);
         }
+        moved.entered.iter().try_for_each(|folder| files::sync_folder(folder))?;
         moved.settle()?;
         files::discard(&path)?;
     }
@@ -239,6 +248,18 @@ fn read(path: &Path) -> Result<Vec<Moves>, SdkError> {
 
 fn create(folder: &Path) -> Result<(), SdkError> {
     fs::create_dir_all(folder).map_err(|e| SdkError::io(folder, &e))
+}
+
+/// Makes a folder; false: it was there.
+fn create_new(folder: &Path) -> Result<bool, SdkError> {
+    if let Some(above) = folder.parent() {
+        create(above)?;
+    }
+    match fs::create_dir(folder) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(e) => Err(SdkError::io(folder, &e)),
+    }
 }
 
 /// A name that no other file has: `NAME`, else `NAME.2`, and so on. Nothing that lies there is ever replaced.
@@ -316,6 +337,22 @@ mod tests {
         let read = |name: &str| fs::read_to_string(done.join(name)).unwrap();
         assert_eq!([read("a"), read("a.2"), read("a.3")], ["first", "second", "third"]);
         assert_eq!(fs::read_dir(path.join("out")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn files_of_one_name_do_not_meet_in_a_new_folder() {
+        let folder = crate::testing::folder("proxy-moves-new");
+        let path = folder.path();
+        let files = ["a", "1371215102/A", "1371215102/a"].map(|name| waiting(path, name, name));
+        let mut moves = Moves::of(office());
+        moves.done(files.iter());
+        let journal = Journal::of(path);
+        moves.carry_out(path, &journal).unwrap().settle().unwrap();
+        let done = path.join("done/1371215102");
+        let mut contents: Vec<String> =
+            fs::read_dir(&done).unwrap().map(|e| fs::read_to_string(e.unwrap().path()).unwrap()).collect();
+        contents.sort();
+        assert_eq!(contents, ["1371215102/A", "1371215102/a", "a"]);
     }
 
     #[test]

@@ -221,20 +221,20 @@ impl Proxy {
         progress: &dyn Progress,
     ) -> Result<RoundReport, SdkError> {
         let folder = std::path::absolute(folder).map_err(|e| SdkError::io(folder, &e))?;
-        let mut offices = self.offices().await?;
+        let (home, place, now_us) = (self.folder.clone(), folder.clone(), self.clock.now_us());
+        let looked = blocking::run(move || {
+            moves::finish_all(&place)?;
+            Ok((folder::look(&place)?, Feeds::load(&home)?))
+        });
+        let (offices, looked) = tokio::join!(self.offices(), looked);
+        let (mut offices, (lies, mut feeds)) = (offices?, looked?);
         offices.sort_by_key(|served| served.office);
         offices.dedup_by_key(|served| served.office);
         if let Some(common) = self.common.get() {
             common.forget_offices().await;
         }
-        let (home, place, quiet, now_us) =
-            (self.folder.clone(), folder.clone(), options.quiet, self.clock.now_us());
-        let ours = offices.clone();
-        let (found, mut feeds) = blocking::run(move || {
-            moves::finish_all(&place)?;
-            Ok((folder::look(&place, &ours, quiet, now_us)?, Feeds::load(&home)?))
-        })
-        .await?;
+        let (ours, quiet) = (offices.clone(), options.quiet);
+        let found = blocking::run(move || Ok(folder::judge(lies, &ours, quiet, now_us))).await?;
         let Found { mut heaps, left } = found;
         let mut report = RoundReport { left, ..RoundReport::default() };
         let mut turns = Vec::new();

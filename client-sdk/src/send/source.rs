@@ -42,8 +42,8 @@ pub(crate) struct Found {
 /// Where a file's bytes come from.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
-    /// A file.
-    File(PathBuf),
+    /// A file, and how long it was when it was found.
+    File(PathBuf, u64),
     /// An entry of a ZIP, by its place.
     Zipped(Arc<Zip>, usize),
 }
@@ -59,7 +59,9 @@ impl Source {
     /// The file's bytes, at most [`MAX_FILE_BYTES`].
     pub(crate) fn read(&self) -> Result<Vec<u8>, SdkError> {
         match self {
-            Self::File(path) => files::read_at_most(path, MAX_FILE_BYTES)?.ok_or_else(|| too_large(path)),
+            Self::File(path, size) => {
+                files::read_of_size(path, *size, MAX_FILE_BYTES)?.ok_or_else(|| too_large(path))
+            }
             Self::Zipped(zip, index) => zip.read(*index),
         }
     }
@@ -126,7 +128,7 @@ fn entry_name(raw: &[u8]) -> String {
 impl Found {
     /// A file that somebody looked at before.
     pub(crate) fn of_file(path: PathBuf, name: &str, size: u64) -> Self {
-        let (problem, source) = (oversize(name, size), Source::File(path.clone()));
+        let (problem, source) = (oversize(name, size), Source::File(path.clone(), size));
         Self { name: name.to_owned(), path, size, source, problem, root: 0 }
     }
 }
@@ -157,7 +159,7 @@ pub(crate) fn file(path: &Path) -> Result<Found, SdkError> {
         name: file_name(path)?,
         path: path.to_owned(),
         size: metadata.len(),
-        source: Source::File(path.to_owned()),
+        source: Source::File(path.to_owned(), metadata.len()),
         problem: None,
         root: 0,
     })
@@ -198,7 +200,7 @@ fn walk(
     }
     let name = shown.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
     let problem = oversize(&name, metadata.len());
-    let source = Source::File(real.to_owned());
+    let source = Source::File(real.to_owned(), metadata.len());
     found.push(Found { name, path: shown.to_owned(), size: metadata.len(), source, problem, root: 0 });
     check_count(shown, found)
 }

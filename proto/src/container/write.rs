@@ -21,12 +21,18 @@ use super::{MIMETYPE, MIMETYPE_NAME};
 pub fn write(entries: &[(&str, &[u8])]) -> Result<Vec<u8>, ContainerError> {
     let limits = ContainerLimits::default();
     check(entries, &limits)?;
-    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let mimetype = prepare(MIMETYPE_NAME, MIMETYPE.as_bytes(), CompressionMethod::Stored);
-    zip.add_prepared_file(mimetype).expect(IN_MEMORY);
-    for (name, content) in entries {
-        let file = deflated(name, content, limits.ratio)
-            .unwrap_or_else(|| prepare(name, content, CompressionMethod::Stored));
+    let files = entries.iter().map(|(name, content)| {
+        deflated(name, content, limits.ratio)
+            .unwrap_or_else(|| prepare(name, content, CompressionMethod::Stored))
+    });
+    let files: Vec<PreparedZipFile> = std::iter::once(mimetype).chain(files).collect();
+    let size =
+        |file: &PreparedZipFile| usize::try_from(file.compressed_size()).expect("it is held in memory");
+    let names: usize = entries.iter().map(|(name, _)| name.len()).sum();
+    let room = files.iter().map(|file| size(file) + RECORDS_BYTES).sum::<usize>() + 2 * names;
+    let mut zip = ZipWriter::new(Cursor::new(Vec::with_capacity(room)));
+    for file in files {
         zip.add_prepared_file(file).expect(IN_MEMORY);
     }
     let bytes = zip.finish().expect(IN_MEMORY).into_inner();
@@ -36,8 +42,14 @@ pub fn write(entries: &[(&str, &[u8])]) -> Result<Vec<u8>, ContainerError> {
     Ok(bytes)
 }
 
+/// Bytes of an entry's two records without its names (PKWARE APPNOTE 4.3.7, 4.3.12), and its part of the end: enough that nothing grows.
+const RECORDS_BYTES: usize = 30 + 46 + 22;
+
 /// Shorter files are stored.
 const MIN_DEFLATED_BYTES: usize = 1024;
+
+/// Signatures with their certificates never shrink by a third: trying costs more than anything else here.
+const SIGNATURE_SUFFIX: &str = ".p7s";
 
 /// Why the ZIP writer cannot fail here.
 const IN_MEMORY: &str = "names are checked, sizes far below ZIP64's, and writing to memory does not fail";
@@ -70,7 +82,7 @@ fn check(entries: &[(&str, &[u8])], limits: &ContainerLimits) -> Result<(), Cont
 /// The file deflated, if that is worth its time at the reader: building the code tables of a small stream takes
 /// longer than receiving the bytes that it saves.
 fn deflated(name: &str, content: &[u8], max_ratio: usize) -> Option<PreparedZipFile> {
-    if content.len() < MIN_DEFLATED_BYTES {
+    if content.len() < MIN_DEFLATED_BYTES || name.ends_with(SIGNATURE_SUFFIX) {
         return None;
     }
     let file = prepare(name, content, CompressionMethod::Deflated);

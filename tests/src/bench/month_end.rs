@@ -56,8 +56,8 @@ pub struct Unsent {
     pub files: Vec<(String, Vec<u8>)>,
 }
 
-/// Makes every sender's parcels: slips and plan documents, the standard's samples with other offices.
-pub fn parcels(senders: &[Party], recipients: &[Party], each: usize) -> Vec<Unsent> {
+/// Makes every sender's parcels: slips and plan documents, the standard's samples with other offices, written on this day (`YYYYMMDD`).
+pub fn parcels(senders: &[Party], recipients: &[Party], each: usize, day: &str) -> Vec<Unsent> {
     let (slip, plan): (Vec<_>, Vec<_>) =
         (of_folder("03_slip_202602_to_visit").collect(), of_folder("01_plan_documents_to_visit").collect());
     let mut parcels = Vec::with_capacity(senders.len() * each);
@@ -66,18 +66,18 @@ pub fn parcels(senders: &[Party], recipients: &[Party], each: usize) -> Vec<Unse
             let recipient = (sender + n) % recipients.len();
             let offices = (party.number.as_str(), recipients[recipient].number.as_str());
             let samples = if n % 3 == 2 { &plan } else { &slip };
-            let files = samples.iter().map(|sample| of_sample(sample, offices, n)).collect();
+            let files = samples.iter().map(|sample| of_sample(sample, offices, day, n)).collect();
             parcels.push(Unsent { sender, recipient, files });
         }
     }
     parcels
 }
 
-fn of_sample(sample: &Sample, (sender, recipient): (&str, &str), n: usize) -> (String, Vec<u8>) {
+fn of_sample(sample: &Sample, (sender, recipient): (&str, &str), day: &str, n: usize) -> (String, Vec<u8>) {
     let (stem, _) = sample.name.rsplit_once('_').expect("a standard name");
     let stem = stem.replace("1371215102", sender).replace("9971100012", recipient);
     // Files that share a serial are one parcel.
-    let name = format!("{stem}_2026012510{:02}{:02}.CSV", n / 60 % 60, n % 60);
+    let name = format!("{stem}_{day}10{:02}{:02}.CSV", n / 60 % 60, n % 60);
     let content = replace(&replace(sample.bytes, b"1371215102", sender), b"9971100012", recipient);
     (name, content)
 }

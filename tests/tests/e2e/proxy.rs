@@ -31,7 +31,7 @@ fn month(database: Database, offices: usize, each: usize) -> Month {
     stage.relay.stop();
     month_end::import(&stage.relay, &[&senders, &recipients]);
     stage.relay.start();
-    let unsent = month_end::parcels(&senders, &recipients, each);
+    let unsent = month_end::parcels(&senders, &recipients, each, "20260125");
     let proxied = tokio::runtime::Runtime::new()
         .unwrap()
         .block_on(Proxied::set_up(&stage.relay, stage.path(), &senders, &recipients, ALL))
