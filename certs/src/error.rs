@@ -215,6 +215,9 @@ pub enum OcspFault {
     /// Who signed it has no certificate for answering from the issuer, or had none at the time.
     #[error("its signer may not answer for the issuer")]
     NoAuthority,
+    /// Who signed it has a certificate that the issuer has revoked.
+    #[error("its signer's certificate is revoked")]
+    ResponderRevoked,
     /// It answers another question.
     #[error("its nonce is not the one that was sent")]
     Nonce,
@@ -242,6 +245,7 @@ impl OcspFault {
             Self::BadSignature => "OCSP_FORGED",
             Self::SignatureAlgorithm => "OCSP_ALGORITHM",
             Self::NoAuthority => "OCSP_NO_AUTHORITY",
+            Self::ResponderRevoked => "OCSP_RESPONDER_REVOKED",
             Self::Nonce => "OCSP_NONCE",
             Self::FromTheFuture => "OCSP_FROM_THE_FUTURE",
             Self::Stale => "OCSP_TOO_OLD",

@@ -159,13 +159,13 @@ impl OcspAnswer {
         key.ok().and_then(verify).is_some()
     }
 
-    /// Whether the issuer, or a responder of its choice, signed it.
-    fn authority(&self, issuer: &Certificate) -> Result<(), OcspFault> {
+    /// Whether the issuer, or a responder of its choice, signed it: then that one's certificate.
+    fn authority(&self, issuer: &Certificate) -> Result<Option<&Certificate>, OcspFault> {
         if self.scheme.is_none() {
             return Err(OcspFault::SignatureAlgorithm);
         }
         if self.is_signed_with(&issuer.spki) {
-            return Ok(());
+            return Ok(None);
         }
         let mut fault = OcspFault::BadSignature;
         for responder in self.certificates.iter().filter(|one| self.is_signed_with(&one.spki)) {
@@ -177,7 +177,7 @@ impl OcspAnswer {
             let built = responder.check_built(position).and_then(|()| responder.check_issued(position));
             let in_time = responder.check_time(position, self.produced_us);
             if may && !responder.is_ca && built.is_ok() && in_time.is_ok() && issuer.issued(responder) {
-                return Ok(());
+                return Ok(Some(responder));
             }
             fault = OcspFault::NoAuthority;
         }
@@ -185,17 +185,22 @@ impl OcspAnswer {
     }
 }
 
-impl Word<'_> {
-    /// Whether it may be relied on at all.
-    pub(crate) fn usability(&self, issuer: &Certificate, moment: Moment) -> Result<(), OcspFault> {
-        self.answer.authority(issuer)?;
+impl<'a> Word<'a> {
+    /// Whether it may be relied on at all, as far as it can tell itself. Gives the certificate of the responder that the issuer chose; `None`: the
+    /// issuer answered.
+    pub(crate) fn usability(
+        &self,
+        issuer: &Certificate,
+        moment: Moment,
+    ) -> Result<Option<&'a Certificate>, OcspFault> {
+        let responder = self.answer.authority(issuer)?;
         if self.single.this_update_us > moment.known_us || self.answer.produced_us > moment.known_us {
             return Err(OcspFault::FromTheFuture);
         }
         if self.single.status == Status::Unknown {
             return Err(OcspFault::Unknown);
         }
-        Ok(())
+        Ok(responder)
     }
 
     /// When it was known to be so, Unix microseconds.

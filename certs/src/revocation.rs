@@ -193,7 +193,7 @@ impl RevocationPolicy {
         position: Position,
         moment: Moment,
     ) -> Result<Standing, CertError> {
-        let case = Case { certificate, issuer, position, moment };
+        let case = Case { crls, certificate, issuer, position, moment };
         let lists = crls.iter().filter(|crl| crl.is_from(issuer) && crl.covers(certificate)).map(Word::List);
         let by_list = self.judge(lists.collect(), Source::Lists, case);
         let revoked = CertError::CertificateRevoked(position);
@@ -244,12 +244,12 @@ impl RevocationPolicy {
 
     /// Decides by words of one kind.
     fn judge(&self, words: Vec<Word<'_>>, source: Source, case: Case<'_>) -> Result<Standing, CertError> {
-        let Case { certificate, issuer, position, moment } = case;
+        let Case { certificate, position, moment, .. } = case;
         let mut standing = Standing::default();
         let mut usable = Vec::new();
         let mut fault = None;
         for word in newest_first(words) {
-            match word.usability(issuer, moment) {
+            match word.usability(case) {
                 Ok(()) => usable.push(word),
                 Err(found) => {
                     // Whoever remembers the answer must ask again when this word's time comes: it may revoke.
@@ -385,10 +385,23 @@ fn newest_first(mut words: Vec<Word<'_>>) -> Vec<Word<'_>> {
 /// The certificate that is decided on, and when.
 #[derive(Clone, Copy)]
 struct Case<'a> {
+    /// All lists that are held.
+    crls: &'a [Crl],
     certificate: &'a Certificate,
     issuer: &'a Certificate,
     position: Position,
     moment: Moment,
+}
+
+impl Case<'_> {
+    /// Whether a list of the issuer's names the certificate of a responder, by the time in question. Where there is no list the issuer's
+    /// signature on that certificate counts (RFC 6960 section 4.2.2.2.1 leaves that to who asks).
+    fn has_revoked(self, responder: &Certificate) -> bool {
+        let lists = self.crls.iter().filter(|crl| crl.is_from(self.issuer) && crl.covers(responder));
+        lists
+            .filter(|crl| usability(crl, self.issuer, self.moment).is_ok())
+            .any(|crl| crl.revoked_since_us(responder).is_some_and(|since_us| since_us <= self.moment.at_us))
+    }
 }
 
 /// Which kind of words is decided by.
@@ -426,10 +439,14 @@ impl Fault {
 }
 
 impl Word<'_> {
-    fn usability(&self, issuer: &Certificate, moment: Moment) -> Result<(), Fault> {
+    fn usability(&self, case: Case<'_>) -> Result<(), Fault> {
         match self {
-            Self::List(crl) => usability(crl, issuer, moment).map_err(Fault::List),
-            Self::Answer(word) => word.usability(issuer, moment).map_err(Fault::Answer),
+            Self::List(crl) => usability(crl, case.issuer, case.moment).map_err(Fault::List),
+            Self::Answer(word) => {
+                let responder = word.usability(case.issuer, case.moment).map_err(Fault::Answer)?;
+                let fallen = responder.is_some_and(|responder| case.has_revoked(responder));
+                if fallen { Err(Fault::Answer(OcspFault::ResponderRevoked)) } else { Ok(()) }
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tasuki_certs::identity::KeyIdentity;
-use tasuki_certs::trial_ca::{IssueOptions, Issued, KeyChoice, TrialCa};
+use tasuki_certs::trial_ca::{IssueOptions, Issued, KeyChoice, Revocation, RevocationReason, TrialCa};
 use tasuki_proto::canonical::hex;
 use tasuki_proto::pb;
 use tasuki_proto::pb::directory_client::DirectoryClient;
@@ -21,6 +21,9 @@ use tasuki_tests::web::{Page, Web};
 use tonic::transport::Channel;
 
 use crate::stage::{Database, MANAGER, Stage, VISIT, programs};
+
+/// `id-kp-OCSPSigning`.
+const OCSP_SIGNING: &str = "1.3.6.1.5.5.7.3.9";
 
 /// OpenSSL's responder, over the trial CA's key, with an index of its own.
 #[derive(Clone)]
@@ -223,6 +226,13 @@ fn a_responder_that_is_down_slow_or_lying_lets_nobody_in() {
     let forger = Responder { shows_certificate: false, ..forger };
     // A certificate of the CA's, and not one for answering.
     let unfit = responder.signing_with("unfit", &ca.issue_office(VISIT, "unfit", &quick()).unwrap());
+    // One for answering, which the CA has revoked.
+    let answering = IssueOptions { extended_key_usage: vec![OCSP_SIGNING.to_owned()], ..quick() };
+    let fallen = ca.issue_office(VISIT, "fallen", &answering).unwrap();
+    let list = [Revocation::new(&fallen.serial, now_us() - 1_000_000, RevocationReason::KeyCompromise)];
+    let list = ca.crl(&list, 1_000, now_us(), now_us() + 86_400 * 1_000_000).unwrap();
+    fs::write(stage.relay.dir.join("crls/responders.crl"), list).unwrap();
+    let fallen = responder.signing_with("fallen", &fallen);
     let other = ca.issue_office(VISIT, "other", &quick()).unwrap();
     responder.set(&other.serial, false);
     let other_pem = stage.path().join("other.pem");
@@ -234,7 +244,7 @@ fn a_responder_that_is_down_slow_or_lying_lets_nobody_in() {
     configure(&stage.relay, &web, "refuse");
     stage.relay.start();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let cases: [Case<'_>; 9] = [
+    let cases: [Case<'_>; 10] = [
         ("FETCH_STATUS", Box::new(|_| web.show(Page::Status("503 Service Unavailable", "")))),
         ("FETCH_TIMEOUT", Box::new(|_| web.show(Page::Silence(Duration::from_secs(10))))),
         ("FETCH_TOO_LARGE", Box::new(|_| web.show(Page::Endless(1024 * 1024)))),
@@ -243,6 +253,7 @@ fn a_responder_that_is_down_slow_or_lying_lets_nobody_in() {
         ("OCSP_NO_ANSWER", Box::new(|_| web.show(Page::Body(vec![0x30, 3, 0x0a, 1, 3])))),
         ("OCSP_FORGED", Box::new(|_| serve(&web, &forger))),
         ("OCSP_NO_AUTHORITY", Box::new(|_| serve(&web, &unfit))),
+        ("OCSP_RESPONDER_REVOKED", Box::new(|_| serve(&web, &fallen))),
         ("OCSP_OTHER_CERTIFICATE", Box::new(|_| web.show(Page::Body(responder.answer(&other_question))))),
         (
             "OCSP_NONCE",

@@ -3,9 +3,12 @@
 use super::*;
 use crate::commands::testing::{RECEIVER, SENDER, TestRelay};
 use crate::config::template::names;
+use crate::store::Store;
 use crate::store::alerts::{AddressAlert, Alert, SIGNATURE_FAILURES};
 use crate::store::dialect::Dialect;
+use crate::store::head::Head;
 use crate::store::testing::on_both_databases;
+use crate::store::timestamps::TimestampRow;
 
 const DAY_US: i64 = 86_400 * 1_000_000;
 
@@ -126,6 +129,30 @@ async fn a_scanner_that_does_not_answer_fails() {
     assert_eq!(worst(&examine(&config, SystemClock.now_us()).await, "malware"), Status::Fail);
 }
 
+async fn events_that_wait_for_a_stamp_are_told(dialect: Dialect) {
+    let relay = TestRelay::new(dialect).await;
+    let now_us = SystemClock.now_us();
+    relay.boot().await.finish().await.unwrap();
+    let mut config = relay.config();
+    let at = async |config: &Config, now_us| examine(config, now_us).await;
+    assert!(
+        at(&config, now_us).await.iter().all(|finding| finding.check != "timestamps"),
+        "none is configured"
+    );
+    config.timestamps.url = "http://127.0.0.1:1/".to_owned();
+    let every_us = config.timestamps.every.us();
+    assert_eq!(worst(&at(&config, now_us).await, "timestamps"), Status::Ok, "it may still come");
+    let late_us = now_us + 4 * every_us;
+    assert_eq!(worst(&at(&config, late_us).await, "timestamps"), Status::Warn);
+    // What is stamped waits no more, however long ago.
+    let store = Store::open(&config.database.url).await.unwrap();
+    let Head { epoch, size, note, .. } = store.head().await.unwrap();
+    let row = TimestampRow { epoch, size, time_us: now_us, note, response: vec![0] };
+    store.put_timestamp(&row).await.unwrap();
+    store.close().await;
+    assert_eq!(worst(&at(&config, late_us).await, "timestamps"), Status::Ok);
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn a_key_that_others_may_read_fails() {
@@ -142,4 +169,9 @@ async fn a_key_that_others_may_read_fails() {
     relay.run(&["doctor"]).await.expect(Exit::Done);
 }
 
-on_both_databases!(a_good_relay_is_well, what_ends_is_told_before_it_ends, alerts_of_the_last_days_are_told);
+on_both_databases!(
+    a_good_relay_is_well,
+    what_ends_is_told_before_it_ends,
+    alerts_of_the_last_days_are_told,
+    events_that_wait_for_a_stamp_are_told
+);

@@ -6,6 +6,7 @@ use serde::Serialize;
 use tasuki_proto::time;
 
 use crate::clock::{Clock, SystemClock};
+use crate::commands::desk;
 use crate::commands::exit::{Exit, Failure};
 use crate::commands::lang::Text;
 use crate::commands::output::Output;
@@ -92,7 +93,15 @@ pub(super) async fn fetch_now(config: &Config, out: &mut Output) -> Result<Exit,
     let folder = &config.trust.fetch.folder;
     Kept::at(folder).prepare().map_err(Failure::file(folder))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let trust = Trust::load(&config.trust)?;
+    // Later keys of the relay's own CA are in the database; without it their lists are none of a known CA.
+    let trust = match desk::open_to_read(config).await {
+        Ok(store) => {
+            let trust = Trust::load_with(&config.trust, &store).await;
+            store.close().await;
+            trust?
+        }
+        Err(_) => Trust::load(&config.trust)?,
+    };
     let fetcher =
         ListFetcher::new(trust, &config.trust.fetch, clock).map_err(|e| Failure::Setup(e.to_string()))?;
     let all: Vec<Notes> = fetcher.addresses().map_err(Failure::file(folder))?.into_values().collect();
