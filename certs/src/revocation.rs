@@ -393,15 +393,18 @@ struct Case<'a> {
     moment: Moment,
 }
 
-impl Case<'_> {
-    /// Whether a list of the issuer's names the certificate of a responder, by the time in question. Where there is no list the issuer's
-    /// signature on that certificate counts (RFC 6960 section 4.2.2.2.1 leaves that to who asks).
-    fn has_revoked(self, responder: &Certificate) -> bool {
-        let lists = self.crls.iter().filter(|crl| crl.is_from(self.issuer) && crl.covers(responder));
-        lists
-            .filter(|crl| usability(crl, self.issuer, self.moment).is_ok())
-            .any(|crl| crl.revoked_since_us(responder).is_some_and(|since_us| since_us <= self.moment.at_us))
-    }
+/// Whether a list of the issuer's names the certificate of a responder, by the time in question. Where there is no list the issuer's
+/// signature on that certificate counts (RFC 6960 section 4.2.2.2.1 leaves that to who asks).
+pub(crate) fn has_revoked(
+    crls: &[Crl],
+    issuer: &Certificate,
+    responder: &Certificate,
+    moment: Moment,
+) -> bool {
+    let lists = crls.iter().filter(|crl| crl.is_from(issuer) && crl.covers(responder));
+    lists
+        .filter(|crl| usability(crl, issuer, moment).is_ok())
+        .any(|crl| crl.revoked_since_us(responder).is_some_and(|since_us| since_us <= moment.at_us))
 }
 
 /// Which kind of words is decided by.
@@ -444,7 +447,8 @@ impl Word<'_> {
             Self::List(crl) => usability(crl, case.issuer, case.moment).map_err(Fault::List),
             Self::Answer(word) => {
                 let responder = word.usability(case.issuer, case.moment).map_err(Fault::Answer)?;
-                let fallen = responder.is_some_and(|responder| case.has_revoked(responder));
+                let Case { crls, issuer, moment, .. } = case;
+                let fallen = responder.is_some_and(|one| has_revoked(crls, issuer, one, moment));
                 if fallen { Err(Fault::Answer(OcspFault::ResponderRevoked)) } else { Ok(()) }
             }
         }

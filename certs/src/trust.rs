@@ -24,7 +24,7 @@ use crate::profile::{CertificateProfile, Identity};
 pub use crate::revocation::{
     AlarmState, OcspUse, OnDoubt, RevocationAge, RevocationAlarm, RevocationPolicy, Warning,
 };
-use crate::revocation::{Moment, Standing};
+use crate::revocation::{Moment, Standing, has_revoked};
 pub use crate::sources::{Inquiry, NotedPoint};
 use crate::sources::{RELIED_ON_US, Sources};
 pub use crate::usage::Purpose;
@@ -403,7 +403,11 @@ impl TrustStore {
             Certificate::parse(&inquiry.certificate).map_err(|_| OcspFault::OtherCertificate)?;
         let issuer = Certificate::parse(&inquiry.issuer).map_err(|_| OcspFault::OtherCertificate)?;
         let word = answer.about(&certificate, &issuer).ok_or(OcspFault::OtherCertificate)?;
-        word.usability(&issuer, Moment { at_us: now_us, known_us: now_us })?;
+        let moment = Moment { at_us: now_us, known_us: now_us };
+        let responder = word.usability(&issuer, moment)?;
+        if responder.is_some_and(|one| has_revoked(&self.contents.crls, &issuer, one, moment)) {
+            return Err(OcspFault::ResponderRevoked);
+        }
         if answer.nonce.as_deref().is_some_and(|own| own != nonce) {
             return Err(OcspFault::Nonce);
         }

@@ -182,6 +182,15 @@ impl Proxy {
         let text = String::from_utf8(text).map_err(|e| malformed(e.to_string()))?;
         let config: ProxyConfig = toml::from_str(&text).map_err(|e| malformed(e.to_string()))?;
         let identity = read_identity(folder, &config.identity)?;
+        Self::open_with(folder, config, identity, clock)
+    }
+
+    fn open_with(
+        folder: &Path,
+        config: ProxyConfig,
+        identity: KeyIdentity,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SdkError> {
         let relay_ca = pem::read_certificates(&folder.join(RELAY_CA))?;
         let now = Arc::clone(&clock);
         let tls = tls::client_config(&relay_ca, &identity, Arc::new(move || now.now_us()))
@@ -271,9 +280,34 @@ impl Proxy {
         Ok(renewed)
     }
 
+    /// Makes contact with another certificate of the same proxy, which the HOME does not go over to, as [`Home::contact_with`] does for an office:
+    /// so that it learns of a CA that took the place of the one that it knows. It does so through the HOME of an office that it has served:
+    /// where there is none, nothing is learnt.
+    ///
+    /// # Errors
+    /// As [`Home::contact_with`].
+    pub async fn contact_with(&self, files: &IdentityFiles) -> Result<(), SdkError> {
+        let Some(office) = files::list(&self.folder.join("offices"))?.into_iter().next() else {
+            return Ok(());
+        };
+        let clock = Arc::clone(&self.clock);
+        let other = Self::open_with(&self.folder, self.config.clone(), files.read()?, clock)?;
+        let home = Home::open_with(&self.folder.join("offices").join(office), other.identity.clone())?;
+        let common = Common::of_many(&home)?;
+        // It asks for itself: the mandates of offices may have ended with the CA before.
+        let client = Client::open_with(home, other.caller, other.clock, common);
+        client.relay().await?;
+        client.flush_checkpoints().await
+    }
+
     fn switch(&self, identity: IdentityConfig, now_us: i64) -> Result<(), SdkError> {
         let kept = kept_with(&self.config.identity, &self.config.kept, &identity, now_us);
         ProxyConfig { identity, kept, ..self.config.clone() }.write(&self.folder)
+    }
+
+    /// The proxy's key with its certificate.
+    pub fn identity(&self) -> &KeyIdentity {
+        &self.identity
     }
 
     /// The proxy's number.

@@ -2,9 +2,9 @@
 //!
 //! Commands and a running relay may use it at once: whoever changes the register holds its lock file.
 
+mod disk;
 mod generation;
 mod issued;
-mod key;
 
 use std::fs::{self, File};
 use std::io;
@@ -18,10 +18,11 @@ use tasuki_certs::trust_files::TrustFilesError;
 use tasuki_proto::canonical::hex;
 use tasuki_proto::event::sha256;
 
+use self::disk::{key_place, rename, replace};
+pub use self::disk::{load_ca, make_ca, write_ca};
 use self::generation::Generation;
 pub use self::issued::{IssuedEntry, Wanted};
-use self::key::key_place;
-pub use self::key::{load_ca, make_ca, write_ca};
+
 use crate::config::TrialCaConfig;
 use crate::files::{self, Readers};
 use crate::key_file::{KeyFileError, KeyPlace};
@@ -581,14 +582,6 @@ fn name_of(certificate: &[u8]) -> String {
 
 fn is_name(text: &str) -> bool {
     text.len() == NAME_CHARS && text.bytes().all(|b| b.is_ascii_hexdigit())
-}
-
-fn rename(from: &Path, to: &Path) -> Result<(), CaError> {
-    let moved = fs::rename(from, to).and_then(|()| files::sync_folder_of(to));
-    moved.map_err(|source| CaError::File { path: to.to_owned(), source })
-}
-fn replace(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), CaError> {
-    files::replace(path, bytes, readers).map_err(|source| CaError::File { path: path.to_owned(), source })
 }
 
 /// Bytes of an even number of hexadecimal digits.

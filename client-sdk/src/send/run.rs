@@ -140,6 +140,7 @@ impl Client {
             let sent = Sent::of(&place)?;
             let outbox = Outbox::read(&place, &sent)?;
             outbox.tidy()?;
+            sent.tidy(now_us)?;
             Ok((Arc::new(sent), outbox))
         })
         .await?;

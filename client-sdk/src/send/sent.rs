@@ -3,10 +3,13 @@
 //! ```text
 //! sent/ID.jsonl   {"format":"tasuki-sent/v1","parcels":[{"content":…,"parcel":…,"batch":…,"at":…,"size":…},…]}
 //!                 one line for each parcel: a [`SentRecord`]
+//! sent/IDm.jsonl  many of them, merged ([`merge`])
 //! ```
 //!
 //! The first line says which content went out as which parcel and where its record stands (bytes from the end of the first line), so that
 //! finding one does not take reading them all.
+
+mod merge;
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,6 +19,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tasuki_proto::ids::{ParcelId, ParcelKey};
 
+use self::merge::Part;
 use super::batch::BatchId;
 use super::fingerprint::Fingerprint;
 use super::record::SentRecord;
@@ -31,6 +35,15 @@ const SUFFIX: &str = ".jsonl";
 struct Index {
     format: String,
     parcels: Vec<Entry>,
+    /// Files whose records these are as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    merged: Vec<String>,
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Self { format: FORMAT.to_owned(), parcels: Vec::new(), merged: Vec::new() }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -59,7 +72,7 @@ struct Place {
 #[derive(Debug)]
 pub(crate) struct Sent {
     folder: PathBuf,
-    files: Vec<PathBuf>,
+    files: Vec<Part>,
     records: HashMap<(Fingerprint, ParcelId), Place>,
     newest: HashMap<Fingerprint, ParcelId>,
     /// What the relay's log lost: a record of it does not count.
@@ -92,7 +105,11 @@ impl Sent {
         names.retain(|name| name.ends_with(SUFFIX));
         names.sort_unstable();
         for name in names {
-            sent.add(sent.folder.join(name))?;
+            match sent.add(sent.folder.join(name)) {
+                // It was merged long ago, and another process has just removed it.
+                Err(SdkError::Io { kind: std::io::ErrorKind::NotFound, .. }) => {}
+                added => added?,
+            }
         }
         Ok(sent)
     }
@@ -101,16 +118,16 @@ impl Sent {
         let mut line = Vec::new();
         let read = File::open(&path).and_then(|file| BufReader::new(file).read_until(b'\n', &mut line));
         let begin = read.map_err(|e| SdkError::io(&path, &e))?;
-        let index: Option<Index> = serde_json::from_slice(&line).ok();
-        let index = index.filter(|index| index.format == FORMAT).ok_or_else(|| malformed(&path))?;
+        let index = parse_index(&line, &path)?;
+        let begin = u64::try_from(begin).unwrap_or(u64::MAX);
+        let part = Part::new(path, begin, &index);
         for Entry { content, parcel, batch, at, size } in index.parcels {
-            let begin = u64::try_from(begin).unwrap_or(u64::MAX);
             let place = Place { file: self.files.len(), batch, at: begin.saturating_add(at), size };
             self.records.insert((content, parcel), place);
             let newest = self.newest.entry(content).or_insert(parcel);
             *newest = parcel.max(*newest);
         }
-        self.files.push(path);
+        self.files.push(part);
         Ok(())
     }
 
@@ -138,7 +155,7 @@ impl Sent {
 
     /// Keeps records under a name of their own, durably. Earlier ones of the same parcels stay: they prove what was lost.
     pub(super) fn put(&self, id: BatchId, records: &[(Fingerprint, &SentRecord)]) -> Result<(), SdkError> {
-        let mut index = Index { format: FORMAT.to_owned(), parcels: Vec::with_capacity(records.len()) };
+        let mut index = Index::default();
         let mut lines = Vec::new();
         for (content, record) in records {
             let at = lines.len();
@@ -173,7 +190,7 @@ impl Sent {
     }
 
     fn read(&self, Place { file, at, size, .. }: Place) -> Result<SentRecord, SdkError> {
-        let path = &self.files[file];
+        let path = &self.files[file].path;
         let mut line = Vec::new();
         let read = File::open(path).and_then(|mut file| {
             file.seek(SeekFrom::Start(at))?;
@@ -182,6 +199,12 @@ impl Sent {
         read.map_err(|e| SdkError::io(path, &e))?;
         SentRecord::parse(&line).ok_or_else(|| malformed(path))
     }
+}
+
+/// Reads a first line.
+fn parse_index(line: &[u8], path: &Path) -> Result<Index, SdkError> {
+    let index: Option<Index> = serde_json::from_slice(line).ok();
+    index.filter(|index| index.format == FORMAT).ok_or_else(|| malformed(path))
 }
 
 fn malformed(path: &Path) -> SdkError {

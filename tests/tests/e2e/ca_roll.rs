@@ -228,6 +228,62 @@ fn a_relay_hands_its_ca_over_when_the_time_has_come() {
     stage.relay.run(&["log", "verify"]).expect(0);
 }
 
+#[test]
+fn after_an_emergency_a_proxy_learns_of_the_new_ca_by_its_new_certificate() {
+    let stage = Stage::new(Database::Sqlite);
+    let visit = stage.office(VISIT);
+    stage.relay.run(&["proxy", "add", "P00001", "--name", "伝送サービス"]).expect(0);
+    let proxy = stage.office("P00001");
+    let work = stage.path().join("work");
+    fs::create_dir_all(work.join("out")).unwrap();
+    let round = || proxy.run(&["--json", "proxy", &work.display().to_string(), "--once"]);
+    visit.run(&["delegate", "P00001", "--scopes", "receive,acknowledge", "--days", "30"]).expect(0);
+    round().expect(0);
+    roll(&stage, &["--emergency", "--reason", "鍵の漏えいの疑い"]);
+    until("the old key's certificates are refused", &stage, || round().code != 0);
+    go_over(&stage, &visit).expect(0);
+    let renewed = go_over(&stage, &proxy).expect(0).json().remove(0);
+    assert_eq!(text(&renewed, "holder"), "proxy:P00001");
+    assert!(proxy.home.join("trust/ca-rolls.txt").is_file());
+    // What the withdrawn CA's certificates signed lets nobody act: the office says so once more.
+    assert_eq!(round().expect(0).json().last().map(|last| last["totals"]["offices"].clone()), Some(0.into()));
+    visit.run(&["delegate", "P00001", "--scopes", "receive,acknowledge", "--days", "30"]).expect(0);
+    let manager = stage.office(MANAGER);
+    send(&stage, &manager);
+    round().expect(0);
+    let received = work.join("in").join(VISIT).join(MANAGER);
+    assert_eq!(fs::read_dir(received).unwrap().count(), 1);
+}
+
+#[test]
+fn a_database_set_back_to_before_a_roll_has_it_announced_again() {
+    let mut stage = Stage::new(Database::Sqlite);
+    let (manager, visit) = (stage.office(MANAGER), stage.office(VISIT));
+    send(&stage, &manager);
+    assert_eq!(receive(&stage, &visit), 1);
+    assert!(stage.relay.stop());
+    let (database, backup) = (stage.relay.dir.join("relay.db"), stage.path().join("backup.db"));
+    fs::copy(&database, &backup).unwrap();
+    let rolled = roll(&stage, &[]);
+    for ending in ["-wal", "-shm"] {
+        let _absent = fs::remove_file(stage.relay.dir.join(format!("relay.db{ending}")));
+    }
+    fs::copy(&backup, &database).unwrap();
+    stage.relay.start();
+    let told = stage.relay.run(&["ca", "status"]).expect(0).clone();
+    assert!(told.err.contains("NOT_RECORDED"), "{told:?}");
+    assert!(stage.relay.run(&["doctor"]).expect(1).out.contains("ca roll"));
+    // The same key, as it was announced, and not a third one.
+    assert_eq!(roll(&stage, &[])["new_ca"], rolled["new_ca"]);
+    assert_eq!(status(&stage).len(), 2);
+    stage.relay.run(&["doctor"]).expect(0);
+    let day = stage.office(DAY);
+    until("the relay follows", &stage, || day.run(&["inbox"]).code == 0);
+    send(&stage, &manager);
+    assert_eq!(receive(&stage, &visit), 1);
+    stage.relay.run(&["log", "verify"]).expect(0);
+}
+
 fn init(stage: &Stage, folder: &Path) -> std::path::PathBuf {
     let home = folder.join("home");
     let mut command = programs().tasuki();

@@ -62,8 +62,12 @@ fn an_office_renews_while_parcels_wait(database: Database) {
     send(&stage, &manager, "a", 0, 3);
     let copy = copy_of(&stage, &visit, "copy");
 
-    let renewed = renew(&visit);
+    // A scheduler that asks every day renews once, when it is time.
+    let early = visit.run(&["--json", "renew", "--if-within", "30"]).expect(0).json().remove(0);
+    assert_eq!(early["due"], false, "{early}");
+    let renewed = visit.run(&["--json", "renew", "--if-within", "3000"]).expect(0).json().remove(0);
     assert_eq!(text(&renewed, "holder"), format!("office:{VISIT}"));
+    assert_eq!(early["certificate"], renewed["previous"]);
     assert_eq!(renewed["delegated"], serde_json::json!(["P00001"]));
     assert_ne!(renewed["certificate"], renewed["previous"]);
     // What waited is sealed to the key before, what comes now to both.
@@ -183,6 +187,8 @@ fn a_proxy_renews_while_parcels_wait() {
     };
     round();
     send(&stage, &manager, "a", 0, 2);
+    let early = proxy.run(&["--json", "renew", "--if-within", "30"]).expect(0).json().remove(0);
+    assert_eq!(early["due"], false, "{early}");
     let renewed = renew(&proxy);
     assert_eq!(text(&renewed, "holder"), "proxy:P00001");
     send(&stage, &manager, "b", 2, 3);

@@ -112,6 +112,7 @@ const ARGUMENTS: &[(&str, &str, &str)] = &[
     ("enrol", "code", "招待コード"),
     ("enrol", "ca", "事業所証明書のCA（PEM、省略時は中継サーバーが示すもの）"),
     ("enrol", "https_proxy", "経由するHTTPプロキシ http://ホスト:ポート、または none（省略時はHTTPS_PROXY）"),
+    ("renew", "if_within", "証明書の期限までこの日数以内のときだけ更新する（毎日の定期実行向け）"),
     ("renew", "identity", "ほかで更新した証明書と鍵（PKCS#12）。--keyを使う場合は証明書のみ（PEM）"),
     ("renew", "password_file", "1行目がPKCS#12のパスワードであるファイル。-は標準入力。指定しなければ尋ねる"),
     ("renew", "password_fd", "パスワードを読むファイル記述子"),

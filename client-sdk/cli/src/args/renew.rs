@@ -7,6 +7,10 @@ use clap::Args;
 /// Flags of `renew`.
 #[derive(Debug, Args)]
 pub(crate) struct Renew {
+    /// Only if the certificate ends within so many days: for a scheduler, which may ask every day
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3_650),
+        conflicts_with_all = ["identity", "papers", "kept", "forget"])]
+    pub(crate) if_within: Option<u16>,
     /// A certificate that was renewed elsewhere, with its key (PKCS#12); with --key, the certificate (PEM)
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! `tasuki renew`: another certificate for this HOME, and the keys before.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -23,6 +24,8 @@ use crate::table::shown;
 /// No anchor of the HOME leads to the certificate.
 const UNTRUSTED: &str = "UNTRUSTED_ISSUER";
 
+const DAY_US: i64 = 86_400 * 1_000_000;
+
 /// What took the place of what, as `--json` prints it.
 #[derive(Serialize)]
 struct RenewedObject<'a> {
@@ -34,6 +37,15 @@ struct RenewedObject<'a> {
     previous: String,
     #[serde(flatten)]
     papers: PapersObject<'a>,
+}
+
+/// A certificate that is good for longer, as `--json` prints it.
+#[derive(Serialize)]
+struct NotDueObject {
+    due: bool,
+    /// SHA-256 of the certificate, hex.
+    certificate: String,
+    until: String,
 }
 
 /// What was signed anew.
@@ -70,6 +82,11 @@ struct KeptObject {
 pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
     let folder = super::home_folder(global)?;
     let files = files(args, out.lang())?;
+    if let Some(days) = args.if_within
+        && let Some(exit) = not_due(&folder, days, out)?
+    {
+        return Ok(exit);
+    }
     if folder.join(PROXY_FILE).exists() {
         if args.kept || args.forget || args.papers {
             return Err(Failure::usage(
@@ -83,7 +100,13 @@ pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<E
             Proxy::open(&folder, Arc::new(SystemClock))?
         };
         let renewed = match files {
-            Some(files) => proxy.replace_identity(&files)?,
+            Some(files) => match proxy.replace_identity(&files) {
+                Err(error) if error.reason() == UNTRUSTED => {
+                    runtime.block_on(proxy.contact_with(&files))?;
+                    proxy.replace_identity(&files)?
+                }
+                done => done?,
+            },
             None => runtime.block_on(proxy.renew())?,
         };
         return tell(&renewed, &RenewedPapers::default(), out);
@@ -122,6 +145,34 @@ pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<E
         // The HOME has the new certificate; what was to be done with it at the relay is not done yet.
         Err(error) => Err(error.into()),
     }
+}
+
+/// Says so where the certificate is good for longer than so many days.
+fn not_due(folder: &Path, days: u16, out: &mut Output) -> Result<Option<Exit>, Failure> {
+    let identity = if folder.join(PROXY_FILE).exists() {
+        let runtime = super::runtime()?;
+        let _inside = runtime.enter();
+        Proxy::open(folder, Arc::new(SystemClock))?.identity().clone()
+    } else {
+        Home::open(folder)?.identity().clone()
+    };
+    let unread = |error| SdkError::Identity { path: folder.to_owned(), error };
+    let (_, until_us) = identity.validity_us().map_err(unread)?;
+    let left_us = until_us.saturating_sub(SystemClock.now_us());
+    if left_us <= i64::from(days) * DAY_US {
+        return Ok(None);
+    }
+    if out.is_json() {
+        let certificate = hex(&identity.fingerprint());
+        out.object(&NotDueObject { due: false, certificate, until: utc(until_us) })?;
+    } else {
+        let until = japan(until_us);
+        out.say(
+            &format!("証明書は{until}まで有効です。まだ更新しません。"),
+            &format!("The certificate is good until {until}: it is not renewed yet."),
+        )?;
+    }
+    Ok(Some(Exit::Done))
 }
 
 fn files(args: &Renew, lang: Lang) -> Result<Option<IdentityFiles>, Failure> {

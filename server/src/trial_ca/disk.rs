@@ -1,4 +1,4 @@
-//! A CA's certificate and key on disk: made, read, written.
+//! A CA's files on disk: its certificate and key made, read, written; others replaced and moved.
 
 use std::fs;
 use std::path::Path;
@@ -64,4 +64,13 @@ pub fn write_ca(ca: &TrialCa, certificate: &Path, key: &Path) -> Result<(), CaEr
 
 fn write_new(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), CaError> {
     files::write_new(path, bytes, readers).map_err(|source| CaError::File { path: path.to_owned(), source })
+}
+
+pub(super) fn replace(path: &Path, bytes: &[u8], readers: Readers) -> Result<(), CaError> {
+    files::replace(path, bytes, readers).map_err(|source| CaError::File { path: path.to_owned(), source })
+}
+
+pub(super) fn rename(from: &Path, to: &Path) -> Result<(), CaError> {
+    let moved = fs::rename(from, to).and_then(|()| files::sync_folder_of(to));
+    moved.map_err(|source| CaError::File { path: to.to_owned(), source })
 }
