@@ -2,7 +2,8 @@
 //! office, `out/N/`, in which only N's files may lie. Both may be there at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, Metadata};
+use std::fs::{self, DirEntry, Metadata};
+use std::io;
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -170,25 +171,34 @@ fn entries(folder: &Path, inside: &str) -> Result<Vec<(String, Metadata)>, SdkEr
     let path = folder.join(inside);
     let entries = match fs::read_dir(&path) {
         Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(e) => return Err(SdkError::io(&path, &e)),
     };
     let mut found = Vec::new();
     for entry in entries {
         let entry = entry.map_err(|e| SdkError::io(&path, &e))?;
-        let followed = |metadata: Metadata| {
-            if metadata.is_symlink() { fs::metadata(entry.path()) } else { Ok(metadata) }
-        };
-        let metadata = match entry.metadata().and_then(followed) {
+        let metadata = match metadata_of(&entry) {
             Ok(metadata) => metadata,
             // Taken away meanwhile, or a link to nothing.
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => continue,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
             Err(e) => return Err(SdkError::io(&entry.path(), &e)),
         };
         found.push((format!("{inside}/{}", entry.file_name().to_string_lossy()), metadata));
     }
     found.sort_by(|(a, _), (b, _)| a.cmp(b));
     Ok(found)
+}
+
+/// What an entry is, or what it leads to. On Unix the open folder answers quicker than a path does; on Windows a folder may remember an
+/// earlier size and time of a file.
+fn metadata_of(entry: &DirEntry) -> io::Result<Metadata> {
+    if cfg!(unix) {
+        let own = entry.metadata()?;
+        if !own.is_symlink() {
+            return Ok(own);
+        }
+    }
+    fs::metadata(entry.path())
 }
 
 #[cfg(test)]
