@@ -230,8 +230,12 @@ mod tests {
         let good = rsa(2048);
         assert!(RequestedKey::read(&made(&good, |_| Ok(())), OFFICE, "受付").is_ok());
         let curve = |name| PKey::ec_gen(name).unwrap();
-        assert_eq!(refused(&made(&curve("secp224r1"), |_| Ok(()))), RequestError::WeakKey);
-        assert_eq!(refused(&made(&curve("P-521"), |_| Ok(()))), RequestError::UnsupportedKey);
+        for weak in ["prime192v1", "secp224r1"] {
+            assert_eq!(refused(&made(&curve(weak), |_| Ok(()))), RequestError::WeakKey, "{weak}");
+        }
+        for other in ["secp256k1", "P-521"] {
+            assert_eq!(refused(&made(&curve(other), |_| Ok(()))), RequestError::UnsupportedKey, "{other}");
+        }
         let ca = made(&good, |builder| {
             let mut wishes = Stack::new()?;
             wishes.push(BasicConstraints::new().critical().ca().build()?)?;
