@@ -45,7 +45,7 @@ fn sign(signer: &RawOffice, statement: &Statement) -> Vec<u8> {
 }
 
 /// Hands a statement in, for an office; `done`, `repeated`, or the reason why not.
-async fn hand_in(channel: &Channel, office: &str, cms: Vec<u8>) -> String {
+pub(crate) async fn hand_in(channel: &Channel, office: &str, cms: Vec<u8>) -> String {
     let statement = pb::SignedStatement { statement: cms.into(), text: bytes::Bytes::new() };
     let mut request = Request::new(pb::DeclareRequest { statements: vec![statement] });
     request.metadata_mut().insert("tasuki-office", office.parse().unwrap());

@@ -1,7 +1,8 @@
 //! Statements about taking part that must come to nothing: another's, forged, replayed, late, of another kind.
 
 use tasuki_certs::cms_sign::{self, Content};
-use tasuki_proto::membership::{Membership, MembershipWord};
+use tasuki_proto::membership::{Membership, MembershipWord, PartnerStep};
+use tasuki_proto::pb::directory_client::DirectoryClient;
 use tasuki_proto::pb::exchange_client::ExchangeClient;
 use tasuki_proto::pb::membership_client::MembershipClient;
 use tasuki_proto::statement::Statement;
@@ -9,6 +10,7 @@ use tasuki_proto::{pb, reason as word};
 use tasuki_tests::raw::{RawOffice, now_us, status_reason};
 use tonic::transport::Channel;
 
+use crate::hostile_mandates::hand_in;
 use crate::stage::{Database, MANAGER, Stage, VISIT};
 
 const HOUR_US: i64 = 3_600 * 1_000_000;
@@ -116,4 +118,55 @@ async fn what_was_said_before_counts_once() {
     assert_eq!(leaves(&channel, signed(&visit, VISIT, leave(), now_us())).await, word::CALLER_SUSPENDED);
     assert_eq!(joins(&channel, signed(&visit, VISIT, join(), now_us())).await, word::CALLER_SUSPENDED);
     stage.relay.run(&["log", "verify"]).expect(0);
+}
+
+async fn replayed_words_change_nothing(database: Database) {
+    let stage = Stage::new(database);
+    let (manager, visit) = (stage.raw(MANAGER), stage.raw(VISIT));
+    let (ours, theirs) =
+        (manager.connect(&stage.relay).await.unwrap(), visit.connect(&stage.relay).await.unwrap());
+    let now = now_us();
+    let takes = |accepts: &[&str], at_us| {
+        let accepts = accepts.iter().map(|one| (*one).to_owned()).collect();
+        signed(&visit, VISIT, MembershipWord::Profile { accepts }, at_us)
+    };
+    let (first, second) = (takes(&["csv-4.1"], now), takes(&["csv-4.1", "pdf"], now + 1));
+    assert_eq!(hand_in(&theirs, VISIT, first.clone()).await, "done");
+    assert_eq!(hand_in(&theirs, VISIT, second).await, "done");
+    // The word before, once more; one that was signed long before and held back; another's.
+    assert_eq!(hand_in(&theirs, VISIT, first.clone()).await, "repeated");
+    assert_eq!(hand_in(&theirs, VISIT, takes(&["csv-3.2"], now - HOUR_US)).await, word::STATEMENT_OLD);
+    assert_eq!(hand_in(&ours, MANAGER, first).await, word::STATEMENT_SIGNER);
+    let request = pb::GetOfficeRequest { number: VISIT.to_owned() };
+    let office = DirectoryClient::new(ours.clone()).get_office(request).await.unwrap().into_inner();
+    assert_eq!(office.accepts, ["csv-4.1", "pdf"]);
+
+    let says = |signer: &RawOffice, to: &str, step, at_us| {
+        let said = MembershipWord::Partner { partner: to.parse().unwrap(), step };
+        signed(signer, &signer.number, said, at_us)
+    };
+    let invite = says(&manager, VISIT, PartnerStep::Invite, now);
+    let accept = says(&visit, MANAGER, PartnerStep::Accept, now);
+    assert_eq!(hand_in(&theirs, VISIT, accept.clone()).await, word::NO_INVITATION);
+    assert_eq!(hand_in(&ours, MANAGER, invite.clone()).await, "done");
+    assert_eq!(hand_in(&theirs, VISIT, accept.clone()).await, "done");
+    assert_eq!(hand_in(&theirs, VISIT, says(&visit, MANAGER, PartnerStep::End, now)).await, "done");
+    // What was said before the end brings nothing back.
+    assert_eq!(hand_in(&ours, MANAGER, invite.clone()).await, "repeated");
+    assert_eq!(hand_in(&theirs, VISIT, accept).await, "repeated");
+    let held_back = says(&manager, VISIT, PartnerStep::Invite, now - HOUR_US);
+    assert_eq!(hand_in(&ours, MANAGER, held_back).await, word::STATEMENT_OLD);
+    assert_eq!(hand_in(&theirs, VISIT, invite).await, word::STATEMENT_SIGNER);
+    let late = says(&visit, MANAGER, PartnerStep::Accept, now + 1);
+    assert_eq!(hand_in(&theirs, VISIT, late).await, word::NO_INVITATION, "there is no invitation");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replayed_words_change_nothing_sqlite() {
+    replayed_words_change_nothing(Database::Sqlite).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replayed_words_change_nothing_postgres() {
+    replayed_words_change_nothing(Database::Postgres).await;
 }
