@@ -96,12 +96,6 @@ impl TokenError {
 
 impl From<Error> for TokenError {
     fn from(error: Error) -> Self {
-        Self::from_driver(&error)
-    }
-}
-
-impl TokenError {
-    fn from_driver(error: &Error) -> Self {
         match error {
             Error::Pkcs11(RvError::PinIncorrect | RvError::PinInvalid | RvError::PinLenRange, _) => Self::Pin,
             Error::Pkcs11(RvError::PinLocked | RvError::PinExpired, _) => Self::PinLocked,
@@ -167,22 +161,24 @@ impl TokenKey {
         if open.asks && was_refused(&self.uri, &self.pin) {
             return Err(TokenError::Pin);
         }
-        match open.sign(scheme, message, &self.pin) {
-            Ok(signature) => Ok(signature),
-            Err(error) if TokenError::from_driver(&error) == TokenError::Pin => {
-                note_refused(&self.uri, &self.pin);
-                Err(TokenError::Pin)
-            }
-            // The token was taken out and put in again, or its driver forgot the session: once more, with a new one.
-            Err(_) => {
-                *open = Open::new(&self.uri, &self.pin)?;
-                Ok(open.sign(scheme, message, &self.pin)?)
-            }
+        let signed = self.signed(&open, scheme, message);
+        // A new session mends no PIN.
+        if matches!(signed, Ok(_) | Err(TokenError::Pin | TokenError::PinLocked)) {
+            return signed;
         }
+        // The token was taken out and put in again, or its driver forgot the session: once more, with a new one.
+        *open = Open::new(&self.uri, &self.pin)?;
+        self.signed(&open, scheme, message)
     }
-}
 
-impl TokenKey {
+    fn signed(&self, open: &Open, scheme: Scheme, message: &[u8]) -> Result<Vec<u8>, TokenError> {
+        let signed = open.sign(scheme, message, &self.pin).map_err(TokenError::from);
+        if signed == Err(TokenError::Pin) {
+            note_refused(&self.uri, &self.pin);
+        }
+        signed
+    }
+
     /// Has the key sign once, to see that it is the private half of `public`.
     pub(crate) fn belongs_to(&self, public: &PKeyRef<Public>, kind: KeyKind) -> Result<(), TokenError> {
         let signature = self.sign(scheme_of(kind), TRIAL)?;

@@ -96,7 +96,7 @@ pub use partners::{FaxReason, NotReached, Partners, PartnersError};
 pub use partnership::{Partner, Partnerships};
 pub use progress::{Progress, Silent, Step};
 pub use refused::RefusedSubmission;
-pub use renew::{Papers as RenewedPapers, Renewed};
+pub use renew::{OwnCertificate, Papers as RenewedPapers, Renewed};
 pub use secret::Secret;
 pub use stations::{Passage, Place, Station, Unsent, Via, Waypoints};
 pub use tracking::ListFilter;

@@ -46,7 +46,7 @@ use crate::parcel::ParcelName;
 use crate::pem;
 use crate::progress::Progress;
 use crate::receive::{ReceiveOptions, ReceiveReport};
-use crate::renew::{self, Renewed, Renewing};
+use crate::renew::{self, OwnCertificate, Renewed, Renewing};
 use crate::send::{SendOptions, SendReport};
 use crate::transport::{Caller, RelayAddress, Settings};
 
@@ -280,19 +280,21 @@ impl Proxy {
         Ok(renewed)
     }
 
-    /// Makes contact with another certificate of the same proxy, which the HOME does not go over to, as [`Home::contact_with`] does for an office:
-    /// so that it learns of a CA that took the place of the one that it knows. It does so through the HOME of an office that it has served:
-    /// where there is none, nothing is learnt.
+    /// Makes contact with another certificate of the same proxy, which the HOME does not go over to, as [`Home::contact_with`] does for
+    /// an office: so that it learns of a CA that took the place of the one that it knows. It does so through the HOME of an office that it
+    /// has served: where there is none, nothing is learnt.
     ///
     /// # Errors
     /// As [`Home::contact_with`].
     pub async fn contact_with(&self, files: &IdentityFiles) -> Result<(), SdkError> {
-        let Some(office) = files::list(&self.folder.join("offices"))?.into_iter().next() else {
+        let offices = self.folder.join("offices");
+        let mut served = files::list(&offices)?.into_iter().map(|office| offices.join(office));
+        let Some(served) = served.find(|folder| is_made(folder).unwrap_or(false)) else {
             return Ok(());
         };
         let clock = Arc::clone(&self.clock);
         let other = Self::open_with(&self.folder, self.config.clone(), files.read()?, clock)?;
-        let home = Home::open_with(&self.folder.join("offices").join(office), other.identity.clone())?;
+        let home = Home::open_with(&served, other.identity.clone())?;
         let common = Common::of_many(&home)?;
         // It asks for itself: the mandates of offices may have ended with the CA before.
         let client = Client::open_with(home, other.caller, other.clock, common);
@@ -305,9 +307,12 @@ impl Proxy {
         ProxyConfig { identity, kept, ..self.config.clone() }.write(&self.folder)
     }
 
-    /// The proxy's key with its certificate.
-    pub fn identity(&self) -> &KeyIdentity {
-        &self.identity
+    /// The certificate that the proxy has now.
+    ///
+    /// # Errors
+    /// Its times can't be read.
+    pub fn certificate(&self) -> Result<OwnCertificate, SdkError> {
+        OwnCertificate::of(&self.folder, &self.identity)
     }
 
     /// The proxy's number.

@@ -107,6 +107,33 @@ impl Home {
     }
 }
 
+/// The certificate that a HOME has now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OwnCertificate {
+    /// SHA-256 of the certificate.
+    pub fingerprint: [u8; 32],
+    /// `notAfter`, Unix microseconds.
+    pub until_us: i64,
+}
+
+impl OwnCertificate {
+    pub(crate) fn of(folder: &Path, identity: &KeyIdentity) -> Result<Self, SdkError> {
+        let unread = |error| SdkError::Identity { path: folder.to_owned(), error };
+        let (_, until_us) = identity.validity_us().map_err(unread)?;
+        Ok(Self { fingerprint: identity.fingerprint(), until_us })
+    }
+}
+
+impl Home {
+    /// The certificate that the HOME has now.
+    ///
+    /// # Errors
+    /// Its times can't be read.
+    pub fn certificate(&self) -> Result<OwnCertificate, SdkError> {
+        OwnCertificate::of(self.folder(), self.identity())
+    }
+}
+
 /// Copies a new identity into a HOME's folder, if it is the same holder's.
 pub(crate) fn replace(
     folder: &Path,

@@ -11,6 +11,7 @@ use crate::committer::Committer;
 use crate::committer::change::{CaRolling, Change, Refused};
 use crate::config::Config;
 use crate::config::period::Period;
+use crate::store::dialect::Dialect;
 use crate::trial_ca::{CaError, Prepared, TrialCaFiles};
 
 /// Rolls the CA of a relay that runs.
@@ -37,7 +38,7 @@ impl Roller {
     ) -> Option<Self> {
         let before = config.trial_ca.as_ref().and_then(|ca| ca.roll_before);
         let (committer, clock) = (committer.clone(), Arc::clone(clock));
-        let shared = !config.database.url.starts_with("sqlite:");
+        let shared = Dialect::of(&config.database.url) != Some(Dialect::Sqlite);
         let told = AtomicBool::new(false);
         ca.map(|ca| Self { ca: Arc::clone(ca), committer, clock, before, shared, told })
     }

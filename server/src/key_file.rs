@@ -12,8 +12,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tasuki_certs::token::{Ed25519Key, TokenError, TokenUri};
-use tasuki_certs::trial_ca::{TrialCa, TrialCaError};
+use tasuki_certs::token::{TokenError, TokenUri};
 use zeroize::Zeroizing;
 
 use crate::files;
@@ -89,11 +88,13 @@ impl OnToken {
         Ok(Self { uri, pin_file })
     }
 
-    /// What a key's file says, if it names a token.
+    /// What a key's file says, if it names a token. In the log's file the log's name and a `+` stand in front.
     ///
     /// # Errors
     /// [`KeyFileError::Malformed`].
     pub fn parse(text: &str, path: &Path) -> Result<Option<Self>, KeyFileError> {
+        let named = text.split_once('+').map(|(_, rest)| rest).filter(|rest| TokenUri::is_one(rest));
+        let text = named.unwrap_or(text);
         if !TokenUri::is_one(text) {
             return Ok(None);
         }
@@ -128,55 +129,19 @@ impl OnToken {
         Self { uri: self.uri.with_object(&format!("{base}-{number}")), pin_file: self.pin_file.clone() }
     }
 
-    fn pin(&self) -> Result<Zeroizing<String>, KeyFileError> {
+    /// The token's PIN.
+    ///
+    /// # Errors
+    /// Its file can't be read, or others may read it.
+    pub fn pin(&self) -> Result<Zeroizing<String>, KeyFileError> {
         let bytes = read_secret(&self.pin_file)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| self.failed(TokenError::Pin))?;
         Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
 
-    fn failed(&self, source: TokenError) -> KeyFileError {
+    /// What is wrong with the token, with the key's name.
+    pub fn failed(&self, source: TokenError) -> KeyFileError {
         KeyFileError::Token { at: self.uri.to_string(), source }
-    }
-
-    /// Opens it as a log's key; `make`: it is made on the token if it is not there.
-    ///
-    /// # Errors
-    /// [`KeyFileError`].
-    pub fn open_log_key(&self, make: bool) -> Result<Ed25519Key, KeyFileError> {
-        let (uri, pin) = (self.uri.clone(), self.pin()?);
-        let opened = if make { Ed25519Key::open_or_make(uri, &pin) } else { Ed25519Key::open(uri, &pin) };
-        opened.map_err(|source| self.failed(source))
-    }
-
-    /// Makes a CA whose key it is; the key too, if it is not on the token.
-    ///
-    /// # Errors
-    /// [`KeyFileError`], or that the certificate can't be made.
-    pub(crate) fn make_ca(
-        &self,
-        name: &str,
-        now_us: i64,
-    ) -> Result<Result<TrialCa, TrialCaError>, KeyFileError> {
-        self.told(TrialCa::create_on_token(name, now_us, self.uri.clone(), &self.pin()?))
-    }
-
-    /// Opens it as the key of a CA with this certificate (PEM).
-    ///
-    /// # Errors
-    /// [`KeyFileError`], or that the certificate can't be read.
-    pub(crate) fn load_ca(&self, certificate: &[u8]) -> Result<Result<TrialCa, TrialCaError>, KeyFileError> {
-        self.told(TrialCa::load_on_token(certificate, self.uri.clone(), &self.pin()?))
-    }
-
-    /// What is wrong with a token is said with the key's name.
-    fn told(
-        &self,
-        done: Result<TrialCa, TrialCaError>,
-    ) -> Result<Result<TrialCa, TrialCaError>, KeyFileError> {
-        match done {
-            Err(TrialCaError::Token(source)) => Err(self.failed(source)),
-            other => Ok(other),
-        }
     }
 }
 
@@ -186,10 +151,7 @@ impl OnToken {
 /// [`KeyFileError`].
 pub fn token_of(key: &Path) -> Result<Option<OnToken>, KeyFileError> {
     let text = read_secret(key)?;
-    let Ok(text) = std::str::from_utf8(&text) else { return Ok(None) };
-    // The log's name stands in front of its key.
-    let named = text.split_once('+').map(|(_, rest)| rest).filter(|rest| TokenUri::is_one(rest));
-    OnToken::parse(named.unwrap_or(text), key)
+    std::str::from_utf8(&text).map_or(Ok(None), |text| OnToken::parse(text, key))
 }
 
 /// As its file says it.
@@ -231,7 +193,9 @@ mod tests {
         let token = OnToken::new(URI, Path::new("/etc/tasuki/pin")).unwrap();
         assert_eq!(token.to_string(), format!("{URI}\npin-file: /etc/tasuki/pin\n"));
         assert_eq!(OnToken::parse(&token.to_string(), path).unwrap(), Some(token.clone()));
+        assert_eq!(OnToken::parse(&format!("relay.example/log+{token}"), path).unwrap(), Some(token.clone()));
         assert_eq!(OnToken::parse("-----BEGIN PRIVATE KEY-----\n", path).unwrap(), None);
+        assert_eq!(OnToken::parse("relay.example/log+c2VlZA==\n", path).unwrap(), None);
         for bad in [
             format!("{URI}\n"),
             format!("{URI}\npin: 1234\n"),
@@ -269,7 +233,7 @@ mod tests {
         std::fs::write(&pin, "1234\n").unwrap();
         let token = OnToken::new(URI, &pin).unwrap();
         std::fs::set_permissions(&pin, std::fs::Permissions::from_mode(0o640)).unwrap();
-        assert!(matches!(token.open_log_key(false), Err(KeyFileError::Exposed(_))));
+        assert!(matches!(token.pin(), Err(KeyFileError::Exposed(_))));
         std::fs::set_permissions(&pin, std::fs::Permissions::from_mode(0o600)).unwrap();
         assert_eq!(token.pin().unwrap().as_str(), "1234");
     }

@@ -1,4 +1,5 @@
-//! The log's key: its file, which holds it or names its token ([`crate::key_file`]), the next one while the log is handed over, and the rolls that led here.
+//! The log's key: its file, which holds it or names its token ([`crate::key_file`]), the next one while the log is handed over, and the
+//! rolls that led here.
 //!
 //! `log.key` is the key that signs. `log.key.next` is written before a roll is committed, and takes the other's place once the
 //! database holds the roll, by whoever notices first: the command, or a relay that runs or starts. `log.key.rolls` holds the rolls
@@ -8,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ring::rand::SystemRandom;
+use tasuki_certs::token::Ed25519Key;
 use tasuki_proto::log::roll::KeyRoll;
 use tasuki_proto::log::{LogError, LogSigner};
 use zeroize::Zeroizing;
@@ -109,7 +111,8 @@ pub fn make(path: &Path, name: &str, place: &KeyPlace) -> Result<LogSigner, Boot
             (signer, text)
         }
         KeyPlace::Token(token) => {
-            let signer = LogSigner::on_token(name, token.open_log_key(true)?).map_err(unusable)?;
+            let key = Ed25519Key::open_or_make(token.uri().clone(), &token.pin()?);
+            let signer = LogSigner::on_token(name, key.map_err(|e| token.failed(e))?).map_err(unusable)?;
             (signer, Zeroizing::new(format!("{name}+{token}")))
         }
     };
@@ -136,7 +139,8 @@ fn read_key(path: &Path) -> Result<LogSigner, BootError> {
     let unusable = |source| BootError::LogKey { path: path.to_owned(), source };
     match read(path)? {
         (name, KeyPlace::Token(token)) => {
-            LogSigner::on_token(&name, token.open_log_key(false)?).map_err(unusable)
+            let key = Ed25519Key::open(token.uri().clone(), &token.pin()?);
+            LogSigner::on_token(&name, key.map_err(|e| token.failed(e))?).map_err(unusable)
         }
         (_, KeyPlace::File) => {
             let text = read_secret(path)?;
@@ -150,9 +154,9 @@ fn read_key(path: &Path) -> Result<LogSigner, BootError> {
 fn read(path: &Path) -> Result<(String, KeyPlace), BootError> {
     let text = read_secret(path)?;
     let unusable = || BootError::LogKey { path: path.to_owned(), source: LogError::Key };
-    let (name, rest) =
-        std::str::from_utf8(&text).ok().and_then(|text| text.split_once('+')).ok_or_else(unusable)?;
-    let place = OnToken::parse(rest, path)?.map_or(KeyPlace::File, KeyPlace::Token);
+    let text = std::str::from_utf8(&text).map_err(|_| unusable())?;
+    let (name, _) = text.split_once('+').ok_or_else(unusable)?;
+    let place = OnToken::parse(text, path)?.map_or(KeyPlace::File, KeyPlace::Token);
     Ok((name.to_owned(), place))
 }
 

@@ -86,8 +86,8 @@ pub(super) fn look(folder: &Path) -> Result<Lies, SdkError> {
     Ok(Lies(all))
 }
 
-/// Tells apart whose files lie there. With `quiet`, parcels with a file that changed within that time before `now_us` are left for later: somebody
-/// may still be copying them.
+/// Tells apart whose files lie there. With `quiet`, parcels with a file that changed within that time before `now_us` are left for later:
+/// somebody may still be copying them.
 pub(super) fn judge(lies: Lies, offices: &[Served], quiet: Option<Duration>, now_us: i64) -> Found {
     let mut finder = Finder { offices, found: Found::default(), parcels: BTreeMap::new() };
     for (path, metadata, of) in lies.0 {

@@ -85,7 +85,8 @@ impl Moves {
         self.files.extend(files.map(|file| Move { file: file.file.clone(), stamp: file.stamp, why }));
     }
 
-    /// Moves them, once the journal has them, and makes durable where they came into. A crash before [`Moved::settle`] leaves what [`finish_all`] brings to its end.
+    /// Moves them, once the journal has them, and makes durable where they came into. A crash before [`Moved::settle`] leaves what
+    /// [`finish_all`] brings to its end.
     pub(super) fn carry_out(&self, folder: &Path, journal: &Journal) -> Result<Moved, SdkError> {
         if self.files.is_empty() {
             return Ok(Moved::default());

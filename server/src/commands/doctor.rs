@@ -7,7 +7,7 @@ mod database;
 mod disk;
 mod malware;
 mod secrets;
-mod stamps;
+mod timestamps;
 
 use serde::Serialize;
 
@@ -87,7 +87,7 @@ async fn examine(config: &Config, now_us: i64) -> Vec<Finding> {
             findings.extend(database::check(&store, config, now_us).await);
             findings.extend(certificates::check_lists(&store, config, now_us).await);
             findings.extend(ca::check(&store, config, now_us).await);
-            findings.extend(stamps::check(&store, &config.timestamps, now_us).await);
+            findings.extend(timestamps::check(&store, &config.timestamps, now_us).await);
             findings.push(certificates::check_offices(&store, now_us).await);
             findings.push(alerts::check(&store, now_us).await);
             store.close().await;

@@ -38,7 +38,14 @@ impl NextKey {
     pub(super) fn place(&self) -> Result<Option<KeyPlace>, Failure> {
         match &self.key {
             None => Ok(None),
-            Some(key) if key == "file" => Ok(Some(KeyPlace::File)),
+            Some(key) if key == "file" => match self.pin_file {
+                None => Ok(Some(KeyPlace::File)),
+                Some(_) => Err(Failure::usage(
+                    "USAGE",
+                    "--pin-file はトークンの鍵だけに使います",
+                    "--pin-file is for a key on a token only",
+                )),
+            },
             Some(uri) => on_token(uri, self.pin_file.as_deref()).map(Some),
         }
     }

@@ -3,11 +3,12 @@
 use std::fs;
 use std::path::Path;
 
-use tasuki_certs::trial_ca::TrialCa;
+use tasuki_certs::token::TokenUri;
+use tasuki_certs::trial_ca::{TrialCa, TrialCaError};
 
 use super::CaError;
 use crate::files::{self, Readers};
-use crate::key_file::{self, KeyPlace, read_secret};
+use crate::key_file::{self, KeyPlace, OnToken, read_secret};
 
 /// Makes a CA, its key where `place` says, and writes its files, which are not there yet.
 ///
@@ -27,7 +28,7 @@ pub fn make_ca(
             Ok(ca)
         }
         KeyPlace::Token(token) => {
-            let ca = token.make_ca(name, now_us)??;
+            let ca = on_token(token, |uri, pin| TrialCa::create_on_token(name, now_us, uri, pin))?;
             write_new(key, token.to_string().as_bytes(), Readers::Owner)?;
             write_new(certificate, &ca.cert_pem()?, Readers::All)?;
             Ok(ca)
@@ -44,7 +45,18 @@ pub fn load_ca(certificate: &Path, key: &Path) -> Result<TrialCa, CaError> {
         fs::read(certificate).map_err(|source| CaError::File { path: certificate.to_owned(), source })?;
     match key_place(key)? {
         KeyPlace::File => Ok(TrialCa::load(&pem, &read_secret(key)?)?),
-        KeyPlace::Token(token) => Ok(token.load_ca(&pem)??),
+        KeyPlace::Token(token) => on_token(&token, |uri, pin| TrialCa::load_on_token(&pem, uri, pin)),
+    }
+}
+
+/// What is wrong with a token is said with the key's name.
+fn on_token(
+    token: &OnToken,
+    open: impl FnOnce(TokenUri, &str) -> Result<TrialCa, TrialCaError>,
+) -> Result<TrialCa, CaError> {
+    match open(token.uri().clone(), &token.pin()?) {
+        Err(TrialCaError::Token(source)) => Err(token.failed(source).into()),
+        other => Ok(other?),
     }
 }
 

@@ -1,6 +1,5 @@
 //! `tasuki renew`: another certificate for this HOME, and the keys before.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -8,7 +7,8 @@ use tasuki_proto::canonical::hex;
 use tasuki_sdk::error::ConfigError;
 use tasuki_sdk::proxy::{PROXY_FILE, Proxy};
 use tasuki_sdk::{
-    Client, Clock as _, Home, IdentityFiles, KeptKey, Renewed, RenewedPapers, SdkError, SystemClock,
+    Client, Clock as _, Home, IdentityFiles, KeptKey, OwnCertificate, Renewed, RenewedPapers, SdkError,
+    SystemClock,
 };
 
 use super::Session;
@@ -82,11 +82,6 @@ struct KeptObject {
 pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<Exit, Failure> {
     let folder = super::home_folder(global)?;
     let files = files(args, out.lang())?;
-    if let Some(days) = args.if_within
-        && let Some(exit) = not_due(&folder, days, out)?
-    {
-        return Ok(exit);
-    }
     if folder.join(PROXY_FILE).exists() {
         if args.kept || args.forget || args.papers {
             return Err(Failure::usage(
@@ -99,6 +94,9 @@ pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<E
             let _inside = runtime.enter();
             Proxy::open(&folder, Arc::new(SystemClock))?
         };
+        if not_due(args, proxy.certificate()?, out)? {
+            return Ok(Exit::Done);
+        }
         let renewed = match files {
             Some(files) => match proxy.replace_identity(&files) {
                 Err(error) if error.reason() == UNTRUSTED => {
@@ -117,6 +115,9 @@ pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<E
     }
     if args.papers {
         return papers(&session, out);
+    }
+    if not_due(args, session.client.home().certificate()?, out)? {
+        return Ok(Exit::Done);
     }
     let renewed = match files {
         Some(files) => {
@@ -147,23 +148,15 @@ pub(super) fn renew(args: &Renew, global: &Global, out: &mut Output) -> Result<E
     }
 }
 
-/// Says so where the certificate is good for longer than so many days.
-fn not_due(folder: &Path, days: u16, out: &mut Output) -> Result<Option<Exit>, Failure> {
-    let identity = if folder.join(PROXY_FILE).exists() {
-        let runtime = super::runtime()?;
-        let _inside = runtime.enter();
-        Proxy::open(folder, Arc::new(SystemClock))?.identity().clone()
-    } else {
-        Home::open(folder)?.identity().clone()
-    };
-    let unread = |error| SdkError::Identity { path: folder.to_owned(), error };
-    let (_, until_us) = identity.validity_us().map_err(unread)?;
-    let left_us = until_us.saturating_sub(SystemClock.now_us());
-    if left_us <= i64::from(days) * DAY_US {
-        return Ok(None);
+/// Whether it was asked to wait until the certificate is near its end, and it is not: that is said.
+fn not_due(args: &Renew, certificate: OwnCertificate, out: &mut Output) -> Result<bool, Failure> {
+    let Some(days) = args.if_within else { return Ok(false) };
+    let OwnCertificate { fingerprint, until_us } = certificate;
+    if until_us.saturating_sub(SystemClock.now_us()) <= i64::from(days) * DAY_US {
+        return Ok(false);
     }
     if out.is_json() {
-        let certificate = hex(&identity.fingerprint());
+        let certificate = hex(&fingerprint);
         out.object(&NotDueObject { due: false, certificate, until: utc(until_us) })?;
     } else {
         let until = japan(until_us);
@@ -172,7 +165,7 @@ fn not_due(folder: &Path, days: u16, out: &mut Output) -> Result<Option<Exit>, F
             &format!("The certificate is good until {until}: it is not renewed yet."),
         )?;
     }
-    Ok(Some(Exit::Done))
+    Ok(true)
 }
 
 fn files(args: &Renew, lang: Lang) -> Result<Option<IdentityFiles>, Failure> {

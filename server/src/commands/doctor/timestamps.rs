@@ -5,7 +5,7 @@ use tasuki_proto::time;
 
 use super::{Finding, Status};
 use crate::config::TimestampsConfig;
-use crate::store::leaves::Position;
+use crate::store::timeline::Stretch;
 use crate::store::{Store, StoreError};
 
 const CHECK: &str = "timestamps";
@@ -53,8 +53,7 @@ pub(super) async fn check(store: &Store, config: &TimestampsConfig, now_us: i64)
 async fn waits_since(store: &Store) -> Result<Option<i64>, StoreError> {
     let head = store.head().await?;
     let last = store.last_timestamp().await?.filter(|stamp| stamp.epoch == head.epoch);
-    let from = Position { epoch: head.epoch, index: last.map_or(0, |stamp| stamp.size) };
-    let first = store.leaves_from(from, 1).await?.into_iter().next();
-    let event = first.filter(|leaf| leaf.position.epoch == head.epoch).map(|leaf| Event::parse(&leaf.text));
-    Ok(event.and_then(Result::ok).map(|event| event.time_us))
+    let from = last.map_or(0, |stamp| stamp.size);
+    let first = store.first_text(Stretch { epoch: head.epoch, from, to: head.size }).await?;
+    Ok(first.and_then(|leaf| Event::parse(&leaf.text).ok()).map(|event| event.time_us))
 }
