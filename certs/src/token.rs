@@ -13,6 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -21,6 +22,7 @@ use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
+use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 use openssl::bn::BigNum;
 use openssl::ecdsa::EcdsaSig;
@@ -128,7 +130,11 @@ type Tried = (TokenUri, [u8; 32]);
 /// Refused PINs that are remembered; one more makes all be forgotten.
 const MAX_REFUSED: usize = 64;
 
-/// Drivers, loaded once for the process and never unloaded: initialising one twice is an error.
+/// How often a token is looked for, and the pause before each further time: while another process logs in, a driver may not read it.
+const LOOKS: u32 = 5;
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(40);
+
+/// Drivers, loaded once for the process: initialising one twice is an error.
 static MODULES: LazyLock<Mutex<HashMap<PathBuf, Pkcs11>>> = LazyLock::new(Mutex::default);
 
 /// A key on a token, ready to sign.
@@ -338,16 +344,37 @@ fn module(path: &Path) -> Result<Pkcs11, TokenError> {
     Ok(module)
 }
 
-fn slot(module: &Pkcs11, uri: &TokenUri) -> Result<cryptoki::slot::Slot, TokenError> {
+/// Ends the work with every driver. A program calls it last: a driver that is still at work while the process ends may crash it.
+pub fn close_all() {
+    let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
+    for (_, module) in modules.drain() {
+        // There is nobody left to be told.
+        let _closed = module.finalize();
+    }
+}
+
+fn slot(module: &Pkcs11, uri: &TokenUri) -> Result<Slot, TokenError> {
+    for look in 0..LOOKS {
+        if look > 0 {
+            std::thread::sleep(LOOK_AGAIN_AFTER);
+        }
+        if let Some(slot) = find_slot(module, uri)? {
+            return Ok(slot);
+        }
+    }
+    Err(TokenError::NotThere)
+}
+
+fn find_slot(module: &Pkcs11, uri: &TokenUri) -> Result<Option<Slot>, TokenError> {
     for slot in module.get_slots_with_token()? {
         // One that can't be read is another's.
         let Ok(info) = module.get_token_info(slot) else { continue };
         let is = |wanted: &Option<String>, name: &str| wanted.as_ref().is_none_or(|w| w == name.trim_end());
         if is(&uri.token, info.label()) && is(&uri.serial, info.serial_number()) {
-            return Ok(slot);
+            return Ok(Some(slot));
         }
     }
-    Err(TokenError::NotThere)
+    Ok(None)
 }
 
 /// How a key of this kind signs a parcel or a statement.

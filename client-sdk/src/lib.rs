@@ -99,6 +99,9 @@ pub use refused::RefusedSubmission;
 pub use renew::{OwnCertificate, Papers as RenewedPapers, Renewed};
 pub use secret::Secret;
 pub use stations::{Passage, Place, Station, Unsent, Via, Waypoints};
+/// Ends the work with the drivers of tokens (PKCS #11). A program that has used one calls it last, when no client is left: a driver that is
+/// still at work while the process ends may crash it.
+pub use tasuki_certs::token::close_all as close_tokens;
 pub use tracking::ListFilter;
 pub use webhook::{DeadLetter, Webhook};
 pub use witness::{Cosigned, Witness};

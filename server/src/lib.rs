@@ -86,5 +86,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 ///
 /// Starts threads of its own, so it must not be called from within another runtime.
 pub fn main_with(args: Vec<OsString>) -> ExitCode {
-    commands::main_with(args)
+    let exit = commands::main_with(args);
+    tasuki_certs::token::close_all();
+    exit
 }

@@ -48,6 +48,7 @@ pub fn main_with(arguments: &[OsString]) -> ExitCode {
         }
         Err(error) => usage(&error, lang),
     };
+    tasuki_sdk::close_tokens();
     exit.into()
 }
 
