@@ -11,7 +11,7 @@ mod uri;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ type Tried = (TokenUri, [u8; 32]);
 /// Refused PINs that are remembered; one more makes all be forgotten.
 const MAX_REFUSED: usize = 64;
 
-/// How often a token is looked for, and the pause before each further time: while another process logs in, a driver may not read it.
+/// How often a token is looked for, and the pause in between: another process that writes to it hides it for milliseconds.
 const LOOKS: u32 = 5;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(40);
 
@@ -202,7 +202,7 @@ impl fmt::Debug for TokenKey {
 
 impl Open {
     fn new(uri: &TokenUri, pin: &str) -> Result<Self, TokenError> {
-        let module = module(uri.module())?;
+        let module = module(uri)?;
         let session = module.open_ro_session(slot(&module, uri)?)?;
         log_in(&session, uri, pin)?;
         let mut wanted = vec![Attribute::Class(ObjectClass::PRIVATE_KEY), Attribute::Token(true)];
@@ -330,15 +330,25 @@ fn ecdsa_der(raw: &[u8]) -> Result<Vec<u8>, Error> {
     der.map_err(|_| Error::NotSupported)
 }
 
-fn module(path: &Path) -> Result<Pkcs11, TokenError> {
+/// The token's driver. One that was just loaded may have missed its token, if another process was writing to it: then it is begun anew,
+/// as long as nobody uses it.
+fn module(uri: &TokenUri) -> Result<Pkcs11, TokenError> {
+    let path = uri.module();
     let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(module) = modules.get(path) {
         return Ok(module.clone());
     }
     let module = Pkcs11::new(path).map_err(|_| TokenError::Module)?;
-    match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-        Err(_) => return Err(TokenError::Module),
+    for look in 1..=LOOKS {
+        match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+            Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
+            Err(_) => return Err(TokenError::Module),
+        }
+        if look == LOOKS || find_slot(&module, uri)?.is_some() {
+            break;
+        }
+        module.clone().finalize().map_err(|_| TokenError::Module)?;
+        std::thread::sleep(LOOK_AGAIN_AFTER);
     }
     modules.insert(path.to_owned(), module.clone());
     Ok(module)
@@ -354,15 +364,13 @@ pub fn close_all() {
 }
 
 fn slot(module: &Pkcs11, uri: &TokenUri) -> Result<Slot, TokenError> {
-    for look in 0..LOOKS {
-        if look > 0 {
-            std::thread::sleep(LOOK_AGAIN_AFTER);
-        }
+    for _ in 1..LOOKS {
         if let Some(slot) = find_slot(module, uri)? {
             return Ok(slot);
         }
+        std::thread::sleep(LOOK_AGAIN_AFTER);
     }
-    Err(TokenError::NotThere)
+    find_slot(module, uri)?.ok_or(TokenError::NotThere)
 }
 
 fn find_slot(module: &Pkcs11, uri: &TokenUri) -> Result<Option<Slot>, TokenError> {

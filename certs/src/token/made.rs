@@ -51,7 +51,7 @@ impl TokenKey {
 
 fn make(uri: &TokenUri, pin: &str, kind: MakeKey) -> Result<(), TokenError> {
     let label = uri.object.clone().ok_or(TokenError::NoKey)?;
-    let module = module(uri.module())?;
+    let module = module(uri)?;
     let session = module.open_rw_session(slot(&module, uri)?)?;
     log_in(&session, uri, pin)?;
     let mut id = vec![0; ID_BYTES];
