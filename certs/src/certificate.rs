@@ -1,5 +1,7 @@
 //! One certificate, read once: what chain building, usage and revocation ask of it.
 
+use der::Tag;
+use der::asn1::ObjectIdentifier;
 use openssl::x509::{X509, X509VerifyResult};
 use x509_parser::asn1_rs::{FromDer, Oid};
 use x509_parser::certificate::X509Certificate;
@@ -8,6 +10,7 @@ use x509_parser::extensions::{
 };
 use x509_parser::x509::X509Name;
 
+use crate::der_walk::{Element, Walk};
 use crate::error::{CertError, Position};
 use crate::identity::sha256;
 use crate::key_policy::{self, KeyFault, KeyKind, SignatureStrength};
@@ -17,6 +20,9 @@ use crate::well_formed::{self, Defect};
 const MAX_CERTIFICATE_BYTES: usize = 64 * 1024;
 /// `id-ad-ocsp` (RFC 5280 section 4.2.2.1).
 const ID_AD_OCSP: &str = "1.3.6.1.5.5.7.48.1";
+/// `id-pe-tlsfeature` (RFC 7633 section 6), and `status_request` (RFC 6066 section 8) in it.
+const TLS_FEATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.24");
+const STATUS_REQUEST: u8 = 5;
 /// Microseconds in a second.
 pub(crate) const SECOND_US: i64 = 1_000_000;
 
@@ -53,6 +59,8 @@ pub(crate) struct Certificate {
     pub(crate) crl_points: Vec<PointName>,
     /// Where its OCSP responder is said to be.
     pub(crate) ocsp_url: Option<String>,
+    /// TLS extensions that a server which shows it promises to answer (RFC 7633), by number.
+    features: Vec<u8>,
     /// DNS names among the alternative names.
     pub(crate) dns_names: Vec<String>,
     /// DNS names that the certificates below must not have.
@@ -107,6 +115,7 @@ impl Certificate {
             key_id: facts.key_id,
             crl_points: facts.crl_points,
             ocsp_url: facts.ocsp_url,
+            features: facts.features,
             dns_names: facts.dns_names,
             excluded_dns: facts.excluded_dns,
             defect,
@@ -175,6 +184,11 @@ impl Certificate {
         named && self.x509.public_key().and_then(|key| other.x509.verify(&key)).unwrap_or(false)
     }
 
+    /// Whether a server that shows it must show an OCSP answer about it.
+    pub(crate) fn must_staple(&self) -> bool {
+        self.features.contains(&STATUS_REQUEST)
+    }
+
     /// Whether `at_us` lies in the validity period, both ends included.
     pub(crate) fn check_time(&self, position: Position, at_us: i64) -> Result<(), CertError> {
         if at_us < self.not_before_us {
@@ -197,6 +211,7 @@ struct Facts {
     key_id: Option<Vec<u8>>,
     crl_points: Vec<PointName>,
     ocsp_url: Option<String>,
+    features: Vec<u8>,
     dns_names: Vec<String>,
     excluded_dns: Vec<String>,
     malformed: Option<&'static str>,
@@ -235,12 +250,26 @@ impl Facts {
                     let excluded = constraints.excluded_subtrees.iter().flatten();
                     facts.excluded_dns = dns_names(excluded.map(|subtree| &subtree.base));
                 }
+                ParsedExtension::UnsupportedExtension { .. }
+                    if extension.oid.as_bytes() == TLS_FEATURE.as_bytes() =>
+                {
+                    facts.features = features(extension.value).collect();
+                }
                 ParsedExtension::ParseError { .. } => facts.malformed = Some("an extension cannot be read"),
                 _ => {}
             }
         }
         facts
     }
+}
+
+/// The numbers of a TLS feature extension that have one byte: a SEQUENCE of INTEGER. What is anything else has none.
+fn features(value: &[u8]) -> impl Iterator<Item = u8> {
+    let mut walk = Walk::only(value, Tag::Sequence, "Features").map(Element::walk).ok();
+    std::iter::from_fn(move || match walk.as_mut()?.take(Tag::Integer, "Feature").ok()?.body {
+        [one] => Some(*one),
+        _ => None,
+    })
 }
 
 fn dns_names<'n, 'a: 'n>(names: impl IntoIterator<Item = &'n GeneralName<'a>>) -> Vec<String> {

@@ -58,6 +58,7 @@ pub mod signature_error;
 mod signer_cache;
 mod source;
 mod sources;
+mod stapled;
 pub mod timestamp;
 pub mod tls;
 pub mod token;

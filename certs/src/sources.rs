@@ -121,6 +121,11 @@ impl Sources {
         inquiries.values().cloned().collect()
     }
 
+    /// The certificate with this fingerprint, if answers about it are wanted.
+    pub(crate) fn inquiry(&self, fingerprint: &[u8; 32]) -> Option<Inquiry> {
+        lock(&self.inquiries).get(fingerprint).cloned()
+    }
+
     /// Answers about a certificate, the newest last.
     pub(crate) fn answers(&self, certificate: &Certificate) -> Vec<Arc<OcspAnswer>> {
         let inquiries = lock(&self.inquiries);

@@ -10,6 +10,7 @@
 //! per call, which a cache keyed by [`TrustStore::fingerprint`](crate::trust::TrustStore::fingerprint) makes cheap.
 
 mod client_verifier;
+mod relay_verifier;
 mod server_certificate;
 mod token_signer;
 
@@ -17,7 +18,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::Resumption;
+use rustls::client::{Resumption, WantsClientCert};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::ring::{self, cipher_suite};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, UnixTime};
@@ -25,10 +26,11 @@ use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedCipherSuite};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, ServerConfig, SupportedCipherSuite};
 
 use self::client_verifier::ClientVerifier;
-pub use self::server_certificate::ServerCertificate;
+use self::relay_verifier::RelayVerifier;
+pub use self::server_certificate::{NotShown, ServerCertificate, ServerInquiry};
 use self::token_signer::TokenSigner;
 use crate::certificate::{Certificate, SECOND_US};
 use crate::error::CertError;
@@ -108,22 +110,14 @@ pub fn server_config(
     Ok(config)
 }
 
-/// A client's side: trusts servers whose chain ends in one of `relay_ca_der` (DER) and nothing else.
+/// A client's side: trusts servers whose chain ends in one of `relay_ca_der` (DER) and nothing else. An OCSP answer that the server shows
+/// must hold and say that its certificate is good.
 pub fn client_config(
     relay_ca_der: &[Vec<u8>],
     identity: &KeyIdentity,
     clock: Clock,
 ) -> Result<ClientConfig, TlsError> {
-    let mut roots = RootCertStore::empty();
-    for der in relay_ca_der {
-        roots.add(CertificateDer::from(der.as_slice())).map_err(|_| TlsError::RelayCa)?;
-    }
-    if roots.is_empty() {
-        return Err(TlsError::RelayCa);
-    }
-    let mut config = ClientConfig::builder_with_details(provider(), Arc::new(GivenTime(clock)))
-        .with_protocol_versions(&[&TLS13, &TLS12])?
-        .with_root_certificates(roots)
+    let mut config = relay_config(relay_ca_der, clock)?
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified(identity)?)));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = Resumption::disabled();
@@ -132,9 +126,23 @@ pub fn client_config(
 
 /// A client's side towards the relay for who has no certificate yet: [`client_config`] without one.
 pub fn anonymous_client_config(relay_ca_der: &[Vec<u8>], clock: Clock) -> Result<ClientConfig, TlsError> {
-    let mut config = web_client_config(relay_ca_der, clock)?;
+    let mut config = relay_config(relay_ca_der, clock)?.with_no_client_auth();
     config.alpn_protocols = vec![ALPN.to_vec()];
+    config.resumption = Resumption::disabled();
     Ok(config)
+}
+
+/// What both kinds of clients ask of the relay.
+fn relay_config(
+    relay_ca_der: &[Vec<u8>],
+    clock: Clock,
+) -> Result<ConfigBuilder<ClientConfig, WantsClientCert>, TlsError> {
+    let provider = provider();
+    let verifier = RelayVerifier::new(relay_ca_der, Arc::clone(&provider))?;
+    Ok(ClientConfig::builder_with_details(provider, Arc::new(GivenTime(clock)))
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier)))
 }
 
 /// A client's side towards any server of the web, which shows no certificate of its own: trusts servers whose chain ends in one of

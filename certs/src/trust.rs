@@ -398,7 +398,31 @@ impl TrustStore {
         nonce: &[u8],
         now_us: i64,
     ) -> Result<bool, OcspFault> {
-        let answer = OcspAnswer::parse(answer)?;
+        self.take(inquiry, OcspAnswer::parse(answer)?, Some(nonce), now_us)
+    }
+
+    /// The same for an answer that came along with the certificate (stapling): what it was an answer to is not known, so that it is worth what
+    /// its time is. `false` also where no answer about the certificate (SHA-256) is wanted.
+    ///
+    /// # Errors
+    /// [`OcspFault`]: what is held stays.
+    pub fn take_stapled(
+        &self,
+        fingerprint: &[u8; 32],
+        answer: &[u8],
+        now_us: i64,
+    ) -> Result<bool, OcspFault> {
+        let Some(inquiry) = self.sources.inquiry(fingerprint) else { return Ok(false) };
+        self.take(&inquiry, OcspAnswer::parse(answer)?, None, now_us)
+    }
+
+    fn take(
+        &self,
+        inquiry: &Inquiry,
+        answer: OcspAnswer,
+        nonce: Option<&[u8]>,
+        now_us: i64,
+    ) -> Result<bool, OcspFault> {
         let certificate =
             Certificate::parse(&inquiry.certificate).map_err(|_| OcspFault::OtherCertificate)?;
         let issuer = Certificate::parse(&inquiry.issuer).map_err(|_| OcspFault::OtherCertificate)?;
@@ -408,7 +432,9 @@ impl TrustStore {
         if responder.is_some_and(|one| has_revoked(&self.contents.crls, &issuer, one, moment)) {
             return Err(OcspFault::ResponderRevoked);
         }
-        if answer.nonce.as_deref().is_some_and(|own| own != nonce) {
+        if let (Some(sent), Some(own)) = (nonce, answer.nonce.as_deref())
+            && own != sent
+        {
             return Err(OcspFault::Nonce);
         }
         let policy = RevocationPolicy { max_ocsp_age_s: inquiry.max_age_s, ..RevocationPolicy::default() };

@@ -52,6 +52,8 @@ pub(crate) use papers::OwnPapers;
 
 /// The CA of the relay's TLS certificate.
 pub(crate) const RELAY_CA: &str = "relay-ca.pem";
+/// An OCSP answer about the own certificate (RFC 6960, DER) that another program keeps fresh, where the relay reaches no responder.
+pub(crate) const OCSP_ANSWER: &str = "ocsp.der";
 /// The offices' trust anchors.
 pub(crate) const ANCHORS: &str = "trust/anchors.pem";
 /// How CAs among the anchors handed over to new keys, as the relay's log told: one a line.

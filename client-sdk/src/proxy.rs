@@ -39,8 +39,8 @@ use crate::declare::Declared;
 use crate::error::{ConfigError, SdkError, VerificationError, words};
 use crate::files::{self, Access};
 use crate::home::{
-    ANCHORS, ARCHIVE, CHECKPOINTS, CRLS, Home, IdentityFiles, InitOptions, LOCKS, Lock, OUTBOX, Opened,
-    OwnPapers, PROFILE, RELAY_CA, SENT, copy_identity, open_identity, read_identity,
+    ANCHORS, ARCHIVE, CHECKPOINTS, CRLS, Home, IdentityFiles, InitOptions, LOCKS, Lock, OCSP_ANSWER, OUTBOX,
+    Opened, OwnPapers, PROFILE, RELAY_CA, SENT, copy_identity, open_identity, read_identity,
 };
 use crate::parcel::ParcelName;
 use crate::pem;
@@ -203,7 +203,7 @@ impl Proxy {
             request_timeout_s: 60,
             attempts: 5,
         };
-        let caller = settings.caller(tls)?;
+        let caller = settings.caller(tls)?.bringing(folder.join(OCSP_ANSWER));
         for inside in [CRLS, CHECKPOINTS, LOCKS] {
             files::create_private_folder(&folder.join(inside))?;
         }

@@ -82,6 +82,8 @@ pub enum NewPartners {
     AsConfigured,
     /// They are meant.
     Meant,
+    /// They are meant, and nobody wants to be told which they are: the relay is not asked.
+    Unasked,
 }
 
 /// How long parcels are held.

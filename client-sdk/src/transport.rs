@@ -5,6 +5,7 @@ mod call;
 mod connector;
 mod fault;
 mod http_proxy;
+mod stapled;
 mod status;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::clock::Clock;
 use crate::error::{ConfigError, SdkError};
-use crate::home::Home;
+use crate::home::{Home, OCSP_ANSWER};
 
 pub(crate) use address::RelayAddress;
 pub(crate) use call::Caller;
@@ -50,6 +51,7 @@ pub(crate) fn caller(home: &Home, clock: &Arc<dyn Clock>) -> Result<Caller, SdkE
         attempts: config.attempts,
     };
     let caller = settings.caller(tls.map_err(|e| ConfigError::Trust(e.to_string()))?)?;
+    let caller = caller.bringing(home.path(OCSP_ANSWER));
     // An office's certificate says for whom it calls, and so does a terminal's.
     Ok(if config.transmission_proxy.is_some() { caller.acting_for(home.office()) } else { caller })
 }

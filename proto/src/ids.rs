@@ -163,6 +163,10 @@ pub fn proxy_of(text: &str) -> Option<ProxyNumber> {
 /// Key of the request metadata that says for which office a call is: a proxy must say it, others may.
 pub const OFFICE_METADATA: &str = "tasuki-office";
 
+/// Key of the request metadata that brings an OCSP answer (RFC 6960, DER) about the caller's certificate, at most
+/// [`MAX_OCSP_BYTES`](crate::limits::MAX_OCSP_BYTES).
+pub const OCSP_METADATA: &str = "tasuki-ocsp-bin";
+
 /// Whether an identity is the office itself: none of its terminals, and nobody else.
 pub fn is_office(identity: &Identity, office: OfficeNumber) -> bool {
     matches!(identity, Identity::Office { number } if number == office.as_str())

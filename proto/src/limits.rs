@@ -46,6 +46,9 @@ pub const MAX_CHUNK_BYTES: usize = 1024 * 1024;
 /// Bytes of one gRPC message that the relay decodes: a chunk and its frame, or a batch of statements.
 pub const MAX_MESSAGE_BYTES: usize = 4 * 1024 * 1024;
 
+/// Bytes of an OCSP answer that a caller brings along. One has 300 to 2,500, and a request's header 16 KiB.
+pub const MAX_OCSP_BYTES: usize = 4 * 1024;
+
 /// Bytes of one CRL. A national CA's of 287,000 offices stays below 12 MB even with every one revoked.
 pub const MAX_CRL_BYTES: usize = 16 * 1024 * 1024;
 

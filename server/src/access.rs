@@ -14,9 +14,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_certs::error::CertError;
+use tasuki_certs::error::{CertError, OcspFault, Position};
 use tasuki_certs::profile::Identity;
 use tasuki_certs::trust::{CurrentTrust, Purpose, TrustStore, VerifiedCertificate};
+use tasuki_proto::event::sha256;
 use tasuki_proto::ids::{ProxyNumber, identity_text};
 use tasuki_proto::mandate::{Role, Scope};
 use tasuki_proto::reason;
@@ -57,6 +58,8 @@ struct PeerState {
     chain: Vec<Vec<u8>>,
     address: IpAddr,
     judged: Mutex<Option<Judged>>,
+    /// An OCSP answer about its certificate that it brought and nobody has looked at.
+    stapled: Mutex<Option<Vec<u8>>>,
     /// Its certificate was handed to the directory, or need not be.
     key_known: AtomicBool,
 }
@@ -71,8 +74,8 @@ struct Judged {
 impl Peer {
     /// From the certificates that the handshake brought, and where the connection comes from.
     pub fn new(chain: Vec<Vec<u8>>, address: IpAddr) -> Self {
-        let shared =
-            PeerState { chain, address, judged: Mutex::new(None), key_known: AtomicBool::new(false) };
+        let (judged, stapled) = (Mutex::new(None), Mutex::new(None));
+        let shared = PeerState { chain, address, judged, stapled, key_known: AtomicBool::new(false) };
         Self { shared: Arc::new(shared) }
     }
 
@@ -84,6 +87,20 @@ impl Peer {
     /// Where the connection comes from.
     pub fn address(&self) -> IpAddr {
         self.shared.address
+    }
+
+    /// SHA-256 of its certificate; none: it showed none.
+    pub fn fingerprint(&self) -> Option<[u8; 32]> {
+        self.shared.chain.first().map(|certificate| sha256(certificate))
+    }
+
+    /// It brings an OCSP answer about its certificate.
+    pub fn bring(&self, answer: Vec<u8>) {
+        *self.shared.stapled.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+    }
+
+    fn brought(&self) -> Option<Vec<u8>> {
+        self.shared.stapled.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The certificate as of now, from memory where that is as good.
@@ -360,16 +377,36 @@ impl Access {
     /// # Errors
     /// [`Denied`].
     pub async fn certificate(&self, peer: &Peer) -> Result<Arc<VerifiedCertificate>, Denied> {
-        let mut outcome = peer.certificate(&self.trust.current(), self.clock.now_us());
+        let awaits = |outcome: &Result<_, Denied>| match outcome {
+            Err(Denied::Certificate(error)) => awaits_answer(error),
+            _ => false,
+        };
+        let look = || peer.certificate(&self.trust.current(), self.clock.now_us());
+        let mut outcome = look();
+        let mut fault = None;
         for _ in 0..ANSWER_LOOKS {
-            match &outcome {
-                Err(Denied::Certificate(error)) if awaits_answer(error) => {}
-                _ => break,
+            if !awaits(&outcome) {
+                return outcome;
             }
-            tokio::time::sleep(ANSWER_PAUSE).await;
-            outcome = peer.certificate(&self.trust.current(), self.clock.now_us());
+            match self.take_brought(peer) {
+                None => tokio::time::sleep(ANSWER_PAUSE).await,
+                Some(taken) => fault = taken.err(),
+            }
+            outcome = look();
         }
-        outcome
+        match fault {
+            // What it brought itself was no help, and no other answer came.
+            Some(fault) if awaits(&outcome) => {
+                Err(Denied::Certificate(CertError::OcspInvalid(Position::LEAF, fault)))
+            }
+            _ => outcome,
+        }
+    }
+
+    /// Looks at the OCSP answer that the peer brought; none: it brought none since the last look.
+    fn take_brought(&self, peer: &Peer) -> Option<Result<(), OcspFault>> {
+        let (answer, certificate) = (peer.brought()?, peer.fingerprint()?);
+        Some(self.trust.take_stapled(&certificate, &answer, self.clock.now_us()))
     }
 
     /// How events name whoever connected, where its certificate is good.

@@ -161,6 +161,12 @@ pub struct ServerConfig {
     /// How long a stop waits for open submissions.
     #[serde(default = "defaults::drain_s")]
     pub drain_s: u32,
+    /// Whether handshakes show an OCSP answer about the certificate, where a responder can be asked.
+    #[serde(default = "defaults::yes")]
+    pub ocsp_staple: bool,
+    /// A responder that is asked in the place of the one that the certificate names; empty: that.
+    #[serde(default)]
+    pub ocsp_responder: String,
 }
 
 /// `[database]`
@@ -298,6 +304,9 @@ impl Default for LoggingConfig {
 }
 
 mod defaults {
+    pub(super) fn yes() -> bool {
+        true
+    }
     pub(super) fn drain_s() -> u32 {
         20
     }
@@ -358,6 +367,9 @@ impl Config {
     fn check(&self) -> Result<(), (&'static str, &'static str)> {
         if self.trust.anchors.is_empty() {
             return Err(("trust.anchors", "name at least one trust anchor"));
+        }
+        if !self.server.ocsp_responder.is_empty() && !crate::fetch::is_address(&self.server.ocsp_responder) {
+            return Err(("server.ocsp_responder", "must be http:// or https://, without user and password"));
         }
         self.witnesses.check()?;
         if self.trust.crl_max_age_hours == 0 {

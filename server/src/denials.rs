@@ -111,7 +111,8 @@ impl Denials {
         self.write(kind::ACT_REFUSED, lines);
     }
 
-    /// What was asked for at an address (`what`: `crl` or `ocsp`) did not come, or is not believed.
+    /// What was asked for at an address (`what`: `crl`, `ocsp`, `ocsp-server` about the relay's own
+    /// certificate), or was brought by who showed a certificate (`ocsp-stapled`), did not come or is not believed.
     pub fn note_source(&self, address: &str, what: &'static str, refused: &'static str) {
         let attempt = Attempt { who: address.to_owned(), office: None, act: what, refused };
         if self.admits(&attempt) {

@@ -4,6 +4,7 @@
 //! the trust store changes, and when one of their keys ends. A key of the directory is used only while its
 //! certificate verifies: a revoked one gets nothing more, although it stays registered.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -86,6 +87,11 @@ impl Cache {
     }
 }
 
+/// Offices that are read with one set of queries: a few megabytes of keys and mandates at most.
+const READ_AT_ONCE: usize = 128;
+/// Offices whose certificates one thread verifies in a row, 0.1 ms each.
+const JUDGED_AT_ONCE: usize = 16;
+
 /// Proxies that are remembered: a country has a few hundred.
 const KNOWN_PROXIES: usize = 2_000;
 
@@ -118,38 +124,70 @@ impl Directory {
             Known::Nobody => return Ok(None),
             Known::Nothing => {}
         }
+        Ok(self.read(&[office], &trust).await?.pop())
+    }
+
+    /// Reads what is not remembered of these offices with a few queries for all: what is asked of each afterwards comes from memory.
+    ///
+    /// # Errors
+    /// If the database can't be read.
+    pub async fn prepare(&self, offices: impl Iterator<Item = OfficeNumber>) -> Result<(), StoreError> {
+        let trust = self.trust.current();
+        let unknown: BTreeSet<OfficeNumber> =
+            offices.filter(|office| matches!(self.known(*office, &trust), Known::Nothing)).collect();
+        let unknown: Vec<OfficeNumber> = unknown.into_iter().collect();
+        for some in unknown.chunks(READ_AT_ONCE) {
+            self.read(some, &trust).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads offices, and remembers them. Those that the directory does not hold are left out.
+    async fn read(
+        &self,
+        offices: &[OfficeNumber],
+        trust: &Arc<TrustStore>,
+    ) -> Result<Vec<Arc<Member>>, StoreError> {
         // Read before the rows: if they change in between, the entry is older than it says, never newer.
         let generation = self.refresh().await?;
-        let Some(row) = self.store.office(office).await? else {
-            self.remember(office, None, generation, &trust);
-            return Ok(None);
-        };
+        let rows = self.store.offices_of(offices).await?;
+        for office in offices.iter().filter(|office| rows.iter().all(|row| row.number != **office)) {
+            self.remember(*office, None, generation, trust);
+        }
+        let numbers: Vec<OfficeNumber> = rows.iter().map(|row| row.number).collect();
         let now_us = self.clock.now_us();
-        let keys = self.store.office_keys(office, now_us).await?;
-        let mandates = Loaded::read(&self.store, office, now_us).await?;
-        let (verifier, snapshot) = (Arc::clone(&self.verifier), Arc::clone(&trust));
+        let mut keys: BTreeMap<OfficeNumber, Vec<KeyRow>> = BTreeMap::new();
+        for key in self.store.office_keys(&numbers, now_us).await? {
+            keys.entry(key.office).or_default().push(key);
+        }
+        let mut mandates = Loaded::read(&self.store, &numbers, now_us).await?;
+        let mut read: Vec<Read> = rows
+            .into_iter()
+            .map(|office| Read {
+                keys: keys.remove(&office.number).unwrap_or_default(),
+                mandates: mandates.remove(&office.number).unwrap_or_default(),
+                office,
+            })
+            .collect();
         // Certificates are verified: that is no work for the threads that serve the network.
-        let judged = tokio::task::spawn_blocking(move || {
-            let keys = usable_keys(keys, &verifier, &snapshot, now_us);
-            (keys, mandates.judge(&verifier, &snapshot, now_us))
-        });
-        let Ok((usable, mandates)) = judged.await else {
-            return Err(StoreError::from(sqlx::Error::WorkerCrashed));
-        };
-        let mut recipients = usable.recipients;
-        recipients.extend(mandates.keys.iter().map(|key| key.recipient.clone()));
-        let member = Arc::new(Member {
-            office: row,
-            keys: usable.rows,
-            mandates: mandates.mandates.into_iter().map(Arc::new).collect(),
-            mandate_keys: mandates.keys,
-            recipients,
-            awaits_answer: usable.awaits_answer,
-            generation,
-            valid_until_us: usable.until_us.min(mandates.until_us),
-        });
-        self.remember(office, Some(Arc::clone(&member)), generation, &trust);
-        Ok(Some(member))
+        let mut judging = Vec::new();
+        while !read.is_empty() {
+            let some = read.split_off(read.len().saturating_sub(JUDGED_AT_ONCE));
+            let (verifier, snapshot) = (Arc::clone(&self.verifier), Arc::clone(trust));
+            judging.push(tokio::task::spawn_blocking(move || {
+                let judge = |one: Read| Arc::new(one.judge(&verifier, &snapshot, now_us, generation));
+                some.into_iter().map(judge).collect::<Vec<_>>()
+            }));
+        }
+        let mut members = Vec::with_capacity(numbers.len());
+        for judged in judging {
+            let judged = judged.await.map_err(|_| StoreError::from(sqlx::Error::WorkerCrashed))?;
+            for member in judged {
+                self.remember(member.office.number, Some(Arc::clone(&member)), generation, trust);
+                members.push(member);
+            }
+        }
+        Ok(members)
     }
 
     /// An office. Where what is remembered of it is not `good`, the database is asked first: nobody is refused for
@@ -263,6 +301,32 @@ impl Directory {
     fn cache(&self) -> MutexGuard<'_, Cache> {
         // Every change of the cache is complete when it is made: a panic can't leave it half done.
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An office as the database has it.
+struct Read {
+    office: OfficeRow,
+    keys: Vec<KeyRow>,
+    mandates: Loaded,
+}
+
+impl Read {
+    fn judge(self, verifier: &SignatureVerifier, trust: &TrustStore, now_us: i64, generation: i64) -> Member {
+        let usable = usable_keys(self.keys, verifier, trust, now_us);
+        let mandates = self.mandates.judge(verifier, trust, now_us);
+        let mut recipients = usable.recipients;
+        recipients.extend(mandates.keys.iter().map(|key| key.recipient.clone()));
+        Member {
+            office: self.office,
+            keys: usable.rows,
+            mandates: mandates.mandates.into_iter().map(Arc::new).collect(),
+            mandate_keys: mandates.keys,
+            recipients,
+            awaits_answer: usable.awaits_answer,
+            generation,
+            valid_until_us: usable.until_us.min(mandates.until_us),
+        }
     }
 }
 

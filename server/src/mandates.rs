@@ -3,8 +3,11 @@
 //! A mandate counts only while what gives it verifies: the office's signature under its statement, the terminal's
 //! certificate, the proxy's standing. So a revoked certificate of the office takes all that it signed with it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::profile::Identity;
 use tasuki_certs::recipient::Recipient;
@@ -78,7 +81,8 @@ pub struct MandateKey {
 #[derive(Debug, Default)]
 pub struct Loaded {
     rows: Vec<MandateRow>,
-    proxies: Vec<(ProxyRow, Vec<ProxyKeyRow>)>,
+    /// Of all offices that were read together.
+    proxies: Arc<Vec<(ProxyRow, Vec<ProxyKeyRow>)>>,
 }
 
 /// What can be used of them.
@@ -93,24 +97,27 @@ pub struct Usable {
 }
 
 impl Loaded {
-    /// Reads an office's mandates.
+    /// Reads offices' mandates; an office without any is not there.
     ///
     /// # Errors
     /// If the database can't be read.
     pub async fn read(
         store: &Store,
-        office: tasuki_careplan::office::OfficeNumber,
+        offices: &[OfficeNumber],
         now_us: i64,
-    ) -> Result<Self, StoreError> {
-        let rows = store.mandates(office, now_us).await?;
-        let mut loaded = Self { rows, proxies: Vec::new() };
-        for number in loaded.rows.iter().filter_map(proxy_of).collect::<Vec<_>>() {
-            if loaded.proxies.iter().any(|(proxy, _)| proxy.number == number) {
-                continue;
-            }
+    ) -> Result<BTreeMap<OfficeNumber, Self>, StoreError> {
+        let rows = store.mandates(offices, now_us).await?;
+        let mut proxies = Vec::new();
+        for number in rows.iter().filter_map(proxy_of).collect::<BTreeSet<_>>() {
             if let Some(proxy) = store.proxy(number).await? {
-                loaded.proxies.push((proxy, store.proxy_keys(number, now_us).await?));
+                proxies.push((proxy, store.proxy_keys(number, now_us).await?));
             }
+        }
+        let proxies = Arc::new(proxies);
+        let mut loaded: BTreeMap<OfficeNumber, Self> = BTreeMap::new();
+        for row in rows {
+            let own = || Self { rows: Vec::new(), proxies: Arc::clone(&proxies) };
+            loaded.entry(row.office).or_insert_with(own).rows.push(row);
         }
         Ok(loaded)
     }

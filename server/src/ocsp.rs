@@ -24,9 +24,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Questions at once.
 const AT_ONCE: usize = 16;
 /// Longest answer that is taken.
-const MAX_ANSWER: usize = 64 * 1024;
+pub(crate) const MAX_ANSWER: usize = 64 * 1024;
 /// RFC 8954: 32 bytes.
-const NONCE_BYTES: usize = 32;
+pub(crate) const NONCE_BYTES: usize = 32;
 
 /// Why a question came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

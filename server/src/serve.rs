@@ -46,6 +46,7 @@ use crate::rpc::{self, Context, Places};
 use crate::server_certificate::{Follower, ServerCertificateError};
 use crate::shutdown::Shutdown;
 use crate::stamper::{Stamper, StamperError};
+use crate::stapler::Stapler;
 use crate::store::Store;
 use crate::sweep;
 use crate::timekeeper::Timekeeper;
@@ -157,6 +158,7 @@ struct Outward {
     lists: ListFetcher,
     asker: Asker,
     stamper: Option<Stamper>,
+    stapler: Option<Stapler>,
     denials: Arc<Denials>,
 }
 
@@ -166,12 +168,14 @@ impl Outward {
         trust: &Trust,
         clock: &Arc<dyn Clock>,
         stamper: Option<Stamper>,
+        certificate: ServerCertificate,
         denials: Arc<Denials>,
     ) -> Result<Self, ServeError> {
         Ok(Self {
             lists: ListFetcher::new(trust.clone(), &config.trust.fetch, Arc::clone(clock))?,
             asker: Asker::new(trust.clone(), &config.trust, Arc::clone(clock))?,
             stamper,
+            stapler: Stapler::new(certificate, config, Arc::clone(clock))?,
             denials,
         })
     }
@@ -183,7 +187,12 @@ impl Outward {
                 stamper.run().await;
             }
         };
-        tokio::join!(self.lists.run(&self.denials), self.asker.run(&self.denials), stamping);
+        let stapling = async {
+            if let Some(stapler) = self.stapler {
+                stapler.run(&self.denials).await;
+            }
+        };
+        tokio::join!(self.lists.run(&self.denials), self.asker.run(&self.denials), stamping, stapling);
     }
 }
 
@@ -211,10 +220,11 @@ impl Relay {
         let trust = Trust::load(&config.trust)?;
         let stamper = Stamper::new(config, store.clone(), Arc::clone(&ledger), Arc::clone(&clock))?;
         let denials = Arc::new(Denials::new(committer.clone(), Arc::clone(&clock)));
-        let outward = Outward::new(config, &trust, &clock, stamper, Arc::clone(&denials))?;
-        trust.refresh(&store).await.map_err(BootError::from)?;
         let certificate = Follower::load(&config.server)?;
-        let tls = acceptor(&certificate.certificate(), &trust, &clock, anonymous)?;
+        let shown = certificate.certificate();
+        let outward = Outward::new(config, &trust, &clock, stamper, shown.clone(), Arc::clone(&denials))?;
+        trust.refresh(&store).await.map_err(BootError::from)?;
+        let tls = acceptor(&shown, &trust, &clock, anonymous)?;
         let verifier = Arc::new(SignatureVerifier::with_capacity(trust.clone(), config.trust.known_signers));
         let directory = Arc::new(Directory::new(
             store.clone(),

@@ -177,6 +177,8 @@ mod tests {
                 private_key: self.folder.path().join("tls.key"),
                 metrics_listen: None,
                 drain_s: 1,
+                ocsp_staple: true,
+                ocsp_responder: String::new(),
             }
         }
 

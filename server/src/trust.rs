@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tasuki_certs::error::OcspFault;
 use tasuki_certs::profile::CertificateProfile;
 use tasuki_certs::trust::{AlarmState, CurrentTrust, OcspUse, OnDoubt, RevocationPolicy, TrustStore};
 use tasuki_certs::trust_files::{TrustFiles, TrustFilesError, TrustWatch};
@@ -24,6 +25,8 @@ pub struct Trust(Arc<Followed>);
 struct Followed {
     watch: TrustWatch,
     rolls: RwLock<Arc<Vec<CaRoll>>>,
+    /// Whether OCSP answers count that a certificate's bearer brings.
+    stapled: bool,
 }
 
 impl std::fmt::Debug for Trust {
@@ -85,7 +88,8 @@ impl Trust {
             profile,
             ..TrustFiles::of_anchors(Vec::new())
         };
-        Ok(Self(Arc::new(Followed { watch: TrustWatch::load(files)?, rolls: RwLock::default() })))
+        let (watch, rolls) = (TrustWatch::load(files)?, RwLock::default());
+        Ok(Self(Arc::new(Followed { watch, rolls, stapled: config.ocsp.stapled })))
     }
 
     /// Reads the files for the first time, and what the database knows beside them.
@@ -140,6 +144,17 @@ impl Trust {
     /// Takes into account what OCSP answers have said. Returns whether there is a new snapshot.
     pub fn renew(&self) -> bool {
         self.0.watch.renew_if_answered()
+    }
+
+    /// Takes an OCSP answer that the bearer of a certificate (SHA-256) brought, where such count and one is wanted.
+    ///
+    /// # Errors
+    /// [`OcspFault`]: nothing changed.
+    pub fn take_stapled(&self, certificate: &[u8; 32], answer: &[u8], now_us: i64) -> Result<(), OcspFault> {
+        if self.0.stapled && self.current().take_stapled(certificate, answer, now_us)? {
+            self.renew();
+        }
+        Ok(())
     }
 
     /// Looks at the files. Returns whether there is a new snapshot.

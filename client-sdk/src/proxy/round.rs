@@ -361,7 +361,14 @@ impl Round<'_> {
             source::Found::of_file(self.folder.join(&file.file), &file.name, file.stamp.size)
         };
         let found = files.iter().map(found).collect();
-        let options = SendOptions { new_partners: self.options.new_partners, ..SendOptions::default() };
+        // A round's report does not tell which offices are new: that is asked where somebody must agree, and nowhere else.
+        let new_partners = match self.options.new_partners {
+            NewPartners::AsConfigured if client.home().config().send.confirm_new_partners => {
+                NewPartners::AsConfigured
+            }
+            _ => NewPartners::Unasked,
+        };
+        let options = SendOptions { new_partners, ..SendOptions::default() };
         let office = client.office();
         let plan = blocking::run(move || plan_found(found, &options, office)).await?;
         let sent = client.send(plan, self.progress).await?;

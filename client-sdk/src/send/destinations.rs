@@ -29,6 +29,8 @@ pub(super) struct Destinations {
     pub(super) offices: BTreeMap<OfficeNumber, Option<Office>>,
     /// Offices that nothing was ever sent to.
     pub(super) new: BTreeSet<OfficeNumber>,
+    /// Nobody looked which are new.
+    pub(super) unasked: bool,
     /// New ones that somebody must agree to, and nobody did.
     pub(super) unconfirmed: BTreeSet<OfficeNumber>,
 }
@@ -147,6 +149,9 @@ impl Client {
             Err(SdkError::Unreachable(_)) => return Ok(Destinations::default()),
             Err(error) => return Err(error),
         };
+        if plan.new_partners == NewPartners::Unasked {
+            return Ok(Destinations { offices, unasked: true, ..Destinations::default() });
+        }
         let new = match self.new_among(&recipients).await {
             Ok(new) => new,
             Err(SdkError::Unreachable(_)) => return Ok(Destinations { offices, ..Destinations::default() }),
@@ -158,7 +163,7 @@ impl Client {
         let unconfirmed =
             new.iter().filter(|office| plan.declined.contains(office) || (demanded && !agreed(office)));
         let unconfirmed = unconfirmed.copied().collect();
-        Ok(Destinations { offices, new, unconfirmed })
+        Ok(Destinations { offices, new, unasked: false, unconfirmed })
     }
 
     /// Remembers whom parcels went to.

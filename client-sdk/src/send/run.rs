@@ -145,7 +145,7 @@ impl Client {
         })
         .await?;
         let settler = Settler { client: self.clone(), outbox: outbox.clone(), sent: Arc::clone(&sent) };
-        let new = destinations.new.clone();
+        let (new, unasked) = (destinations.new.clone(), destinations.unasked);
         let checks = self.checks().await;
         let papers = if unreachable.is_none() { self.papers_now().await? } else { home.papers().clone() };
         let workshop = Workshop {
@@ -180,6 +180,10 @@ impl Client {
         let mut reports: Vec<ParcelReport> = reports.into_iter().flatten().collect();
         for report in &mut reports {
             report.new_partner = new.contains(&report.recipient);
+        }
+        if unasked {
+            // It is asked anew where somebody wants to know.
+            return Ok(reports);
         }
         let client = self.clone();
         blocking::run(move || client.remember_partners(&reports).map(|()| reports)).await

@@ -1,11 +1,13 @@
 //! Making calls: a bound on the time of each, and another try where that is safe.
 
 use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_proto::ids::OFFICE_METADATA;
+use tasuki_proto::ids::{OCSP_METADATA, OFFICE_METADATA};
 use tasuki_proto::limits::MAX_MESSAGE_BYTES;
 use tasuki_proto::pb;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -15,6 +17,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::fault::LastFault;
+use super::stapled::Stapled;
 use super::status;
 use crate::error::{SdkError, Unreachable};
 
@@ -25,16 +28,24 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// The way of a call: the connection, and for which office it is.
-pub(crate) type Way = InterceptedService<Channel, ActsFor>;
+pub(crate) type Way = InterceptedService<Channel, Says>;
 
-/// Says in every call for which office it is, where the certificate does not.
+/// What every call says beside its request.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ActsFor(Option<MetadataValue<Ascii>>);
+pub(crate) struct Says {
+    /// For which office it is, where the certificate does not say it.
+    acts_for: Option<MetadataValue<Ascii>>,
+    /// The OCSP answer about the own certificate, where there is one.
+    stapled: Option<Arc<Stapled>>,
+}
 
-impl Interceptor for ActsFor {
+impl Interceptor for Says {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        if let Some(office) = &self.0 {
+        if let Some(office) = &self.acts_for {
             request.metadata_mut().insert(OFFICE_METADATA, office.clone());
+        }
+        if let Some(answer) = self.stapled.as_ref().and_then(|stapled| stapled.current()) {
+            request.metadata_mut().insert_bin(OCSP_METADATA, answer);
         }
         Ok(request)
     }
@@ -44,7 +55,7 @@ impl Interceptor for ActsFor {
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
     channel: Channel,
-    acts_for: ActsFor,
+    says: Says,
     fault: LastFault,
     attempts: u32,
     request_timeout: Duration,
@@ -52,17 +63,24 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(super) fn new(channel: Channel, fault: LastFault, attempts: u32, request_timeout: Duration) -> Self {
-        Self { channel, acts_for: ActsFor::default(), fault, attempts, request_timeout }
+        Self { channel, says: Says::default(), fault, attempts, request_timeout }
     }
 
     /// The same connection, with calls for this office.
     pub(crate) fn acting_for(&self, office: OfficeNumber) -> Self {
         // Ten digits always are a header's value.
-        Self { acts_for: ActsFor(office.as_str().parse().ok()), ..self.clone() }
+        let says = Says { acts_for: office.as_str().parse().ok(), ..self.says.clone() };
+        Self { says, ..self.clone() }
+    }
+
+    /// The same connection, with the OCSP answer in this file, as it is at each call.
+    pub(crate) fn bringing(self, answer: PathBuf) -> Self {
+        let says = Says { stapled: Some(Arc::new(Stapled::new(answer))), ..self.says };
+        Self { says, ..self }
     }
 
     fn way(&self) -> Way {
-        InterceptedService::new(self.channel.clone(), self.acts_for.clone())
+        InterceptedService::new(self.channel.clone(), self.says.clone())
     }
 
     /// How often a safe call is made.

@@ -211,7 +211,7 @@ async fn assign(desk: &Desk, arguments: &Assign, out: &mut Output) -> Result<(),
 }
 
 async fn unassign(desk: &Desk, arguments: &Unassign, out: &mut Output) -> Result<(), Failure> {
-    let rows = desk.store().mandates(arguments.office, desk.now_us()).await?;
+    let rows = desk.store().mandates(&[arguments.office], desk.now_us()).await?;
     let row = rows.into_iter().find(|row| row.holder == Holder::Proxy(arguments.proxy));
     let row = row.ok_or_else(|| rejected(reason::MANDATE_NOT_FOUND))?;
     let end = Mandating::End { office: row.office, digest: row.digest, by: OPERATOR.to_owned(), paper: None };

@@ -146,7 +146,7 @@ async fn certificates_are_issued_and_revoked(dialect: Dialect) {
     assert!(again.err.contains("FILE_EXISTS"), "{again:?}");
 
     let store = Store::open(&relay.config().database.url).await.unwrap();
-    let keys = store.office_keys(office(SENDER), SystemClock.now_us()).await.unwrap();
+    let keys = store.office_keys(&[office(SENDER)], SystemClock.now_us()).await.unwrap();
     store.close().await;
     let trust = || Trust::load(&relay.config().trust).unwrap().current();
     let now_us = SystemClock.now_us();

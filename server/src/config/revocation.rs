@@ -107,6 +107,8 @@ pub struct OcspConfig {
     pub mode: OcspMode,
     /// Where an answer is required and there is none.
     pub on_no_answer: OnStale,
+    /// Whether answers count that come from the certificate's bearer.
+    pub stapled: bool,
     /// A responder that is asked in the place of those that certificates name; empty: those.
     pub responder: String,
     /// Whether those may be in the relay's own network.
@@ -126,6 +128,7 @@ impl Default for OcspConfig {
         Self {
             mode: OcspMode::Off,
             on_no_answer: OnStale::Refuse,
+            stapled: true,
             responder: String::new(),
             allow_private: false,
             every: Period::seconds(300),

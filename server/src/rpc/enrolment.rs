@@ -66,7 +66,8 @@ impl Enrolment for Service {
         let said = Signed::peek(&enrolment).map_err(|_| Failure::malformed("enrolment can't be read"))?;
         let found = self.0.store.mandate(&said.invitation).await.map_err(Failure::from)?;
         let row = self.0.known(found, address).await?;
-        let others = self.0.store.mandates(row.office, self.0.clock.now_us()).await.map_err(Failure::from)?;
+        let others =
+            self.0.store.mandates(&[row.office], self.0.clock.now_us()).await.map_err(Failure::from)?;
         let (digest, office, name) = (row.digest, row.office, row.holder.name().to_owned());
         let others: Vec<MandateRow> = others.into_iter().filter(|other| other.digest != digest).collect();
         let context = Arc::clone(&self.0);

@@ -1,6 +1,7 @@
 //! `tasuki.v1.Feed`: one office's slice of the log, from a cursor on. Polling, long polling and streaming all
 //! read with [`read`]; the bell is taken before reading, so that nothing falls in between.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::budget::Slot;
 use crate::evidence::feed_ends::End;
 use crate::evidence::ledger::wire;
 use crate::store::feeds::FeedRow;
-use crate::store::leaves::erased_hash;
+use crate::store::leaves::{Position, erased_hash};
 
 /// An empty batch goes out after this long without news, so that both sides and everything between them know
 /// that the other is there.
@@ -235,25 +236,37 @@ async fn read(
     batch(context, place, rows, next, more, &checkpoint).await
 }
 
-/// Where an office's feed ends under the published checkpoint; `None`: it is growing right now. From memory where it did not grow
-/// since it was last asked for.
-pub(super) async fn end(context: &Context, office: OfficeNumber) -> Result<Option<Cursor>, Failure> {
-    let (current, end) = context.ledger.feed_end(office);
-    let epoch = current.epoch;
-    let ticket = match end {
-        End::At(number) => return Ok(Some(Cursor { epoch, number })),
-        End::Unknown(ticket) => ticket,
-    };
-    let number = context.store.feed_length(office, epoch).await?;
-    if number > 0 {
-        let before = Cursor { epoch, number: number - 1 };
-        let rows = context.store.feed_after(office, before, 1).await?;
-        if !rows.first().is_some_and(|(row, _)| covers(&current, row.position)) {
-            return Ok(None);
+/// Where offices' feeds end under the published checkpoint; those that are growing right now are left out. From memory where a feed did
+/// not grow since it was last asked for.
+pub(super) async fn ends(
+    context: &Context,
+    offices: &[OfficeNumber],
+) -> Result<BTreeMap<OfficeNumber, Cursor>, Failure> {
+    let mut ends = BTreeMap::new();
+    let mut unknown = BTreeMap::new();
+    for office in offices {
+        let (current, end) = context.ledger.feed_end(*office);
+        match end {
+            End::At(number) => drop(ends.insert(*office, Cursor { epoch: current.epoch, number })),
+            End::Unknown(ticket) => drop(unknown.insert(*office, (current, ticket))),
         }
     }
-    context.ledger.learn_feed_end(office, ticket, number);
-    Ok(Some(Cursor { epoch, number }))
+    // All of them are of one epoch, but for the moment in which the log begins a new one.
+    let Some(epoch) = unknown.values().next().map(|(current, _)| current.epoch) else { return Ok(ends) };
+    unknown.retain(|_, (current, _)| current.epoch == epoch);
+    let asked: Vec<OfficeNumber> = unknown.keys().copied().collect();
+    let mut last: BTreeMap<OfficeNumber, (u64, Position)> =
+        context.store.feed_lengths(&asked, epoch).await?.into_iter().collect();
+    for (office, (current, ticket)) in unknown {
+        let number = match last.remove(&office) {
+            Some((_, position)) if !covers(&current, position) => continue,
+            Some((number, _)) => number,
+            None => 0,
+        };
+        context.ledger.learn_feed_end(office, ticket, number);
+        ends.insert(office, Cursor { epoch, number });
+    }
+    Ok(ends)
 }
 
 /// The last entry whose event was erased, and what is left of it. What stands before it is skipped with it, even where a parcel

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::stream;
-use futures_util::{StreamExt as _, TryStreamExt as _};
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::trust::{CurrentTrust as _, Purpose, VerifiedCertificate};
 use tasuki_proto::canonical::{hex, parse_hex};
@@ -45,16 +43,13 @@ impl Mandates for Service {
     }
 }
 
-/// Offices of a page that are looked at side by side: each may take a few queries and the verification of its certificates.
-const AT_ONCE: usize = 8;
-
 async fn of_office(
     context: &Context,
     office: OfficeNumber,
     request: &pb::ListMandatesRequest,
 ) -> Result<pb::ListMandatesResponse, Failure> {
     if !request.all {
-        let rows = context.store.mandates(office, context.clock.now_us()).await?;
+        let rows = context.store.mandates(&[office], context.clock.now_us()).await?;
         return Ok(pb::ListMandatesResponse {
             mandates: shown(context, rows).await?,
             next_page_token: String::new(),
@@ -84,21 +79,20 @@ async fn of_proxy(
     let rows = context.store.mandates_of_proxy(number, &after, now_us, limit + 1).await?;
     let next = |last: &MandateRow| token('p', &format!("{}/{}", last.office, hex(&last.digest)));
     let mut answer = page(context, rows, limit, next).await?;
-    let ended = stream::iter(answer.mandates).map(|mut mandate| async move {
-        let reads = mandate
-            .scopes
+    let read = |mandate: &pb::Mandate| {
+        let reads = [Scope::Receive, Scope::ReadStatus]
             .iter()
-            .any(|scope| [Scope::Receive, Scope::ReadStatus].iter().any(|s| s.as_str() == scope));
+            .any(|scope| mandate.scopes.iter().any(|own| own == scope.as_str()));
         let active = mandate.state == i32::from(pb::MandateState::Active);
-        let office: Option<OfficeNumber> = mandate.office.parse().ok().filter(|_| reads && active);
-        if let Some(office) = office
-            && let Some(end) = super::feed::end(context, office).await?
-        {
+        mandate.office.parse::<OfficeNumber>().ok().filter(|_| reads && active)
+    };
+    let offices: Vec<OfficeNumber> = answer.mandates.iter().filter_map(read).collect();
+    let ends = super::feed::ends(context, &offices).await?;
+    for mandate in &mut answer.mandates {
+        if let Some(end) = read(mandate).and_then(|office| ends.get(&office)) {
             (mandate.feed_epoch, mandate.feed_number) = (end.epoch, end.number);
         }
-        Ok::<_, Failure>(mandate)
-    });
-    answer.mandates = ended.buffered(AT_ONCE).try_collect().await?;
+    }
     Ok(answer)
 }
 
@@ -122,7 +116,12 @@ fn place(text: &str) -> Result<(String, [u8; 32]), Failure> {
 }
 
 async fn shown(context: &Context, rows: Vec<MandateRow>) -> Result<Vec<pb::Mandate>, Failure> {
-    stream::iter(rows).map(|row| one(context, row)).buffered(AT_ONCE).try_collect().await
+    context.directory.prepare(rows.iter().map(|row| row.office)).await?;
+    let mut shown = Vec::with_capacity(rows.len());
+    for row in rows {
+        shown.push(one(context, row).await?);
+    }
+    Ok(shown)
 }
 
 async fn one(context: &Context, row: MandateRow) -> Result<pb::Mandate, Failure> {

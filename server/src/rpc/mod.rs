@@ -28,7 +28,10 @@ use std::sync::Arc;
 
 use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::cms_verify::SignatureVerifier;
-use tasuki_proto::ids::OFFICE_METADATA;
+use tasuki_certs::error::CertError;
+use tasuki_proto::canonical::hex;
+use tasuki_proto::ids::{OCSP_METADATA, OFFICE_METADATA};
+use tasuki_proto::limits::MAX_OCSP_BYTES;
 use tasuki_proto::mandate::{Role, Scope};
 use tasuki_proto::{pb, reason};
 use tonic::Request;
@@ -173,8 +176,18 @@ impl Call {
                 number.map(Some).ok_or_else(|| Failure::malformed("tasuki-office is no office number"))
             }
         };
-        Self { peer: request.extensions().get::<Peer>().cloned(), office }
+        let peer = request.extensions().get::<Peer>().cloned();
+        if let (Some(peer), Some(answer)) = (&peer, stapled(request)) {
+            peer.bring(answer);
+        }
+        Self { peer, office }
     }
+}
+
+/// The OCSP answer in a request's metadata. What is none that can be read is as none: the certificate stands as without.
+fn stapled<T>(request: &Request<T>) -> Option<Vec<u8>> {
+    let bytes = request.metadata().get_bin(OCSP_METADATA)?.to_bytes().ok()?;
+    (bytes.len() <= MAX_OCSP_BYTES).then(|| bytes.to_vec())
 }
 
 impl Context {
@@ -224,6 +237,12 @@ impl Context {
         act: &'static str,
         denied: Denied,
     ) -> Failure {
+        if let (Denied::Certificate(CertError::OcspInvalid(_, fault)), Some(certificate)) =
+            (&denied, peer.fingerprint())
+        {
+            // Nobody known: the answer that it brought is what is told.
+            self.denials.note_source(&format!("sha256:{}", hex(&certificate)), "ocsp-stapled", fault.code());
+        }
         match self.access.name(peer) {
             Some(name) => self.noted(&name, office, act, denied.into()),
             None => denied.into(),

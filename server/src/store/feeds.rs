@@ -6,7 +6,8 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::feed::{Cursor, NO_PREVIOUS, Opening};
 
 use super::leaves::{Position, hash_of};
-use super::rows::{array, digest, insert_sql, int, pieces, unsigned};
+use super::offices::naming;
+use super::rows::{array, digest, insert_sql, int, parameter, parameters, parsed, pieces, unsigned};
 use super::{Store, StoreError, Tx};
 
 /// One entry of a feed.
@@ -82,7 +83,7 @@ impl Store {
     pub(crate) async fn offices_with_feeds(&self, tx: &mut Tx) -> Result<Vec<OfficeNumber>, StoreError> {
         let rows =
             sqlx::query("SELECT DISTINCT office FROM feeds ORDER BY office").fetch_all(&mut **tx).await?;
-        rows.iter().map(|row| super::rows::parsed(row, "feeds", "office", &"")).collect()
+        rows.iter().map(|row| parsed(row, "feeds", "office", &"")).collect()
     }
 
     /// Number of the last entry of an office's feed in one epoch; 0: none.
@@ -94,6 +95,31 @@ impl Store {
             .await?;
         let number: Option<i64> = row.try_get("number")?;
         Ok(number.and_then(|n| u64::try_from(n).ok()).unwrap_or(0))
+    }
+
+    /// Number and place in the log of the last entry of each of these offices' feeds in one epoch; who has none is left out.
+    pub(crate) async fn feed_lengths(
+        &self,
+        offices: &[OfficeNumber],
+        epoch: u64,
+    ) -> Result<Vec<(OfficeNumber, (u64, Position))>, StoreError> {
+        let dialect = self.dialect();
+        let mut found = Vec::with_capacity(offices.len());
+        for piece in pieces(offices) {
+            let sql = format!(
+                "SELECT f.office, f.number, f.pos FROM feeds f JOIN (SELECT office, epoch, MAX(number) AS number \
+                 FROM feeds WHERE office IN ({}) AND epoch = {} GROUP BY office, epoch) last \
+                 ON last.office = f.office AND last.epoch = f.epoch AND last.number = f.number",
+                parameters(dialect, piece.len()),
+                parameter(dialect, piece.len() + 1),
+            );
+            for row in &naming(sql, piece).bind(int(epoch)).fetch_all(self.read()).await? {
+                let office = parsed(row, "feeds", "office", &"")?;
+                let position = Position::from_key(row.try_get("pos")?);
+                found.push((office, (unsigned(row, "number")?, position)));
+            }
+        }
+        Ok(found)
     }
 
     /// Entries behind a cursor, in order, with their texts, at most `limit`, all of one epoch: that of the

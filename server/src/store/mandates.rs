@@ -8,7 +8,8 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::ids::ProxyNumber;
 use tasuki_proto::mandate::{KeepTerminal, KeyChain, Role, Scopes};
 
-use super::rows::{digest, parsed};
+use super::offices::naming;
+use super::rows::{digest, parameter, parameters, parsed, pieces};
 use super::{Store, StoreError, Tx};
 
 /// Mandates of one office that can be used at a time: ten care managers with two computers each and a few proxies, twice
@@ -315,14 +316,27 @@ impl Store {
         query.fetch_optional(self.read()).await?.as_ref().map(mandate).transpose()
     }
 
-    /// An office's mandates that are not over at `now_us` (Unix microseconds), oldest first.
-    pub async fn mandates(&self, office: OfficeNumber, now_us: i64) -> Result<Vec<MandateRow>, StoreError> {
-        let sql = format!(
-            "SELECT {MANDATE} FROM mandates WHERE office = $1 AND ended_us = 0 AND until_us > $2 \
-             ORDER BY made_us, digest LIMIT {MAX_MANDATES}"
-        );
-        let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(office.to_string()).bind(now_us);
-        query.fetch_all(self.read()).await?.iter().map(mandate).collect()
+    /// Offices' mandates that are not over at `now_us` (Unix microseconds), each office's oldest first.
+    pub async fn mandates(
+        &self,
+        offices: &[OfficeNumber],
+        now_us: i64,
+    ) -> Result<Vec<MandateRow>, StoreError> {
+        let dialect = self.dialect();
+        let mut found = Vec::with_capacity(offices.len());
+        for piece in pieces(offices) {
+            // No office has more than MAX_MANDATES of them: the committer sees to it.
+            let sql = format!(
+                "SELECT {MANDATE} FROM mandates WHERE office IN ({}) AND ended_us = 0 AND until_us > {} \
+                 ORDER BY office, made_us, digest",
+                parameters(dialect, piece.len()),
+                parameter(dialect, piece.len() + 1),
+            );
+            for row in &naming(sql, piece).bind(now_us).fetch_all(self.read()).await? {
+                found.push(mandate(row)?);
+            }
+        }
+        Ok(found)
     }
 
     /// An office's mandates, those that are over as well, newest first, behind a place.

@@ -8,7 +8,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::reason;
 
 use super::dialect::Dialect;
-use super::rows::{digest, insert_sql, parameters, parsed, pieces};
+use super::rows::{digest, insert_sql, parameter, parameters, parsed, pieces};
 use super::search_key;
 use super::{Store, StoreError, Tx};
 
@@ -450,19 +450,31 @@ impl Store {
         rows.iter().map(|row| Ok((office(row)?, row.try_get("generation")?))).collect()
     }
 
-    /// An office's keys that have not ended at `now_us` (Unix microseconds), newest first, at most
-    /// [`MAX_KEYS_READ`].
-    pub async fn office_keys(&self, number: OfficeNumber, now_us: i64) -> Result<Vec<KeyRow>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT office, fingerprint, kind, key, approval, not_after_us, registered_us FROM office_keys \
-             WHERE office = $1 AND not_after_us >= $2 ORDER BY registered_us DESC, fingerprint DESC LIMIT $3",
-        )
-        .bind(number.to_string())
-        .bind(now_us)
-        .bind(i64::from(MAX_KEYS_READ))
-        .fetch_all(self.read())
-        .await?;
-        rows.iter().map(key).collect()
+    /// Offices' keys that have not ended at `now_us` (Unix microseconds), each office's newest first, at most
+    /// [`MAX_KEYS_READ`] of each.
+    pub async fn office_keys(
+        &self,
+        numbers: &[OfficeNumber],
+        now_us: i64,
+    ) -> Result<Vec<KeyRow>, StoreError> {
+        const KEY: &str = "office, fingerprint, kind, key, approval, not_after_us, registered_us";
+        let dialect = self.dialect();
+        let mut found = Vec::with_capacity(numbers.len());
+        for piece in pieces(numbers) {
+            let offices = piece.len();
+            let sql = format!(
+                "SELECT {KEY} FROM (SELECT {KEY}, ROW_NUMBER() OVER (PARTITION BY office \
+                 ORDER BY registered_us DESC, fingerprint DESC) AS place FROM office_keys \
+                 WHERE office IN ({}) AND not_after_us >= {}) AS ranked \
+                 WHERE place <= {MAX_KEYS_READ} ORDER BY office, place",
+                parameters(dialect, offices),
+                parameter(dialect, offices + 1),
+            );
+            for row in &naming(sql, piece).bind(now_us).fetch_all(self.read()).await? {
+                found.push(key(row)?);
+            }
+        }
+        Ok(found)
     }
 
     /// How many sealing keys an office ever registered, beside the one with this fingerprint.
@@ -514,10 +526,15 @@ impl Store {
     }
 }
 
-type AnyQuery = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
+pub(super) type AnyQuery = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
 
 /// Asks for one piece of offices with one query.
 fn bound(dialect: Dialect, piece: &[OfficeNumber]) -> AnyQuery {
     let sql = format!("SELECT {OFFICE} FROM offices WHERE number IN ({})", parameters(dialect, piece.len()));
-    piece.iter().fold(sqlx::query(sqlx::AssertSqlSafe(sql)), |query, number| query.bind(number.to_string()))
+    naming(sql, piece)
+}
+
+/// A query whose first parameters are these offices.
+pub(super) fn naming(sql: String, offices: &[OfficeNumber]) -> AnyQuery {
+    offices.iter().fold(sqlx::query(sqlx::AssertSqlSafe(sql)), |query, number| query.bind(number.to_string()))
 }

@@ -67,11 +67,15 @@ pub(crate) fn insert_sql(
 
 /// `$1,$2,$3` for so many parameters, in the form that suits the database; see [`insert_sql`].
 pub(crate) fn parameters(dialect: Dialect, count: usize) -> String {
-    let one = |n: usize| match dialect {
+    (1..=count).map(|n| parameter(dialect, n)).collect::<Vec<_>>().join(",")
+}
+
+/// One parameter, the `n`th of a statement that names them in their order.
+pub(crate) fn parameter(dialect: Dialect, n: usize) -> String {
+    match dialect {
         Dialect::Sqlite => "?".to_owned(),
         Dialect::Postgres => format!("${n}"),
-    };
-    (1..=count).map(one).collect::<Vec<_>>().join(",")
+    }
 }
 
 /// An integer column that can't be negative.

@@ -99,14 +99,14 @@ async fn an_offices_keys_are_the_newest_that_have_not_ended(dialect: Dialect) {
         register(&store, &mut tx, n, KeyKind::Certificate, START_US - 1).await;
     }
     tx.commit().await.unwrap();
-    assert_eq!(store.office_keys(office(OWN), START_US).await.unwrap(), [], "they have all ended");
+    assert_eq!(store.office_keys(&[office(OWN)], START_US).await.unwrap(), [], "they have all ended");
     let mut newest = Vec::new();
     let mut tx = store.begin().await.unwrap();
     for n in read..=2 * read {
         newest.insert(0, register(&store, &mut tx, n, KeyKind::Sealing, i64::MAX).await);
     }
     tx.commit().await.unwrap();
-    let found = store.office_keys(office(OWN), START_US).await.unwrap();
+    let found = store.office_keys(&[office(OWN)], START_US).await.unwrap();
     let found: Vec<[u8; 32]> = found.iter().map(|key| key.fingerprint).collect();
     assert_eq!(found, newest[..usize::try_from(read).unwrap()], "the oldest of them is left out");
 

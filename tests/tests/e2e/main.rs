@@ -43,6 +43,7 @@ mod roles;
 mod set_back;
 mod softhsm;
 mod stage;
+mod stapled;
 mod timestamps;
 mod token;
 mod trial;

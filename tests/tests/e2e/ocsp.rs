@@ -27,9 +27,10 @@ const OCSP_SIGNING: &str = "1.3.6.1.5.5.7.3.9";
 
 /// OpenSSL's responder, over the trial CA's key, with an index of its own.
 #[derive(Clone)]
-struct Responder {
+pub(crate) struct Responder {
     folder: PathBuf,
-    relay: PathBuf,
+    /// Whose certificates it answers about, PEM.
+    ca: PathBuf,
     /// Certificate and key that sign, PEM.
     signer: (PathBuf, PathBuf),
     /// Whether its certificate goes along with the answer.
@@ -38,16 +39,20 @@ struct Responder {
 
 impl Responder {
     fn new(stage: &Stage) -> Self {
-        let folder = stage.path().join("responder");
+        Self::of_ca(stage, "trial-ca")
+    }
+
+    /// For the certificates of one of the relay's CAs: `trial-ca`, `relay-ca`.
+    pub(crate) fn of_ca(stage: &Stage, name: &str) -> Self {
+        let folder = stage.path().join(format!("responder-{name}"));
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("index.txt"), "").unwrap();
-        let relay = stage.relay.dir.clone();
-        let signer = (relay.join("trial-ca.pem"), relay.join("trial-ca.key"));
-        Self { folder, relay, signer, shows_certificate: true }
+        let at = |ending: &str| stage.relay.dir.join(format!("{name}.{ending}"));
+        Self { folder, ca: at("pem"), signer: (at("pem"), at("key")), shows_certificate: true }
     }
 
     /// Puts a certificate into the index, or changes what stands there.
-    fn set(&self, serial: &[u8], revoked: bool) {
+    pub(crate) fn set(&self, serial: &[u8], revoked: bool) {
         let serial = hex(serial).to_uppercase();
         let path = self.folder.join("index.txt");
         let text = fs::read_to_string(&path).unwrap();
@@ -58,7 +63,7 @@ impl Responder {
     }
 
     /// Answers a question.
-    fn answer(&self, question: &[u8]) -> Vec<u8> {
+    pub(crate) fn answer(&self, question: &[u8]) -> Vec<u8> {
         static SERIAL: AtomicU32 = AtomicU32::new(0);
         let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
         let (asked, answered) =
@@ -71,23 +76,23 @@ impl Responder {
         if !self.shows_certificate {
             responder.arg("-resp_no_certs");
         }
-        responder.arg("-CA").arg(self.relay.join("trial-ca.pem"));
+        responder.arg("-CA").arg(&self.ca);
         responder.arg("-rsigner").arg(&self.signer.0).arg("-rkey").arg(&self.signer.1);
         run(responder.arg("-reqin").arg(&asked).arg("-respout").arg(&answered)).expect(0);
         fs::read(answered).unwrap()
     }
 
     /// A question of somebody else's about a certificate.
-    fn question(&self, certificate: &Path) -> Vec<u8> {
+    pub(crate) fn question(&self, certificate: &Path) -> Vec<u8> {
         let path = self.folder.join("other.req");
         let mut client = Command::new("openssl");
-        client.args(["ocsp", "-nonce", "-issuer"]).arg(self.relay.join("trial-ca.pem"));
+        client.args(["ocsp", "-nonce", "-issuer"]).arg(&self.ca);
         run(client.arg("-cert").arg(certificate).arg("-reqout").arg(&path)).expect(0);
         fs::read(path).unwrap()
     }
 
     /// The same with another signer.
-    fn signing_with(&self, name: &str, issued: &Issued) -> Self {
+    pub(crate) fn signing_with(&self, name: &str, issued: &Issued) -> Self {
         let (certificate, key) =
             (self.folder.join(format!("{name}.pem")), self.folder.join(format!("{name}.key")));
         fs::write(&certificate, issued.cert_pem().unwrap()).unwrap();
@@ -99,12 +104,12 @@ impl Responder {
 /// The word of a case, and what makes the responder so.
 type Case<'c> = (&'static str, Box<dyn Fn(&RawOffice) + 'c>);
 
-fn serve(web: &Web, responder: &Responder) {
+pub(crate) fn serve(web: &Web, responder: &Responder) {
     let responder = responder.clone();
     web.answer_by(move |_, question| Page::Body(responder.answer(question)));
 }
 
-fn configure(relay: &Relay, web: &Web, on_no_answer: &str) {
+pub(crate) fn configure(relay: &Relay, web: &Web, on_no_answer: &str) {
     relay.configure(|line| match line {
         "mode = \"off\"" => Some("mode = \"require\"".to_owned()),
         "responder = \"\"" => Some(format!("responder = \"{}\"", web.url("/ocsp"))),
@@ -116,12 +121,12 @@ fn configure(relay: &Relay, web: &Web, on_no_answer: &str) {
     });
 }
 
-fn trial_ca(relay: &Relay) -> TrialCa {
+pub(crate) fn trial_ca(relay: &Relay) -> TrialCa {
     let read = |name: &str| fs::read(relay.dir.join(name)).unwrap();
     TrialCa::load(&read("trial-ca.pem"), &read("trial-ca.key")).unwrap()
 }
 
-fn quick() -> IssueOptions {
+pub(crate) fn quick() -> IssueOptions {
     IssueOptions::new(now_us()).with_key(KeyChoice::P256)
 }
 
@@ -143,7 +148,7 @@ fn pem_of(identity: &KeyIdentity) -> String {
 }
 
 /// Serial of a certificate in a PEM file.
-fn serial_of(pem: &Path) -> Vec<u8> {
+pub(crate) fn serial_of(pem: &Path) -> Vec<u8> {
     let shown = run(Command::new("openssl").args(["x509", "-noout", "-serial", "-in"]).arg(pem))
         .expect(0)
         .out
