@@ -68,7 +68,7 @@ fn an_office_brings_its_answer(database: Database) {
     bring(&manager.home, &answer(&forger, &manager));
     refused("OCSP_INVALID");
     let told = stage.relay.run(&["--json", "audit", "--kind", "revocation.refused"]).expect(0).json();
-    for word in ["OCSP_MALFORMED", "OCSP_OTHER_CERTIFICATE", "OCSP_FORGED"] {
+    for word in ["OCSP_MALFORMED", "OCSP_OTHER_CERTIFICATE", "OCSP_NO_AUTHORITY"] {
         let found =
             told.iter().any(|e| e["lines"]["refused"] == word && e["lines"]["what"] == "ocsp-stapled");
         assert!(found, "{word}: {told:#?}");
@@ -92,7 +92,7 @@ fn an_office_brings_its_answer(database: Database) {
     std::thread::sleep(Duration::from_secs(2));
     responder.set(&serial, true);
     serve(&web, &responder);
-    until("CERTIFICATE_REVOKED", || manager.run(&["--json", "inbox"]));
+    until("CertificateRevoked", || manager.run(&["--json", "inbox"]));
 
     // An operator that wants none of this.
     assert!(stage.relay.stop());
@@ -248,7 +248,13 @@ fn a_client_ends_the_handshake_with_a_relay_whose_answer_is_no_good() {
     let strange = file("other.ors", other.answer(&other.question(&manager.file("pem"))));
     let path = manager.home.join("config.toml");
     let (config, at) = (fs::read_to_string(&path).unwrap(), stage.relay.url.clone());
-    assert!(config.contains(&at), "{config}");
+    // Nobody answers behind the handshake: that need not be waited for long.
+    let number = |line: &str| match line.split_once(" = ") {
+        Some((key @ ("attempts" | "request_timeout_s"), _)) => format!("{key} = 1\n"),
+        _ => format!("{line}\n"),
+    };
+    let config: String = config.lines().map(number).collect();
+    assert!(config.contains(&at) && config.contains("attempts = 1\n"), "{config}");
     for (answer, code, word) in [
         // No relay behind it, but the handshake is done.
         (&good, 3, ""),
