@@ -20,6 +20,14 @@
 //! | `tasuki_alerts_total{code}` | what was unusual: `UNUSUAL_VOLUME`, `SIGNATURE_FAILURES`, `NEW_KEY`, `REFUSED_HANDSHAKES` |
 //! | `tasuki_crl_alarms` | revocation lists that need a person |
 //! | `tasuki_crl_age_seconds{issuer}`, `tasuki_crl_fresh_seconds{issuer}` | age of a CA's list; seconds until it is stale |
+//! | `tasuki_crl_fetches_total{result}`, `tasuki_crl_sources_failing`, `tasuki_crl_fetched_age_seconds` | lists that are fetched: tries, addresses that fail, the longest wait |
+//! | `tasuki_ocsp_answers_total{result}`, `tasuki_ocsp_unanswered` | questions about certificates in use; those without a good answer |
+//! | `tasuki_ocsp_staples_total{result}`, `tasuki_ocsp_stapled` | questions about the relay's own certificate; whether an answer is shown |
+//! | `tasuki_timestamps_total{result}` | time stamps of the log |
+//! | `tasuki_certificates_ending_total{days}` | warnings that a certificate ends |
+//! | `tasuki_enrolments_failed_total` | codes that were wrong |
+//! | `tasuki_mails_total{outcome}`, `tasuki_webhook_posts_total{outcome}` | notices sent |
+//! | `tasuki_parcels_timed_total{event}` | parcels whose time came: released, overdue, expired |
 //! | `tasuki_tls_certificate_seconds` | until the relay's own certificate ends |
 //!
 //! What an operator does with them is in ops/README.md.

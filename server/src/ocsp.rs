@@ -30,7 +30,7 @@ pub(crate) const NONCE_BYTES: usize = 32;
 
 /// Why a question came to nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum AskFault {
+pub(crate) enum AskFault {
     /// The certificate names no responder, and the configuration none either.
     #[error("the certificate names no responder")]
     NoResponder,
@@ -43,7 +43,8 @@ enum AskFault {
 }
 
 impl AskFault {
-    fn code(self) -> &'static str {
+    /// A stable word for metrics and logs.
+    pub(crate) fn code(self) -> &'static str {
         match self {
             Self::NoResponder => "OCSP_NO_RESPONDER",
             Self::Fetch(fault) => fault.code(),
@@ -137,7 +138,7 @@ impl Asker {
     }
 
     /// Asks about one certificate. `true`: it stands otherwise than before.
-    async fn ask(&self, inquiry: &Inquiry) -> Result<bool, AskFault> {
+    pub(crate) async fn ask(&self, inquiry: &Inquiry) -> Result<bool, AskFault> {
         let url = self.responder(inquiry).ok_or(AskFault::NoResponder)?;
         let mut nonce = [0; NONCE_BYTES];
         self.random.fill(&mut nonce).map_err(|_| OcspFault::Nonce)?;
@@ -154,7 +155,7 @@ impl Asker {
     }
 
     /// Who is asked: whom the configuration names, else whom the certificate names.
-    fn responder<'a>(&'a self, inquiry: &'a Inquiry) -> Option<&'a str> {
+    pub(crate) fn responder<'a>(&'a self, inquiry: &'a Inquiry) -> Option<&'a str> {
         let own = &self.config.responder;
         if own.is_empty() { inquiry.url.as_deref() } else { Some(own) }
     }

@@ -19,7 +19,10 @@ use crate::ocsp::{MAX_ANSWER, NONCE_BYTES};
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Why there is no new answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum StapleFault {
+pub(crate) enum StapleFault {
+    /// The file `server.certificate` does not hold it.
+    #[error("the issuer's certificate is not in the file")]
+    Issuer,
     #[error(transparent)]
     Fetch(#[from] FetchFault),
     #[error(transparent)]
@@ -27,8 +30,10 @@ enum StapleFault {
 }
 
 impl StapleFault {
-    fn code(self) -> &'static str {
+    /// A stable word for metrics and logs.
+    pub(crate) fn code(self) -> &'static str {
         match self {
+            Self::Issuer => "OCSP_ISSUER_MISSING",
             Self::Fetch(fault) => fault.code(),
             Self::Answer(fault) => fault.code(),
         }
@@ -130,11 +135,17 @@ impl Stapler {
         Standing { certificate: about.fingerprint(), asked_us: now_us, failures, fault, shown_until_us }
     }
 
+    /// Asks once: until when the answer serves. `None`: there is nobody to ask.
+    pub(crate) async fn look(&self) -> Option<Result<i64, StapleFault>> {
+        let about = self.certificate.inquiry()?;
+        let url = self.responder(&about)?;
+        Some(self.ask(&about, url).await)
+    }
+
     async fn ask(&self, about: &ServerInquiry, url: &str) -> Result<i64, StapleFault> {
-        let fault = |fault: OcspFault| StapleFault::from(NotShown::from(fault));
         let mut nonce = [0; NONCE_BYTES];
-        self.random.fill(&mut nonce).map_err(|_| fault(OcspFault::Nonce))?;
-        let question = about.question(&nonce).ok_or(fault(OcspFault::OtherCertificate))?;
+        self.random.fill(&mut nonce).map_err(|_| NotShown::from(OcspFault::Nonce))?;
+        let question = about.question(&nonce).ok_or(StapleFault::Issuer)?;
         let ask = Ask {
             url,
             anywhere: self.config.allow_private || !self.responder.is_empty(),

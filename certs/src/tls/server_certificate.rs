@@ -26,7 +26,8 @@ struct Shown {
 #[derive(Debug)]
 struct Stapling {
     certificate: Certificate,
-    issuer: Certificate,
+    /// `None`: it is not in the chain, so that no question can be asked.
+    issuer: Option<Certificate>,
 }
 
 /// The certificate that a server shows, for whoever asks a responder about it.
@@ -67,12 +68,12 @@ impl Shown {
 }
 
 impl Stapling {
-    /// `None`: the issuer's certificate is not in the chain, or there is nothing that a responder could be asked.
+    /// `None`: the certificate can't be read.
     fn of(identity: &KeyIdentity) -> Option<Self> {
         let (leaf, above) = identity.chain_der().split_first()?;
         let certificate = Certificate::parse(leaf).ok()?;
         let mut above = above.iter().filter_map(|der| Certificate::parse(der).ok());
-        let issuer = above.find(|one| one.issued(&certificate))?;
+        let issuer = above.find(|one| one.issued(&certificate));
         Some(Self { certificate, issuer })
     }
 }
@@ -93,9 +94,14 @@ impl ServerInquiry {
         crate::identity::sha256(&self.0.certificate.der)
     }
 
-    /// The question for a responder, DER. `nonce`: what makes the answer one to this question.
+    /// Whether the chain holds the issuer's certificate, without which there is no question.
+    pub fn knows_issuer(&self) -> bool {
+        self.0.issuer.is_some()
+    }
+
+    /// The question for a responder, DER; `None`: the issuer is not known. `nonce`: what makes the answer one to this question.
     pub fn question(&self, nonce: &[u8]) -> Option<Vec<u8>> {
-        ocsp::question(&self.0.certificate, &self.0.issuer, nonce)
+        ocsp::question(&self.0.certificate, self.0.issuer.as_ref()?, nonce)
     }
 }
 
@@ -112,7 +118,7 @@ impl ServerCertificate {
         Ok(())
     }
 
-    /// What a responder is to be asked about. `None`: the certificate's issuer is not in its chain.
+    /// What a responder is to be asked about. `None`: the certificate can't be read.
     pub fn inquiry(&self) -> Option<ServerInquiry> {
         self.read().about.clone().map(ServerInquiry)
     }
@@ -130,7 +136,8 @@ impl ServerCertificate {
         nonce: &[u8],
         now_us: i64,
     ) -> Result<i64, NotShown> {
-        let judged = judge_given(answer, nonce, &about.0.certificate, &about.0.issuer, now_us)?;
+        let issuer = about.0.issuer.as_ref().ok_or(OcspFault::OtherCertificate)?;
+        let judged = judge_given(answer, nonce, &about.0.certificate, issuer, now_us)?;
         if judged.revoked {
             self.show(about, None)?;
             return Err(NotShown::Revoked);

@@ -6,6 +6,7 @@ mod certificates;
 mod database;
 mod disk;
 mod malware;
+mod ocsp;
 mod secrets;
 mod timestamps;
 
@@ -87,6 +88,7 @@ async fn examine(config: &Config, now_us: i64) -> Vec<Finding> {
             findings.extend(database::check(&store, config, now_us).await);
             findings.extend(certificates::check_lists(&store, config, now_us).await);
             findings.extend(ca::check(&store, config, now_us).await);
+            findings.extend(ocsp::check(&store, config, now_us).await);
             findings.extend(timestamps::check(&store, &config.timestamps, now_us).await);
             findings.push(certificates::check_offices(&store, now_us).await);
             findings.push(alerts::check(&store, now_us).await);

@@ -56,6 +56,9 @@ fn an_office_brings_its_answer(database: Database) {
     };
 
     refused("OCSP_MISSING");
+    let told = stage.relay.run(&["--json", "doctor"]).json();
+    let found = told.iter().find(|finding| finding["check"] == "ocsp").unwrap();
+    assert!(found["status"] == "fail" && found["message_en"].as_str().unwrap().contains("FETCH_STATUS"));
     // What nobody can read is not sent; what is no good is refused with what is wrong.
     bring(&manager.home, &[0x30; 5_000]);
     refused("OCSP_MISSING");
@@ -162,6 +165,13 @@ fn the_relay_shows_an_answer_about_its_own_certificate() {
     stage.relay.start();
     let address = stage.relay.url.trim_start_matches("https://").to_owned();
 
+    let doctor = |status: &str, words: &str| {
+        let told = stage.relay.run(&["--json", "doctor"]).json();
+        let found = told.iter().find(|finding| finding["check"] == "ocsp").unwrap();
+        let text = found["message_en"].as_str().unwrap();
+        assert!(found["status"] == status && text.contains(words), "{found}");
+    };
+    doctor("fail", "FETCH_STATUS");
     // A certificate that promises an answer is nothing without one.
     let ran = manager.run(&["--json", "inbox"]);
     assert!(ran.code == 2 && said(&ran).contains("UnknownRevocationStatus"), "{}: {}", ran.code, said(&ran));
@@ -170,6 +180,7 @@ fn the_relay_shows_an_answer_about_its_own_certificate() {
     until("Cert Status: good", || shown(&address));
     manager.run(&["--json", "inbox"]).expect(0);
     assert!(stage.relay.metrics().contains("tasuki_ocsp_stapled 1"));
+    doctor("ok", "good until");
     // A responder that is away, or lies, for a while: the answer that is shown is good until its time is over.
     for page in [Page::Status("503 Service Unavailable", ""), Page::Body(b"<html>good</html>".to_vec())] {
         web.show(page);
@@ -180,6 +191,7 @@ fn the_relay_shows_an_answer_about_its_own_certificate() {
     responder.set(&serial, true);
     serve(&web, &responder);
     until("no response sent", || shown(&address));
+    doctor("fail", "revoked");
     let ran = manager.run(&["--json", "inbox"]);
     assert!(ran.code == 2 && said(&ran).contains("UnknownRevocationStatus"), "{}: {}", ran.code, said(&ran));
     let told = stage.relay.run(&["--json", "audit", "--kind", "revocation.refused"]).expect(0).json();
