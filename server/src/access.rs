@@ -10,7 +10,7 @@
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tasuki_careplan::office::OfficeNumber;
@@ -28,7 +28,7 @@ use crate::committer::change::{Actor, Certifying, Change, Mandating};
 use crate::directory::{self, Directory};
 use crate::mandates::Mandate;
 use crate::store::certificates::{Bearer, CertificateRow};
-use crate::store::mandates::Holder;
+use crate::store::mandates::{Holder, Use};
 use crate::store::offices::{KeyKind, KeyRow};
 use crate::store::proxies::{ProxyKeyRow, ProxyState};
 use crate::store::{Store, StoreError};
@@ -40,6 +40,14 @@ const RECHECK_US: i64 = 60 * 1_000_000;
 /// How often, and with which pauses, is looked whether an OCSP answer has come: for six seconds.
 const ANSWER_LOOKS: u32 = 60;
 const ANSWER_PAUSE: Duration = Duration::from_millis(100);
+
+/// For so long uses of mandates are gathered before they are written: as long as a page of a proxy's offices takes.
+const USES_GATHERED: Duration = Duration::from_millis(100);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What these hold is complete at each moment: a panic elsewhere leaves nothing half written.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Whether a certificate is refused only until a responder has answered.
 pub(crate) fn awaits_answer(error: &CertError) -> bool {
@@ -96,16 +104,16 @@ impl Peer {
 
     /// It brings an OCSP answer about its certificate.
     pub fn bring(&self, answer: Vec<u8>) {
-        *self.shared.stapled.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        *lock(&self.shared.stapled) = Some(answer);
     }
 
     fn brought(&self) -> Option<Vec<u8>> {
-        self.shared.stapled.lock().unwrap_or_else(PoisonError::into_inner).take()
+        lock(&self.shared.stapled).take()
     }
 
     /// The certificate as of now, from memory where that is as good.
     fn certificate(&self, trust: &Arc<TrustStore>, now_us: i64) -> Result<Arc<VerifiedCertificate>, Denied> {
-        let mut judged = self.shared.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut judged = lock(&self.shared.judged);
         if let Some(known) = judged.as_ref().filter(|known| known.holds(trust, now_us)) {
             return known.outcome.clone().map_err(Denied::Certificate);
         }
@@ -298,6 +306,8 @@ pub struct Access {
     committer: Committer,
     store: Store,
     clock: Arc<dyn Clock>,
+    /// Uses that are not yet written: of each mandate at most one an hour.
+    uses: Arc<Mutex<Vec<Use>>>,
 }
 
 impl Access {
@@ -309,7 +319,7 @@ impl Access {
         store: Store,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { trust, directory, committer, store, clock }
+        Self { trust, directory, committer, store, clock, uses: Arc::default() }
     }
 
     /// The caller behind a connection, for the office that it names; none: its own.
@@ -483,14 +493,21 @@ impl Access {
         Ok(())
     }
 
-    /// Remembers that a mandate was used, beside the call.
+    /// Remembers that a mandate was used, beside the call. A proxy comes for hundreds of offices at once: their uses are written together.
     fn note_use(&self, caller: &Caller) {
         let now_us = self.clock.now_us();
         let Some(mandate) = caller.mandate.as_ref().filter(|mandate| mandate.used(now_us)) else { return };
-        let (store, digest) = (self.store.clone(), mandate.row.digest);
+        let mut uses = lock(&self.uses);
+        uses.push(Use { mandate: mandate.row.digest, at_us: now_us });
+        if uses.len() > 1 {
+            return;
+        }
+        let (store, uses) = (self.store.clone(), Arc::clone(&self.uses));
         tokio::spawn(async move {
-            if let Err(error) = store.touch_mandate(&digest, now_us).await {
-                tracing::warn!(%error, "the use of a mandate can't be noted");
+            tokio::time::sleep(USES_GATHERED).await;
+            let uses = std::mem::take(&mut *lock(&uses));
+            if let Err(error) = store.touch_mandates(&uses).await {
+                tracing::warn!(%error, "the use of mandates can't be noted");
             }
         });
     }

@@ -16,6 +16,15 @@ use super::{Store, StoreError, Tx};
 /// over. Each that may receive costs the relay 50 µs for every parcel.
 pub const MAX_MANDATES: u32 = 48;
 
+/// That a mandate was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    /// Which: SHA-256 of what gives it.
+    pub(crate) mandate: [u8; 32],
+    /// When, Unix microseconds.
+    pub(crate) at_us: i64,
+}
+
 /// Who holds a mandate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Holder {
@@ -380,14 +389,16 @@ impl Store {
         query.fetch_all(self.read()).await?.iter().map(mandate).collect()
     }
 
-    /// Remembers that a mandate was used. No state rests on it, so it is written beside the committer.
-    pub(crate) async fn touch_mandate(&self, digest: &[u8; 32], at_us: i64) -> Result<(), StoreError> {
+    /// Remembers when mandates were used. No state rests on it, so it is written beside the committer.
+    pub(crate) async fn touch_mandates(&self, uses: &[Use]) -> Result<(), StoreError> {
         let mut tx = self.begin().await?;
-        sqlx::query("UPDATE mandates SET last_used_us = $1 WHERE digest = $2 AND last_used_us < $1")
-            .bind(at_us)
-            .bind(digest.to_vec())
-            .execute(&mut *tx)
-            .await?;
+        for Use { mandate, at_us } in uses {
+            sqlx::query("UPDATE mandates SET last_used_us = $1 WHERE digest = $2 AND last_used_us < $1")
+                .bind(*at_us)
+                .bind(mandate.to_vec())
+                .execute(&mut *tx)
+                .await?;
+        }
         Ok(tx.commit().await?)
     }
 }
