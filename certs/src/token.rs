@@ -135,7 +135,13 @@ const LOOKS: u32 = 5;
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(40);
 
 /// Drivers, loaded once for the process: initialising one twice is an error.
-static MODULES: LazyLock<Mutex<HashMap<PathBuf, Pkcs11>>> = LazyLock::new(Mutex::default);
+static DRIVERS: LazyLock<Mutex<HashMap<PathBuf, Driver>>> = LazyLock::new(Mutex::default);
+
+struct Driver {
+    module: Pkcs11,
+    /// It was begun here. What another part of the program began is that one's to end.
+    ours: bool,
+}
 
 /// A key on a token, ready to sign.
 pub(crate) struct TokenKey {
@@ -334,32 +340,40 @@ fn ecdsa_der(raw: &[u8]) -> Result<Vec<u8>, Error> {
 /// as long as nobody uses it.
 fn module(uri: &TokenUri) -> Result<Pkcs11, TokenError> {
     let path = uri.module();
-    let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(module) = modules.get(path) {
-        return Ok(module.clone());
+    let mut drivers = DRIVERS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(driver) = drivers.get(path) {
+        return Ok(driver.module.clone());
     }
     let module = Pkcs11::new(path).map_err(|_| TokenError::Module)?;
-    for look in 1..=LOOKS {
-        match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-            Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => {}
-            Err(_) => return Err(TokenError::Module),
-        }
-        if look == LOOKS || find_slot(&module, uri)?.is_some() {
+    let mut ours = begin(&module)?;
+    for _ in 1..LOOKS {
+        if !ours || find_slot(&module, uri)?.is_some() {
             break;
         }
         module.clone().finalize().map_err(|_| TokenError::Module)?;
         std::thread::sleep(LOOK_AGAIN_AFTER);
+        ours = begin(&module)?;
     }
-    modules.insert(path.to_owned(), module.clone());
+    drivers.insert(path.to_owned(), Driver { module: module.clone(), ours });
     Ok(module)
 }
 
-/// Ends the work with every driver. A program calls it last: a driver that is still at work while the process ends may crash it.
+/// Begins the work with a driver. `false`: another part of the program has begun it.
+fn begin(module: &Pkcs11) -> Result<bool, TokenError> {
+    match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
+        Ok(()) => Ok(true),
+        Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(false),
+        Err(_) => Err(TokenError::Module),
+    }
+}
+
+/// Ends the work with every driver that was begun here. A program calls it last: a driver that is still at work while the process ends may
+/// crash it.
 pub fn close_all() {
-    let mut modules = MODULES.lock().unwrap_or_else(PoisonError::into_inner);
-    for (_, module) in modules.drain() {
+    let mut drivers = DRIVERS.lock().unwrap_or_else(PoisonError::into_inner);
+    for (_, driver) in drivers.drain().filter(|(_, driver)| driver.ours) {
         // There is nobody left to be told.
-        let _closed = module.finalize();
+        let _closed = driver.module.finalize();
     }
 }
 

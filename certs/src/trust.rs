@@ -443,10 +443,15 @@ impl TrustStore {
             return Err(OcspFault::Stale);
         }
         let held = inquiry.held().last().and_then(|held| held.about(&certificate, &issuer));
-        if held.is_some_and(|held| held.this_update_us() > word.this_update_us()) {
+        let revoked = word.revoked_since_us().is_some();
+        // Of two words of one second the one that revokes counts.
+        let outdone = |held: ocsp::Word<'_>| {
+            let (held_us, own_us) = (held.this_update_us(), word.this_update_us());
+            held_us > own_us || (held_us == own_us && held.revoked_since_us().is_some() && !revoked)
+        };
+        if held.is_some_and(outdone) {
             return Err(OcspFault::Older);
         }
-        let revoked = word.revoked_since_us().is_some();
         let news = held.is_none_or(|held| held.revoked_since_us().is_some() != revoked);
         self.sources.keep(inquiry, answer, until_us, news);
         Ok(news)

@@ -87,7 +87,7 @@ impl Cache {
     }
 }
 
-/// Offices that are read with one set of queries: a few megabytes of keys and mandates at most.
+/// Offices that are read with one set of queries: one or two megabytes, and some tens where each has all the mandates that it may have.
 const READ_AT_ONCE: usize = 128;
 /// Offices whose certificates one thread verifies in a row, 0.1 ms each.
 const JUDGED_AT_ONCE: usize = 16;

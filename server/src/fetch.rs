@@ -358,6 +358,14 @@ async fn take(answer: Response<Incoming>, max_bytes: usize) -> Result<Bytes, Fet
     Ok(taken.freeze())
 }
 
+/// How long to wait before the next try: `every_us` after a good one; after failures `first_us`, doubled with each further one, up to that.
+pub(crate) fn pause_us(every_us: i64, first_us: i64, failures: u32) -> i64 {
+    match failures {
+        0 => every_us,
+        failures => first_us.saturating_mul(1_i64 << (failures - 1).min(20)).min(every_us.max(first_us)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

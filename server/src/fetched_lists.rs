@@ -18,7 +18,7 @@ use self::kept::{Kept, ListNotes, Notes, Origin};
 use crate::clock::Clock;
 use crate::config::FetchConfig;
 use crate::denials::Denials;
-use crate::fetch::{Ask, FetchFault, Fetcher, Means, MeansError};
+use crate::fetch::{Ask, FetchFault, Fetcher, Means, MeansError, pause_us};
 use crate::trust::Trust;
 
 /// How often to look whose time has come. Distribution points that were just noted are fetched then: who shows a new CA's
@@ -231,10 +231,7 @@ impl ListFetcher {
     fn is_due(&self, notes: &Notes, now_us: i64) -> bool {
         let every_us = self.config.every.us();
         let first_us = self.config.first_pause.us().min(every_us);
-        let pause_us = match notes.failures {
-            0 => every_us,
-            failures => first_us.saturating_mul(1_i64 << (failures - 1).min(20)).min(every_us),
-        };
+        let pause_us = pause_us(every_us, first_us, notes.failures);
         let promised =
             notes.list.as_ref().filter(|_| notes.failures == 0).map_or(i64::MAX, |list| list.next_update_us);
         // A CA that is late is not asked every second.

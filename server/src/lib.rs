@@ -17,7 +17,7 @@
 //! | what was not accepted, kept for its sender | [`refusals`] |
 //! | what somebody tried and may not, in the log | [`denials`] |
 //! | time stamps of checkpoints | `stamper` |
-//! | OCSP answers about the relay's own certificate | `stapler` |
+//! | OCSP answers about the relay's own certificate | `ocsp` |
 //! | SQL | [`store`] |
 //! | parcels whose time comes: release, overdue, expiry | `timekeeper` |
 //! | mailboxes of offices that left | `closing` |
@@ -70,7 +70,6 @@ pub mod serve;
 pub mod server_certificate;
 pub mod shutdown;
 mod stamper;
-mod stapler;
 pub mod store;
 pub mod sweep;
 mod timekeeper;

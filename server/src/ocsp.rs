@@ -3,56 +3,29 @@
 //! Nothing waits for a responder but who shows a certificate that nothing is known of yet, and that for a few seconds only. An answer
 //! that is not good changes nothing; when the last good one is too old, the policy of the anchor says what then.
 
+mod responders;
+mod stapler;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ring::rand::{SecureRandom as _, SystemRandom};
-use tasuki_certs::error::OcspFault;
 use tasuki_certs::trust::{CurrentTrust as _, Inquiry};
 use tasuki_proto::canonical::hex;
 
+pub(crate) use self::responders::AskFault;
+use self::responders::Responders;
+pub(crate) use self::stapler::{StapleFault, Stapler};
 use crate::clock::Clock;
 use crate::config::{OcspConfig, TrustConfig};
 use crate::denials::Denials;
-use crate::fetch::{Ask, FetchFault, Fetcher, MeansError};
-use crate::fetched_lists::fetcher;
+use crate::fetch::{MeansError, pause_us};
 use crate::trust::Trust;
 
 /// How often to look who is to be asked about: who comes for the first time waits for it.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Questions at once.
 const AT_ONCE: usize = 16;
-/// Longest answer that is taken.
-pub(crate) const MAX_ANSWER: usize = 64 * 1024;
-/// RFC 8954: 32 bytes.
-pub(crate) const NONCE_BYTES: usize = 32;
-
-/// Why a question came to nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum AskFault {
-    /// The certificate names no responder, and the configuration none either.
-    #[error("the certificate names no responder")]
-    NoResponder,
-    /// Nothing came.
-    #[error(transparent)]
-    Fetch(#[from] FetchFault),
-    /// What came is not relied on.
-    #[error(transparent)]
-    Answer(#[from] OcspFault),
-}
-
-impl AskFault {
-    /// A stable word for metrics and logs.
-    pub(crate) fn code(self) -> &'static str {
-        match self {
-            Self::NoResponder => "OCSP_NO_RESPONDER",
-            Self::Fetch(fault) => fault.code(),
-            Self::Answer(fault) => fault.code(),
-        }
-    }
-}
-
 /// How asking about one certificate stands.
 #[derive(Clone, Copy, Debug)]
 struct Asked {
@@ -65,21 +38,19 @@ struct Asked {
 #[derive(Clone, Debug)]
 pub(crate) struct Asker {
     trust: Trust,
-    fetcher: Fetcher,
-    config: OcspConfig,
+    responders: Responders,
+    pace: OcspConfig,
     clock: Arc<dyn Clock>,
-    random: SystemRandom,
 }
 
 impl Asker {
     /// As the configuration says; the way is that of fetched lists.
     ///
     /// # Errors
-    /// As of [`fetcher`].
+    /// As of [`Responders::new`].
     pub(crate) fn new(trust: Trust, config: &TrustConfig, clock: Arc<dyn Clock>) -> Result<Self, MeansError> {
-        let patience = Duration::from_secs(u64::from(config.ocsp.timeout_s));
-        let fetcher = fetcher(&config.fetch, patience, Arc::clone(&clock))?;
-        Ok(Self { trust, fetcher, config: config.ocsp.clone(), clock, random: SystemRandom::new() })
+        let responders = Responders::new(config, &config.ocsp.responder, Arc::clone(&clock))?;
+        Ok(Self { trust, responders, pace: config.ocsp.clone(), clock })
     }
 
     /// Asks again and again. Never ends.
@@ -139,34 +110,21 @@ impl Asker {
 
     /// Asks about one certificate. `true`: it stands otherwise than before.
     pub(crate) async fn ask(&self, inquiry: &Inquiry) -> Result<bool, AskFault> {
-        let url = self.responder(inquiry).ok_or(AskFault::NoResponder)?;
-        let mut nonce = [0; NONCE_BYTES];
-        self.random.fill(&mut nonce).map_err(|_| OcspFault::Nonce)?;
         let trust = self.trust.current();
-        let question = trust.ocsp_question(inquiry, &nonce).ok_or(OcspFault::OtherCertificate)?;
-        let ask = Ask {
-            url,
-            anywhere: self.config.allow_private || !self.config.responder.is_empty(),
-            max_bytes: MAX_ANSWER,
-            post: Some(("application/ocsp-request", &question)),
-        };
-        let answer = self.fetcher.fetch(&ask).await?;
-        Ok(trust.take_answer(inquiry, &answer, &nonce, self.clock.now_us())?)
+        let question = |nonce: &[u8]| trust.ocsp_question(inquiry, nonce);
+        let answer = self.responders.ask(inquiry.url.as_deref(), question).await?;
+        Ok(trust.take_answer(inquiry, &answer.der, &answer.nonce, self.clock.now_us())?)
     }
 
-    /// Who is asked: whom the configuration names, else whom the certificate names.
+    /// Who is asked about it.
     pub(crate) fn responder<'a>(&'a self, inquiry: &'a Inquiry) -> Option<&'a str> {
-        let own = &self.config.responder;
-        if own.is_empty() { inquiry.url.as_deref() } else { Some(own) }
+        self.responders.choose(inquiry.url.as_deref())
     }
 
     fn is_due(&self, inquiry: &Inquiry, asked: Option<&Asked>, now_us: i64) -> bool {
         let Some(asked) = asked else { return true };
-        let (every_us, first_us) = (self.config.every.us(), self.config.first_pause.us());
-        let pause_us = match asked.failures {
-            0 => every_us,
-            failures => first_us.saturating_mul(1_i64 << (failures - 1).min(20)).min(every_us.max(first_us)),
-        };
+        let first_us = self.pace.first_pause.us();
+        let pause_us = pause_us(self.pace.every.us(), first_us, asked.failures);
         let ends_us = inquiry.answered_until_us.filter(|_| asked.failures == 0).unwrap_or(i64::MAX);
         let next =
             asked.at_us.saturating_add(pause_us).min(ends_us.max(asked.at_us.saturating_add(first_us)));

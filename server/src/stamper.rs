@@ -16,7 +16,7 @@ use tasuki_proto::log::Checkpoint;
 use crate::clock::Clock;
 use crate::config::{Config, TimestampsConfig};
 use crate::evidence::ledger::Ledger;
-use crate::fetch::{Ask, FetchFault, Fetcher};
+use crate::fetch::{Ask, FetchFault, Fetcher, pause_us};
 use crate::fetched_lists::fetcher;
 use crate::store::timestamps::TimestampRow;
 use crate::store::{Store, StoreError};
@@ -98,10 +98,9 @@ impl Stamper {
             ticks.tick().await;
             let now_us = self.clock.now_us();
             let every_us = self.config.every.us();
-            let pause_us = match failures {
-                0 => 0,
-                failures => FIRST_PAUSE_US.saturating_mul(1_i64 << (failures - 1).min(20)).min(every_us),
-            };
+            // After a good one the database says when the next is due.
+            let pause_us =
+                if failures == 0 { 0 } else { pause_us(every_us, FIRST_PAUSE_US.min(every_us), failures) };
             if now_us < tried_us.saturating_add(pause_us) && now_us >= tried_us {
                 continue;
             }

@@ -46,9 +46,8 @@ impl RelayVerifier {
         answer: &[u8],
         now: UnixTime,
     ) -> Result<(), CertificateError> {
-        let Ok(leaf) = Certificate::parse(leaf) else {
-            return if answer.is_empty() { Ok(()) } else { Err(CertificateError::InvalidOcspResponse) };
-        };
+        // Whether it promises an answer, only one that can be read tells.
+        let leaf = Certificate::parse(leaf).map_err(|_| CertificateError::BadEncoding)?;
         if answer.is_empty() {
             return if leaf.must_staple() { Err(CertificateError::UnknownRevocationStatus) } else { Ok(()) };
         }

@@ -6,8 +6,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::feed::{Cursor, NO_PREVIOUS, Opening};
 
 use super::leaves::{Position, hash_of};
-use super::offices::naming;
-use super::rows::{array, digest, insert_sql, int, parameter, parameters, parsed, pieces, unsigned};
+use super::rows::{array, digest, insert_sql, int, naming, parameter, parameters, parsed, pieces, unsigned};
 use super::{Store, StoreError, Tx};
 
 /// One entry of a feed.

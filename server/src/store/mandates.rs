@@ -8,8 +8,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::ids::ProxyNumber;
 use tasuki_proto::mandate::{KeepTerminal, KeyChain, Role, Scopes};
 
-use super::offices::naming;
-use super::rows::{digest, parameter, parameters, parsed, pieces};
+use super::rows::{First, digest, parsed, pieces};
 use super::{Store, StoreError, Tx};
 
 /// Mandates of one office that can be used at a time: ten care managers with two computers each and a few proxies, twice
@@ -325,23 +324,23 @@ impl Store {
         query.fetch_optional(self.read()).await?.as_ref().map(mandate).transpose()
     }
 
-    /// Offices' mandates that are not over at `now_us` (Unix microseconds), each office's oldest first.
+    /// Offices' mandates that are not over at `now_us` (Unix microseconds), each office's oldest first, at most
+    /// [`MAX_MANDATES`] of each.
     pub async fn mandates(
         &self,
         offices: &[OfficeNumber],
         now_us: i64,
     ) -> Result<Vec<MandateRow>, StoreError> {
-        let dialect = self.dialect();
+        const FIRST: First<'static> = First {
+            table: "mandates",
+            columns: MANDATE,
+            condition: "ended_us = 0 AND until_us >",
+            order: "made_us, digest",
+            count: MAX_MANDATES,
+        };
         let mut found = Vec::with_capacity(offices.len());
         for piece in pieces(offices) {
-            // No office has more than MAX_MANDATES of them: the committer sees to it.
-            let sql = format!(
-                "SELECT {MANDATE} FROM mandates WHERE office IN ({}) AND ended_us = 0 AND until_us > {} \
-                 ORDER BY office, made_us, digest",
-                parameters(dialect, piece.len()),
-                parameter(dialect, piece.len() + 1),
-            );
-            for row in &naming(sql, piece).bind(now_us).fetch_all(self.read()).await? {
+            for row in &FIRST.of_each(self.dialect(), piece).bind(now_us).fetch_all(self.read()).await? {
                 found.push(mandate(row)?);
             }
         }

@@ -8,7 +8,7 @@ use tasuki_careplan::office::OfficeNumber;
 use tasuki_proto::reason;
 
 use super::dialect::Dialect;
-use super::rows::{digest, insert_sql, parameter, parameters, parsed, pieces};
+use super::rows::{AnyQuery, First, digest, insert_sql, naming, parameters, parsed, pieces};
 use super::search_key;
 use super::{Store, StoreError, Tx};
 
@@ -457,20 +457,16 @@ impl Store {
         numbers: &[OfficeNumber],
         now_us: i64,
     ) -> Result<Vec<KeyRow>, StoreError> {
-        const KEY: &str = "office, fingerprint, kind, key, approval, not_after_us, registered_us";
-        let dialect = self.dialect();
+        const FIRST: First<'static> = First {
+            table: "office_keys",
+            columns: "office, fingerprint, kind, key, approval, not_after_us, registered_us",
+            condition: "not_after_us >=",
+            order: "registered_us DESC, fingerprint DESC",
+            count: MAX_KEYS_READ,
+        };
         let mut found = Vec::with_capacity(numbers.len());
         for piece in pieces(numbers) {
-            let offices = piece.len();
-            let sql = format!(
-                "SELECT {KEY} FROM (SELECT {KEY}, ROW_NUMBER() OVER (PARTITION BY office \
-                 ORDER BY registered_us DESC, fingerprint DESC) AS place FROM office_keys \
-                 WHERE office IN ({}) AND not_after_us >= {}) AS ranked \
-                 WHERE place <= {MAX_KEYS_READ} ORDER BY office, place",
-                parameters(dialect, offices),
-                parameter(dialect, offices + 1),
-            );
-            for row in &naming(sql, piece).bind(now_us).fetch_all(self.read()).await? {
+            for row in &FIRST.of_each(self.dialect(), piece).bind(now_us).fetch_all(self.read()).await? {
                 found.push(key(row)?);
             }
         }
@@ -526,15 +522,8 @@ impl Store {
     }
 }
 
-pub(super) type AnyQuery = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
-
 /// Asks for one piece of offices with one query.
 fn bound(dialect: Dialect, piece: &[OfficeNumber]) -> AnyQuery {
     let sql = format!("SELECT {OFFICE} FROM offices WHERE number IN ({})", parameters(dialect, piece.len()));
     naming(sql, piece)
-}
-
-/// A query whose first parameters are these offices.
-pub(super) fn naming(sql: String, offices: &[OfficeNumber]) -> AnyQuery {
-    offices.iter().fold(sqlx::query(sqlx::AssertSqlSafe(sql)), |query, number| query.bind(number.to_string()))
 }

@@ -4,6 +4,7 @@ use std::fmt::{Display, Write as _};
 
 use sqlx::any::AnyRow;
 use sqlx::{AssertSqlSafe, Row as _};
+use tasuki_careplan::office::OfficeNumber;
 
 use super::StoreError;
 use super::dialect::Dialect;
@@ -75,6 +76,40 @@ pub(crate) fn parameter(dialect: Dialect, n: usize) -> String {
     match dialect {
         Dialect::Sqlite => "?".to_owned(),
         Dialect::Postgres => format!("${n}"),
+    }
+}
+
+pub(crate) type AnyQuery = sqlx::query::Query<'static, sqlx::Any, sqlx::any::AnyArguments>;
+
+/// A query whose first parameters are these offices.
+pub(crate) fn naming(sql: String, offices: &[OfficeNumber]) -> AnyQuery {
+    offices.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, number| query.bind(number.to_string()))
+}
+
+/// The first rows of each of several offices in a table that names them in `office`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct First<'s> {
+    pub(crate) table: &'s str,
+    /// With `office` among them.
+    pub(crate) columns: &'s str,
+    /// What rows must be like; ends before a parameter, which the caller binds.
+    pub(crate) condition: &'s str,
+    pub(crate) order: &'s str,
+    /// So many of each office.
+    pub(crate) count: u32,
+}
+
+impl First<'_> {
+    /// Asks for those of these offices, by office and in their order.
+    pub(crate) fn of_each(self, dialect: Dialect, offices: &[OfficeNumber]) -> AnyQuery {
+        let Self { table, columns, condition, order, count } = self;
+        let (list, last) = (parameters(dialect, offices.len()), parameter(dialect, offices.len() + 1));
+        let sql = format!(
+            "SELECT {columns} FROM (SELECT {columns}, ROW_NUMBER() OVER (PARTITION BY office ORDER BY {order}) AS place \
+             FROM {table} WHERE office IN ({list}) AND {condition} {last}) AS ranked \
+             WHERE place <= {count} ORDER BY office, place"
+        );
+        naming(sql, offices)
     }
 }
 

@@ -4,15 +4,21 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tasuki_certs::error::{CertError, OcspFault};
+use tasuki_certs::tls;
 use tasuki_certs::trial_ca::TrialCa;
+use tasuki_certs::trust::{OcspUse, Purpose, RevocationPolicy, TrustMaterial, TrustStore};
+use tasuki_proto::event::sha256;
 use tasuki_tests::office::{Office, write_sample};
-use tasuki_tests::raw::now_us;
+use tasuki_tests::raw::{RawOffice, now_us};
 use tasuki_tests::run::{Ran, run};
 use tasuki_tests::web::{Page, Web};
+use tokio_rustls::TlsConnector;
 
-use crate::ocsp::{Responder, configure, quick, serial_of, serve};
+use crate::ocsp::{Responder, configure, quick, serial_of, serve, trial_ca};
 use crate::stage::{Database, MANAGER, Stage, VISIT, programs};
 
 /// How long the relay has to do what it does each second.
@@ -286,4 +292,70 @@ fn a_client_ends_the_handshake_with_a_relay_whose_answer_is_no_good() {
             said(&ran)
         );
     }
+}
+
+/// By a clock that is a little wrong an answer still counts; long after its end it does not.
+#[test]
+fn an_answer_that_a_relay_shows_too_long_ends_the_handshake() {
+    let stage = Stage::new(Database::Sqlite);
+    let manager = stage.office(MANAGER);
+    let responder = Responder::of_ca(&stage, "relay-ca");
+    let (certificate, key) = promise_an_answer(&stage.relay.dir, "http://127.0.0.1:1/");
+    responder.set(&serial_of(&certificate), false);
+    let answer = stage.path().join("good.ors");
+    // It says that it serves for an hour.
+    fs::write(&answer, responder.answer(&responder.question(&certificate))).unwrap();
+    let server = Shower::start(&certificate, &key, &answer);
+    let read = |name: &str| fs::read(stage.relay.dir.join(name)).unwrap();
+    let ca = TrialCa::load(&read("relay-ca.pem"), &read("relay-ca.key")).unwrap().cert_der().unwrap();
+    let identity = RawOffice::load(&manager.certificates, MANAGER).identity;
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (minutes, holds) in [(0, true), (70, true), (80, false), (2 * 24 * 60, false)] {
+        let now = move || now_us() + minutes * 60 * 1_000_000;
+        let config = tls::client_config(std::slice::from_ref(&ca), &identity, Arc::new(now)).unwrap();
+        let shaken = runtime.block_on(async {
+            let stream = tokio::net::TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).await.unwrap();
+            let name = "localhost".try_into().unwrap();
+            TlsConnector::from(Arc::new(config)).connect(name, stream).await.map(drop)
+        });
+        match shaken {
+            Ok(()) => assert!(holds, "after {minutes} minutes"),
+            Err(error) => {
+                let word = error.to_string();
+                assert!(!holds && word.contains("InvalidOcspResponse"), "after {minutes} minutes: {word}");
+            }
+        }
+    }
+}
+
+/// What was said before a revocation, or in the same second, does not lift it, whoever brings it and in which order.
+#[test]
+fn a_good_answer_from_before_lifts_no_revocation() {
+    let stage = Stage::new(Database::Sqlite);
+    let manager = stage.office(MANAGER);
+    let responder = Responder::of_ca(&stage, "trial-ca");
+    let (pem, serial) = (manager.file("pem"), serial_of(&manager.file("pem")));
+    let question = responder.question(&pem);
+    responder.set(&serial, false);
+    let good = responder.answer(&question);
+    responder.set(&serial, true);
+    let revoked = responder.answer(&question);
+
+    let ca = trial_ca(&stage.relay);
+    let crl = ca.crl(&[], 1, now_us(), now_us() + 86_400 * 1_000_000).unwrap();
+    let policy = RevocationPolicy { ocsp: OcspUse::Require, ..RevocationPolicy::default() };
+    let anchors = vec![ca.cert_der().unwrap()];
+    let material = TrustMaterial { anchors, crls: vec![crl], policy, ..TrustMaterial::default() };
+    let store = TrustStore::new(material).unwrap();
+    let identity = RawOffice::load(&manager.certificates, MANAGER).identity;
+    let fingerprint = sha256(identity.certificate_der());
+    // Nobody wants an answer about it yet.
+    assert_eq!(store.take_stapled(&fingerprint, &good, now_us()), Ok(false));
+    let judged = store.verify(identity.certificate_der(), &[], Purpose::TlsClient, now_us());
+    assert!(matches!(judged, Err(CertError::OcspMissing(_))), "{judged:?}");
+    assert_eq!(store.take_stapled(&fingerprint, &good, now_us()), Ok(true));
+    assert_eq!(store.take_stapled(&fingerprint, &revoked, now_us()), Ok(true));
+    assert_eq!(store.take_stapled(&fingerprint, &good, now_us()), Err(OcspFault::Older));
+    let too_late = now_us() + 2 * 3_600 * 1_000_000;
+    assert_eq!(store.take_stapled(&fingerprint, &revoked, too_late), Err(OcspFault::Stale));
 }

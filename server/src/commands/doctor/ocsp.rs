@@ -10,9 +10,8 @@ use tasuki_proto::time;
 use super::{Finding, Status};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, OcspMode, OnStale};
-use crate::ocsp::Asker;
+use crate::ocsp::{AskFault, Asker, StapleFault, Stapler};
 use crate::server_certificate::Follower;
-use crate::stapler::{StapleFault, Stapler};
 use crate::store::Store;
 use crate::trust::Trust;
 
@@ -119,7 +118,7 @@ async fn check_server(config: &Config) -> Option<Finding> {
             "サーバー証明書は認証局により失効しています。新しい証明書に替えてください",
             format!("{fault}: put another certificate in its place"),
         )),
-        Some(Err(StapleFault::Issuer)) => Some(Finding::new(
+        Some(Err(StapleFault::Ask(AskFault::NoIssuer))) => Some(Finding::new(
             CHECK,
             status,
             "サーバー証明書のファイルに発行者の証明書がないため、OCSPの応答を提示できません。ファイルに加えてください（server.certificate）",
