@@ -15,7 +15,7 @@ use tasuki_proto::event::sha256;
 use tasuki_proto::log::{Checkpoint, LogError, LogVerifier};
 use tasuki_proto::statement::{ApproveSealingKey, Statement};
 use tasuki_proto::{ca_roll, evidence, pb, time};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::blocking;
 use crate::checkpoints::{self, AlongProof, Checkpoints};
@@ -72,7 +72,8 @@ pub(crate) struct Inner {
     pub(crate) budget: Budget,
 }
 
-type Offices = Arc<Mutex<HashMap<OfficeNumber, Option<Office>>>>;
+/// What the directory said, or is being asked: of several who want to know the same, one asks.
+type Offices = Arc<Mutex<HashMap<OfficeNumber, Arc<OnceCell<Option<Office>>>>>>;
 
 /// What clients of several offices can share: all that is the relay's and not one office's.
 #[derive(Clone, Debug)]
@@ -349,22 +350,24 @@ impl Client {
     /// # Errors
     /// The relay can't be reached or refuses.
     pub async fn office_by_number(&self, number: OfficeNumber) -> Result<Option<Office>, SdkError> {
-        if let Some(known) = self.inner.offices.lock().await.get(&number) {
-            return Ok(known.clone());
-        }
+        let cell = {
+            let mut offices = self.inner.offices.lock().await;
+            if offices.len() >= MAX_NAMES && !offices.contains_key(&number) {
+                offices.clear();
+            }
+            Arc::clone(offices.entry(number).or_default())
+        };
         let caller = &self.inner.caller;
-        let answer = caller.repeat(|| {
-            let mut directory = caller.directory();
-            let request = pb::GetOfficeRequest { number: number.to_string() };
-            async move { directory.get_office(request).await }
-        });
-        let office = found(answer.await)?.map(Office::from_wire_with_keys).transpose()?;
-        let mut offices = self.inner.offices.lock().await;
-        if offices.len() >= MAX_NAMES {
-            offices.clear();
-        }
-        offices.insert(number, office.clone());
-        Ok(office)
+        let ask = || async {
+            let answer = caller.repeat(|| {
+                let mut directory = caller.directory();
+                let request = pb::GetOfficeRequest { number: number.to_string() };
+                async move { directory.get_office(request).await }
+            });
+            let office = found(answer.await)?.map(Office::from_wire_with_keys).transpose()?;
+            Ok::<_, SdkError>(office)
+        };
+        Ok(cell.get_or_try_init(ask).await?.clone())
     }
 
     /// Of these offices, those for which something would be refused are asked for again: meanwhile they may have joined, accepted or
@@ -372,7 +375,12 @@ impl Client {
     pub(crate) async fn forget_refusing(&self, offices: &BTreeSet<OfficeNumber>) {
         let fine = |office: &Office| office.active && office.partner != Some(false) && !office.declared;
         let mut known = self.inner.offices.lock().await;
-        known.retain(|number, office| !offices.contains(number) || office.as_ref().is_some_and(fine));
+        // One that is just being asked for is as new as can be.
+        let good = |cell: &OnceCell<Option<Office>>| match cell.get() {
+            Some(office) => office.as_ref().is_some_and(fine),
+            None => true,
+        };
+        known.retain(|number, cell| !offices.contains(number) || good(cell));
     }
 
     /// Offices whose number, name, reading or municipality holds every word.

@@ -2,7 +2,8 @@
 //! that is gone, and each office finds it as number 1 of its feed there.
 //!
 //! A client looks as soon as it sees a checkpoint of a later epoch, whatever it is doing, and keeps what it learnt in
-//! `state/epochs.json`. From then on records of what was sent in a lost range don't count as sent: sending the same
+//! `state/epochs.json`. Where that is missing, the records of what was sent tell since when there is something to lose: a proxy,
+//! which has hundreds of HOMEs, writes it only once something was lost. From then on records of what was sent in a lost range don't count as sent: sending the same
 //! files again sends the same bytes under the same id, so that they arrive once, whoever had them before.
 
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,14 @@ impl Epochs {
     }
 }
 
+/// What is known of the epochs; `None` if nothing can be lost.
+fn known(home: &Home) -> Result<Option<Epochs>, SdkError> {
+    match Epochs::load(home)? {
+        Some(known) => Ok(Some(known)),
+        None => Ok(Sent::of(home)?.first_epoch()?.map(Epochs::new)),
+    }
+}
+
 /// Whether a place of the log is in a lost range.
 pub(crate) fn is_lost(ranges: &[LostRange], epoch: u64, index: u64) -> bool {
     ranges.iter().any(|range| range.epoch == epoch && index >= range.from)
@@ -138,14 +147,19 @@ impl Client {
         if self.inner.epochs.newest() >= up_to {
             return Ok(false);
         }
-        let (home, known) = (self.home(), Epochs::load(self.home())?);
-        let Some(known) = known else {
+        let home = self.home();
+        let Some(known) = known(home)? else {
             // The first contact: nothing that this office knows of can be lost.
-            let first = Epochs::new(up_to);
-            keep(home, first).await?;
+            if !home.is_of_a_proxy() {
+                keep(home, Epochs::new(up_to)).await?;
+            }
             self.inner.epochs.set(up_to, false);
             return Ok(false);
         };
+        if known.newest >= up_to {
+            self.inner.epochs.set(known.newest, false);
+            return Ok(false);
+        }
         let mut lost = Vec::new();
         for epoch in known.newest + 1..=up_to {
             lost.extend(self.lost_before(epoch).await?);

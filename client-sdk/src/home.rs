@@ -224,10 +224,14 @@ impl Home {
         if COMMON.contains(&inside) { self.common(inside) } else { self.folder.join(inside) }
     }
 
+    /// Whether it is the HOME of one of a proxy's offices.
+    pub(crate) fn is_of_a_proxy(&self) -> bool {
+        self.config.transmission_proxy.is_some()
+    }
+
     /// A path in the proxy's HOME where this is the HOME of one of its offices.
     fn common(&self, inside: &str) -> PathBuf {
-        let proxied = self.config.transmission_proxy.is_some();
-        let base = if proxied { self.folder.join("../..") } else { self.folder.clone() };
+        let base = if self.is_of_a_proxy() { self.folder.join("../..") } else { self.folder.clone() };
         base.join(inside)
     }
 

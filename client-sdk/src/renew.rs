@@ -63,7 +63,7 @@ impl Client {
     /// the HOME can't be written. Running it again goes on where it stopped.
     pub async fn renew(&self) -> Result<Renewed, SdkError> {
         let home = self.home();
-        if home.config().transmission_proxy.is_some() {
+        if home.is_of_a_proxy() {
             // Its key is the proxy's, in the folder above.
             return Err(ConfigError::NotAnOffice.into());
         }

@@ -53,7 +53,7 @@ pub(crate) fn caller(home: &Home, clock: &Arc<dyn Clock>) -> Result<Caller, SdkE
     let caller = settings.caller(tls.map_err(|e| ConfigError::Trust(e.to_string()))?)?;
     let caller = caller.bringing(home.path(OCSP_ANSWER));
     // An office's certificate says for whom it calls, and so does a terminal's.
-    Ok(if config.transmission_proxy.is_some() { caller.acting_for(home.office()) } else { caller })
+    Ok(if home.is_of_a_proxy() { caller.acting_for(home.office()) } else { caller })
 }
 
 /// Sets up a channel for who has no certificate yet.

@@ -25,6 +25,7 @@ use crate::store::offices::{KeyKind, KeyRow, MAX_KEYS_USED, OfficeRow, OfficeSta
 use crate::store::proxies::{ProxyRow, ProxyState};
 use crate::store::{Store, StoreError};
 use crate::trust::Trust;
+use crate::verified::{Judge, Verified};
 
 /// The generation is read from the database at most this often.
 const FOLLOW_EVERY: Duration = Duration::from_millis(50);
@@ -70,6 +71,7 @@ pub struct Directory {
     verifier: Arc<SignatureVerifier>,
     clock: Arc<dyn Clock>,
     cache: Mutex<Cache>,
+    verified: Arc<Verified>,
 }
 
 #[derive(Debug)]
@@ -110,7 +112,8 @@ impl Directory {
             entries: Generations::new(known_offices),
             proxies: Generations::new(KNOWN_PROXIES),
         };
-        Self { store, trust, verifier, clock, cache: Mutex::new(cache) }
+        let verified = Arc::new(Verified::new(known_offices));
+        Self { store, trust, verifier, clock, cache: Mutex::new(cache), verified }
     }
 
     /// An office; `None` if the directory does not hold it.
@@ -170,13 +173,19 @@ impl Directory {
             })
             .collect();
         // Certificates are verified: that is no work for the threads that serve the network.
+        let judge = Judge {
+            verifier: Arc::clone(&self.verifier),
+            verified: Arc::clone(&self.verified),
+            trust: Arc::clone(trust),
+            now_us,
+        };
         let mut judging = Vec::new();
         while !read.is_empty() {
             let some = read.split_off(read.len().saturating_sub(JUDGED_AT_ONCE));
-            let (verifier, snapshot) = (Arc::clone(&self.verifier), Arc::clone(trust));
+            let judge = judge.clone();
             judging.push(tokio::task::spawn_blocking(move || {
-                let judge = |one: Read| Arc::new(one.judge(&verifier, &snapshot, now_us, generation));
-                some.into_iter().map(judge).collect::<Vec<_>>()
+                let judged = |one: Read| Arc::new(one.judge(&judge, generation));
+                some.into_iter().map(judged).collect::<Vec<_>>()
             }));
         }
         let mut members = Vec::with_capacity(numbers.len());
@@ -312,9 +321,9 @@ struct Read {
 }
 
 impl Read {
-    fn judge(self, verifier: &SignatureVerifier, trust: &TrustStore, now_us: i64, generation: i64) -> Member {
-        let usable = usable_keys(self.keys, verifier, trust, now_us);
-        let mandates = self.mandates.judge(verifier, trust, now_us);
+    fn judge(self, judge: &Judge, generation: i64) -> Member {
+        let usable = usable_keys(self.keys, judge);
+        let mandates = self.mandates.judge(judge);
         let mut recipients = usable.recipients;
         recipients.extend(mandates.keys.iter().map(|key| key.recipient.clone()));
         Member {
@@ -348,14 +357,14 @@ struct Usable {
 }
 
 /// The newest of `keys` that can be used; `keys` are sorted, newest first.
-fn usable_keys(keys: Vec<KeyRow>, verifier: &SignatureVerifier, trust: &TrustStore, now_us: i64) -> Usable {
+fn usable_keys(keys: Vec<KeyRow>, judge: &Judge) -> Usable {
     let mut usable =
         Usable { rows: Vec::new(), recipients: Vec::new(), awaits_answer: false, until_us: i64::MAX };
     for row in keys {
         if usable.rows.len() == MAX_KEYS_USED {
             break;
         }
-        match usable_key(&row, verifier, trust, now_us) {
+        match usable_key(&row, judge) {
             Ok((recipient, until_us)) => {
                 usable.until_us = usable.until_us.min(until_us).min(row.not_after_us);
                 usable.recipients.push(recipient);
@@ -365,7 +374,7 @@ fn usable_keys(keys: Vec<KeyRow>, verifier: &SignatureVerifier, trust: &TrustSto
                 // Asked again at once: the answer may come any moment.
                 if ["OCSP_MISSING", "OCSP_STALE"].contains(&reason) {
                     usable.awaits_answer = true;
-                    usable.until_us = now_us;
+                    usable.until_us = judge.now_us;
                 }
                 tracing::debug!(office.number = %row.office, reason, "a registered key is not used");
             }
@@ -377,26 +386,21 @@ fn usable_keys(keys: Vec<KeyRow>, verifier: &SignatureVerifier, trust: &TrustSto
 }
 
 /// Whether parcels may be sealed to a registered key now; if so, until when that is known.
-fn usable_key(
-    row: &KeyRow,
-    verifier: &SignatureVerifier,
-    trust: &TrustStore,
-    now_us: i64,
-) -> Result<(Recipient, i64), &'static str> {
-    if row.not_after_us < now_us {
+fn usable_key(row: &KeyRow, judge: &Judge) -> Result<(Recipient, i64), &'static str> {
+    if row.not_after_us < judge.now_us {
         return Err("CERTIFICATE_EXPIRED");
     }
     match row.kind {
         KeyKind::Certificate => {
-            let certificate = trust.verify(&row.key, &[], Purpose::Seal, now_us).map_err(|e| e.code())?;
+            let certificate = judge.certificate(&row.key, Purpose::Seal)?;
             if certificate.identity != (Identity::Office { number: row.office.to_string() }) {
                 return Err("IDENTITY_NOT_FOUND");
             }
-            let recipient = Recipient::from_certificate(&row.key).map_err(|_| "UNSUPPORTED_KEY")?;
+            let recipient = certificate.recipient.clone().ok_or("UNSUPPORTED_KEY")?;
             Ok((recipient, certificate.valid_until_us))
         }
         KeyKind::Sealing => {
-            let until_us = match verifier.verify(&row.approval, None, now_us) {
+            let until_us = match judge.signature(&row.approval) {
                 Ok(approval) => approval.signer.valid_until_us,
                 // The key outlives the certificate that approved it; it does not outlive its revocation.
                 Err(SignatureError::Certificate(CertError::CertificateExpired(_))) => i64::MAX,

@@ -76,6 +76,7 @@ mod timekeeper;
 pub mod trial_ca;
 pub mod trust;
 mod turns;
+mod verified;
 pub mod webhooks;
 
 /// The relay's allocator, here and not in `main.rs`, so that tests and the benchmark run the relay with it too. A

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use tasuki_careplan::office::OfficeNumber;
-use tasuki_certs::cms_verify::SignatureVerifier;
 use tasuki_certs::profile::Identity;
 use tasuki_certs::recipient::Recipient;
-use tasuki_certs::trust::{Purpose, TrustStore};
+use tasuki_certs::trust::Purpose;
 use tasuki_proto::event::sha256;
 use tasuki_proto::ids::{ProxyNumber, is_office};
 use tasuki_proto::mandate::Scope;
@@ -20,6 +19,7 @@ use crate::store::Store;
 use crate::store::StoreError;
 use crate::store::mandates::{Holder, MandateRow};
 use crate::store::proxies::{MAX_PROXY_KEYS, ProxyKeyRow, ProxyRow, ProxyState};
+use crate::verified::Judge;
 
 /// A use is written down at most this often for each mandate.
 const NOTE_EVERY_US: i64 = 3_600 * 1_000_000;
@@ -123,10 +123,10 @@ impl Loaded {
     }
 
     /// Judges them. Verifies certificates: no work for the threads that serve the network.
-    pub fn judge(self, verifier: &SignatureVerifier, trust: &TrustStore, now_us: i64) -> Usable {
+    pub(crate) fn judge(self, judge: &Judge) -> Usable {
         let mut usable = Usable { until_us: i64::MAX, ..Usable::default() };
         for row in &self.rows {
-            match self.one(row, verifier, trust, now_us, &mut usable) {
+            match self.one(row, judge, &mut usable) {
                 Ok(()) => usable.mandates.push(Mandate::new(row.clone())),
                 Err(reason) => {
                     tracing::debug!(office.number = %row.office, reason, "a mandate is not used");
@@ -136,15 +136,8 @@ impl Loaded {
         usable
     }
 
-    fn one(
-        &self,
-        row: &MandateRow,
-        verifier: &SignatureVerifier,
-        trust: &TrustStore,
-        now_us: i64,
-        usable: &mut Usable,
-    ) -> Result<(), &'static str> {
-        if now_us < row.from_us {
+    fn one(&self, row: &MandateRow, judge: &Judge, usable: &mut Usable) -> Result<(), &'static str> {
+        if judge.now_us < row.from_us {
             usable.until_us = usable.until_us.min(row.from_us - 1);
             return Err("NOT_YET");
         }
@@ -153,7 +146,7 @@ impl Loaded {
             return Err("INVITED");
         }
         if !row.by_operator() {
-            let signed = verifier.verify(&row.cms, None, now_us).map_err(|error| error.code())?;
+            let signed = judge.signature(&row.cms).map_err(|error| error.code())?;
             if !is_office(&signed.signer.identity, row.office) {
                 return Err("SIGNER");
             }
@@ -162,12 +155,12 @@ impl Loaded {
         match &row.holder {
             Holder::Terminal(name) => {
                 let identity = Identity::Terminal { office: row.office.to_string(), name: name.clone() };
-                let key = key(row, &row.certificate, row.enrolled_us, &identity, trust, now_us)?;
+                let key = key(row, &row.certificate, row.enrolled_us, &identity, judge)?;
                 usable.until_us = usable.until_us.min(key.1);
                 if row.scopes.has(Scope::Receive) {
                     usable.keys.extend(key.0);
                     // Whoever has not noticed yet that it was renewed opens with the key before.
-                    let before = self::key(row, &row.previous, row.enrolled_us, &identity, trust, now_us);
+                    let before = self::key(row, &row.previous, row.enrolled_us, &identity, judge);
                     if let Ok((key, until_us)) = before {
                         usable.until_us = usable.until_us.min(until_us);
                         usable.keys.extend(key);
@@ -183,9 +176,9 @@ impl Loaded {
                 if row.scopes.has(Scope::Receive) {
                     let identity = Identity::Proxy { number: number.to_string() };
                     let since = |at_us: i64| at_us.max(row.made_us);
-                    let good = keys.iter().filter_map(|k| {
-                        key(row, &k.key, since(k.registered_us), &identity, trust, now_us).ok()
-                    });
+                    let good = keys
+                        .iter()
+                        .filter_map(|k| key(row, &k.key, since(k.registered_us), &identity, judge).ok());
                     for (key, until_us) in good.take(MAX_PROXY_KEYS as usize) {
                         usable.until_us = usable.until_us.min(until_us);
                         usable.keys.extend(key);
@@ -210,21 +203,19 @@ fn key(
     certificate: &[u8],
     since_us: i64,
     identity: &Identity,
-    trust: &TrustStore,
-    now_us: i64,
+    judge: &Judge,
 ) -> Result<(Option<MandateKey>, i64), &'static str> {
-    let verified = trust.verify(certificate, &[], Purpose::TlsClient, now_us).map_err(|e| e.code())?;
-    if verified.identity != *identity {
+    let good = judge.certificate(certificate, Purpose::TlsClient)?;
+    if good.identity != *identity {
         return Err("IDENTITY_NOT_FOUND");
     }
-    let recipient = if verified.may_encrypt { Recipient::from_certificate(certificate).ok() } else { None };
-    let key = recipient.map(|recipient| MandateKey {
+    let key = good.recipient.clone().map(|recipient| MandateKey {
         mandate: mandate.clone(),
         certificate: certificate.to_vec(),
-        fingerprint: verified.fingerprint,
-        not_after_us: verified.not_after_us,
+        fingerprint: good.fingerprint,
+        not_after_us: good.not_after_us,
         since_us,
         recipient,
     });
-    Ok((key, verified.valid_until_us))
+    Ok((key, good.valid_until_us))
 }

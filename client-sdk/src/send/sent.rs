@@ -180,6 +180,16 @@ impl Sent {
         records.filter(|record| record.as_ref().map_or(true, |r| self.is_lost(r))).collect()
     }
 
+    /// The epoch of the oldest records; `None` if there are none. Files are named by time, and epochs follow one another.
+    pub(crate) fn first_epoch(&self) -> Result<Option<u64>, SdkError> {
+        let Some(oldest) = self.records.values().map(|place| place.file).min() else { return Ok(None) };
+        let mut first = u64::MAX;
+        for place in self.records.values().filter(|place| place.file == oldest) {
+            first = first.min(self.read(*place)?.evidence.epoch);
+        }
+        Ok(Some(first))
+    }
+
     /// The batch of each recorded parcel.
     pub(crate) fn batches(&self) -> impl Iterator<Item = BatchId> {
         self.records.values().map(|place| place.batch)
