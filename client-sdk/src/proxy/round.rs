@@ -30,7 +30,7 @@ use crate::send::{NewPartners, SendOptions, SendOutcome, SendReport, source};
 /// Offices that are worked on side by side. While one waits for the disk or the relay others sign: it takes some to keep the relay and this
 /// computer busy, and more are no faster. Each has a call of its own open, and a relay takes 128 over one connection. What their
 /// parcels hold in memory is bounded for all together, however many these are.
-pub const OFFICES_AT_ONCE: usize = 8;
+pub const OFFICES_AT_ONCE: usize = 12;
 
 /// How a round is made.
 #[derive(Clone, Debug, Default)]

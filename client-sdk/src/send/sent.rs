@@ -180,14 +180,10 @@ impl Sent {
         records.filter(|record| record.as_ref().map_or(true, |r| self.is_lost(r))).collect()
     }
 
-    /// The epoch of the oldest records; `None` if there are none. Files are named by time, and epochs follow one another.
+    /// The epoch of the oldest record; `None` if there is none. Files are named by time, and what was recorded first stands first.
     pub(crate) fn first_epoch(&self) -> Result<Option<u64>, SdkError> {
-        let Some(oldest) = self.records.values().map(|place| place.file).min() else { return Ok(None) };
-        let mut first = u64::MAX;
-        for place in self.records.values().filter(|place| place.file == oldest) {
-            first = first.min(self.read(*place)?.evidence.epoch);
-        }
-        Ok(Some(first))
+        let oldest = self.records.values().min_by_key(|place| (place.file, place.at));
+        oldest.map(|place| Ok(self.read(*place)?.evidence.epoch)).transpose()
     }
 
     /// The batch of each recorded parcel.

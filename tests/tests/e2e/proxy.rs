@@ -82,6 +82,31 @@ fn killed_five_times_every_parcel_goes_out_once_postgres() {
 }
 
 #[test]
+fn what_the_log_lost_goes_out_again_for_each_office() {
+    let Month { mut stage, proxied, unsent, .. } = month(Database::Sqlite, 2, 2);
+    let halves: [Vec<Unsent>; 2] = [0, 1].map(|n| unsent.iter().skip(n).step_by(2).cloned().collect());
+    let put = |half: &[Unsent]| proxied.put(half, None);
+    put(&halves[0]);
+    proxied.round().0.expect(0);
+    assert!(stage.relay.stop());
+    let (database, copy) = (stage.relay.dir.join("relay.db"), stage.relay.dir.join("copy.db"));
+    fs::copy(&database, &copy).unwrap();
+    stage.relay.start();
+    put(&halves[1]);
+    proxied.round().0.expect(0);
+    assert!(stage.relay.stop());
+    fs::rename(&copy, &database).unwrap();
+    stage.relay.start();
+    assert_eq!(month_end::accepted(&stage.relay), 2);
+    // The records of both halves say that they are sent: only those of the first do so rightly.
+    put(&unsent);
+    let told = proxied.round().0;
+    assert_eq!(totals(told.expect(0))["accepted"], 4);
+    assert_eq!(month_end::accepted(&stage.relay), 4);
+    stage.relay.run(&["log", "verify"]).expect(0);
+}
+
+#[test]
 fn what_the_checks_refuse_goes_to_error_and_what_may_pass_stays() {
     let Month { stage, proxied, senders, unsent } = month(Database::Sqlite, 3, 2);
     proxied.put(&unsent, Some(&|sender| senders[sender].number.clone()));
