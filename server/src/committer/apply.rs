@@ -272,7 +272,6 @@ impl Draft<'_> {
             return Ok(false);
         }
         for parcel in &self.parcels {
-            self.store.put_marks(tx, parcel).await?;
             if let (State::Delivered, Some(older)) = (parcel.state, &parcel.marks.supersedes) {
                 self.store.settle_superseded(tx, parcel.key.sender, older).await?;
             }

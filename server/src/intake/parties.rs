@@ -1,9 +1,11 @@
 //! Who may send for whom: the signer, the sender and the transmitter of a parcel.
 
+use tasuki_careplan::office::OfficeNumber;
 use tasuki_certs::cms_verify::{SignatureVerifier, VerifiedSignature};
 use tasuki_certs::profile::Identity;
+use tasuki_certs::trust::VerifiedCertificate;
 use tasuki_proto::ids::{ProxyNumber, identity_text};
-use tasuki_proto::mandate::{self, Mandated, PapersError, Role, Scope};
+use tasuki_proto::mandate::{self, Mandated, Papers, PapersError, Role, Scope};
 use tasuki_proto::parcel::OpenParcel;
 use tasuki_proto::{limits, reason};
 use tokio::runtime::Handle;
@@ -11,6 +13,7 @@ use tokio::runtime::Handle;
 use super::Refusal;
 use crate::access::Caller;
 use crate::directory::Directory;
+use crate::store::mandates::Holder;
 
 /// The right to send a parcel, as its papers and the sender's mandates show it.
 #[derive(Debug)]
@@ -40,7 +43,10 @@ pub(super) fn check(
     }
     let papers = parcel.papers();
     let mut vouched = false;
-    let right = mandate::check(signer, header.sender, Scope::Send, &papers, verifier, (now_us, now_us));
+    let right = match known(caller, signer, header.sender, &papers, now_us) {
+        Some(known) => Ok(known),
+        None => mandate::check(signer, header.sender, Scope::Send, &papers, verifier, (now_us, now_us)),
+    };
     let signed = match right {
         // An office without a certificate signs no paper: what the operator registered stands in for it, for the proxy that calls.
         Err(PapersError::Missing) if by_registration(caller, &identity_text(&signer.identity)) => {
@@ -78,6 +84,29 @@ pub(super) fn check(
     // What the office or a terminal of it signs, or hands in by itself, it has seen.
     let confirm = confirm && signing.is_some() && caller.proxy().is_some();
     Ok(Right { mandates, proxy: signing.or(caller.proxy()), vouched, confirm })
+}
+
+/// The right of a proxy that signs under the very delegation that its call rests on: that was judged a moment ago, signature and all, and
+/// need not be judged again for each parcel.
+fn known(
+    caller: &Caller,
+    signer: &VerifiedCertificate,
+    sender: OfficeNumber,
+    papers: &Papers<'_>,
+    now_us: i64,
+) -> Option<Mandated> {
+    let mandate = caller.mandate.as_ref()?;
+    let (Holder::Proxy(holder), Identity::Proxy { number }) = (&mandate.row.holder, &signer.identity) else {
+        return None;
+    };
+    let row = &mandate.row;
+    let is_it = holder.as_str() == number
+        && row.office == sender
+        && !row.by_operator()
+        && papers.delegation == Some(&row.cms)
+        && (row.from_us..row.until_us).contains(&now_us)
+        && mandate.may(Scope::Send);
+    is_it.then_some(Mandated { role: Role::Proxy { number: *holder }, mandate: Some(row.digest) })
 }
 
 fn by_registration(caller: &Caller, signer: &str) -> bool {

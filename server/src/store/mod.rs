@@ -152,6 +152,8 @@ impl Store {
             AnyPoolOptions::new()
                 .max_connections(size)
                 .acquire_timeout(ACQUIRE)
+                // A server may have ended a connection; there is nobody who would end one to a file.
+                .test_before_acquire(dialect == Dialect::Postgres)
                 .after_connect(move |connection, _| Box::pin(dialect.prepare(connection)))
         };
         let writer = pool(1).connect(&url).await?;

@@ -73,7 +73,7 @@ pub struct ParcelRow {
     pub marks: Marks,
 }
 
-/// What is true of few parcels: columns with defaults, which the insertion of a batch leaves out.
+/// What is true of few parcels: columns with defaults, which the insertion of a batch leaves out where none of its parcels has any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Marks {
     /// It was held after acceptance.
@@ -102,6 +102,13 @@ pub struct Marks {
     pub recipient_proxy: Option<ProxyNumber>,
     /// When that proxy said that it had handed it over, Unix microseconds; 0: it did not.
     pub handed_us: i64,
+}
+
+impl Marks {
+    /// Whether a new parcel begins with any.
+    fn are_any(&self) -> bool {
+        self.held || self.supersedes.is_some() || self.proxy.is_some()
+    }
 }
 
 impl ParcelRow {
@@ -135,6 +142,9 @@ impl ParcelRow {
 /// What a new parcel's row is written with.
 const NEW: &str = "seq, sender, id, recipient, state, digest, sealed_digest, container_size, sealed_size, files, signer, \
                    accepted_us, fetched_us, acknowledged_us, pos";
+
+/// And with the marks that it begins with.
+const NEW_MARKS: &str = ", held, release_us, supersedes, proxy, confirm";
 
 pub(super) const COLUMNS: &str = "seq, sender, id, recipient, state, digest, sealed_digest, container_size, sealed_size, \
                        files, signer, accepted_us, fetched_us, acknowledged_us, pos, held, release_us, released_us, \
@@ -206,11 +216,13 @@ impl Store {
         tx: &mut Tx,
         parcels: &[ParcelRow],
     ) -> Result<bool, StoreError> {
-        let head = format!("parcels ({NEW})");
+        let marked = parcels.iter().any(|parcel| parcel.marks.are_any());
+        let (marks, columns) = if marked { (NEW_MARKS, 20) } else { ("", 15) };
+        let head = format!("parcels ({NEW}{marks})");
         let mut inserted = 0;
         for piece in pieces(parcels) {
             let tail = " ON CONFLICT (id, sender) DO NOTHING";
-            let mut query = sqlx::query(insert_sql(self.dialect(), &head, 15, piece.len(), tail));
+            let mut query = sqlx::query(insert_sql(self.dialect(), &head, columns, piece.len(), tail));
             for p in piece {
                 let files: Vec<String> = p.files.iter().map(FileRow::line).collect();
                 query = query
@@ -229,6 +241,15 @@ impl Store {
                     .bind(p.fetched_us)
                     .bind(p.acknowledged_us)
                     .bind(p.position.to_key());
+                if marked {
+                    let Marks { held, release_us, supersedes, proxy, confirm, .. } = &p.marks;
+                    query = query
+                        .bind(i64::from(*held))
+                        .bind(*release_us)
+                        .bind(supersedes.map(|id| id.as_bytes().to_vec()))
+                        .bind(proxy.map(|number| number.to_string()).unwrap_or_default())
+                        .bind(i64::from(*confirm));
+                }
             }
             inserted += query.execute(&mut **tx).await?.rows_affected();
         }
@@ -251,26 +272,6 @@ impl Store {
             query.execute(&mut **tx).await?;
             contents = rest;
         }
-        Ok(())
-    }
-
-    /// Writes the marks that a new parcel begins with, where it has any.
-    pub(crate) async fn put_marks(&self, tx: &mut Tx, parcel: &ParcelRow) -> Result<(), StoreError> {
-        let Marks { held, release_us, supersedes, proxy, confirm, .. } = &parcel.marks;
-        if !held && supersedes.is_none() && proxy.is_none() {
-            return Ok(());
-        }
-        sqlx::query(
-            "UPDATE parcels SET held = $1, release_us = $2, supersedes = $3, proxy = $4, confirm = $5 WHERE seq = $6",
-        )
-        .bind(i64::from(*held))
-        .bind(*release_us)
-        .bind(supersedes.map(|id| id.as_bytes().to_vec()))
-        .bind(proxy.map(|number| number.to_string()).unwrap_or_default())
-        .bind(i64::from(*confirm))
-        .bind(parcel.seq)
-        .execute(&mut **tx)
-        .await?;
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use tasuki_careplan::office::OfficeNumber;
 use super::StoreError;
 use super::dialect::Dialect;
 
-/// Rows in one INSERT at most: as many as a batch has changes. 128 rows of 16 columns stay far below the databases'
+/// Rows in one INSERT at most: as many as a batch has changes. 128 rows of 20 columns stay far below the databases'
 /// parameter limits.
 pub(crate) const MAX_ROWS: usize = 128;
 
