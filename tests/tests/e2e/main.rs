@@ -28,6 +28,7 @@ mod membership;
 mod month;
 mod new_epoch;
 mod ocsp;
+mod open_calls;
 mod operator;
 mod partners;
 mod passwords;
