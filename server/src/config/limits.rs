@@ -42,7 +42,7 @@ pub struct LimitsConfig {
     pub submit_kib_per_s: u32,
     /// Threads for the work on parcels; 0: one for each core.
     pub workers: u32,
-    /// Offices that are remembered with their keys, about 4 KiB each.
+    /// Offices that are remembered with their keys, and as many certificates that are known to be good: about 6 KiB for each.
     pub known_offices: usize,
 }
 
