@@ -1,6 +1,6 @@
 //! The client: one HOME, one connection, and what it learns at contact.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ring::rand::SystemRandom;
@@ -15,7 +15,7 @@ use tasuki_proto::event::sha256;
 use tasuki_proto::log::{Checkpoint, LogError, LogVerifier};
 use tasuki_proto::statement::{ApproveSealingKey, Statement};
 use tasuki_proto::{ca_roll, evidence, pb, time};
-use tokio::sync::{Mutex, OnceCell};
+use tokio::sync::Mutex;
 
 use crate::blocking;
 use crate::checkpoints::{self, AlongProof, Checkpoints};
@@ -25,6 +25,7 @@ use crate::epochs::{self, Epochs};
 use crate::error::{ConfigError, SdkError, Unreachable, VerificationError};
 use crate::files::{self, Access};
 use crate::home::{Home, SEALING_KEY_APPROVED};
+use crate::known_offices::KnownOffices;
 use crate::send::Budget;
 use crate::tracking::found;
 use crate::transport::{self, Caller};
@@ -32,9 +33,6 @@ use crate::trust::Trust;
 
 /// How long what was learnt at contact is good: long-running programs fetch new revocation lists that often.
 const CONTACT_US: i64 = 30 * 60 * 1_000_000;
-
-/// Offices whose names are remembered; beyond, they are asked for again.
-const MAX_NAMES: usize = 10_000;
 
 /// Pages of a search that are read, of 500 offices each.
 const MAX_SEARCH_PAGES: usize = 1_000;
@@ -68,12 +66,9 @@ pub(crate) struct Inner {
     checkpoints: Arc<Checkpoints>,
     pub(crate) epochs: epochs::Seen,
     contact: Arc<Mutex<Option<Contact>>>,
-    offices: Offices,
+    offices: KnownOffices,
     pub(crate) budget: Budget,
 }
-
-/// What the directory said, or is being asked: of several who want to know the same, one asks.
-type Offices = Arc<Mutex<HashMap<OfficeNumber, Arc<OnceCell<Option<Office>>>>>>;
 
 /// What clients of several offices can share: all that is the relay's and not one office's.
 #[derive(Clone, Debug)]
@@ -81,7 +76,7 @@ pub(crate) struct Common {
     trust: Arc<Trust>,
     checkpoints: Arc<Checkpoints>,
     contact: Arc<Mutex<Option<Contact>>>,
-    offices: Offices,
+    offices: KnownOffices,
     budget: Budget,
 }
 
@@ -92,7 +87,7 @@ impl Common {
             trust: Arc::new(Trust::load(home)?),
             checkpoints: Arc::default(),
             contact: Arc::default(),
-            offices: Offices::default(),
+            offices: KnownOffices::default(),
             budget: Budget::new(),
         })
     }
@@ -104,7 +99,7 @@ impl Common {
 
     /// Asks for offices anew.
     pub(crate) async fn forget_offices(&self) {
-        self.offices.lock().await.clear();
+        self.offices.forget().await;
     }
 }
 
@@ -350,37 +345,23 @@ impl Client {
     /// # Errors
     /// The relay can't be reached or refuses.
     pub async fn office_by_number(&self, number: OfficeNumber) -> Result<Option<Office>, SdkError> {
-        let cell = {
-            let mut offices = self.inner.offices.lock().await;
-            if offices.len() >= MAX_NAMES && !offices.contains_key(&number) {
-                offices.clear();
-            }
-            Arc::clone(offices.entry(number).or_default())
-        };
         let caller = &self.inner.caller;
-        let ask = || async {
+        let ask = async || {
             let answer = caller.repeat(|| {
                 let mut directory = caller.directory();
                 let request = pb::GetOfficeRequest { number: number.to_string() };
                 async move { directory.get_office(request).await }
             });
-            let office = found(answer.await)?.map(Office::from_wire_with_keys).transpose()?;
-            Ok::<_, SdkError>(office)
+            Ok(found(answer.await)?.map(Office::from_wire_with_keys).transpose()?)
         };
-        Ok(cell.get_or_try_init(ask).await?.clone())
+        self.inner.offices.get(number, ask).await
     }
 
     /// Of these offices, those for which something would be refused are asked for again: meanwhile they may have joined, accepted or
     /// declared something else.
     pub(crate) async fn forget_refusing(&self, offices: &BTreeSet<OfficeNumber>) {
         let fine = |office: &Office| office.active && office.partner != Some(false) && !office.declared;
-        let mut known = self.inner.offices.lock().await;
-        // One that is just being asked for is as new as can be.
-        let good = |cell: &OnceCell<Option<Office>>| match cell.get() {
-            Some(office) => office.as_ref().is_some_and(fine),
-            None => true,
-        };
-        known.retain(|number, cell| !offices.contains(number) || good(cell));
+        self.inner.offices.forget_unless(offices, fine).await;
     }
 
     /// Offices whose number, name, reading or municipality holds every word.

@@ -2,9 +2,11 @@
 //! that is gone, and each office finds it as number 1 of its feed there.
 //!
 //! A client looks as soon as it sees a checkpoint of a later epoch, whatever it is doing, and keeps what it learnt in
-//! `state/epochs.json`. Where that is missing, the records of what was sent tell since when there is something to lose: a proxy,
-//! which has hundreds of HOMEs, writes it only once something was lost. From then on records of what was sent in a lost range don't count as sent: sending the same
-//! files again sends the same bytes under the same id, so that they arrive once, whoever had them before.
+//! `state/epochs.json`. Where that is missing, the oldest record of what was sent tells since when there is something to
+//! lose: a proxy, which has hundreds of HOMEs, writes it only once the log began anew.
+//!
+//! From then on records of what was sent in a lost range don't count as sent: sending the same files again sends the same
+//! bytes under the same id, so that they arrive once, whoever had them before.
 
 use serde::{Deserialize, Serialize};
 use tasuki_careplan::office::OfficeNumber;
@@ -98,7 +100,7 @@ impl Epochs {
 fn known(home: &Home) -> Result<Option<Epochs>, SdkError> {
     match Epochs::load(home)? {
         Some(known) => Ok(Some(known)),
-        None => Ok(Sent::of(home)?.first_epoch()?.map(Epochs::new)),
+        None => Ok(Sent::first_epoch(home)?.map(Epochs::new)),
     }
 }
 
@@ -147,8 +149,8 @@ impl Client {
         if self.inner.epochs.newest() >= up_to {
             return Ok(false);
         }
-        let home = self.home();
-        let Some(known) = known(home)? else {
+        let (home, place) = (self.home(), self.home().clone());
+        let Some(known) = blocking::run(move || known(&place)).await? else {
             // The first contact: nothing that this office knows of can be lost.
             if !home.is_of_a_proxy() {
                 keep(home, Epochs::new(up_to)).await?;

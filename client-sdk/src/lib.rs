@@ -45,6 +45,7 @@ pub mod join;
 mod keep;
 mod kept;
 mod keys;
+mod known_offices;
 mod mail;
 mod malware;
 mod mandates;

@@ -236,8 +236,8 @@ impl Proxy {
         client.send(plan, progress).await
     }
 
-    /// Receives what waits for an office, as [`Client::receive`] does. Where the office has not let the proxy acknowledge, that is
-    /// left to the office.
+    /// Receives what waits for an office, as [`Client::receive`] does; `out` is not made where nothing waits. Where the office has not let
+    /// the proxy acknowledge, that is left to the office.
     ///
     /// # Errors
     /// As [`Client::receive`].

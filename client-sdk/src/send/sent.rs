@@ -93,25 +93,43 @@ pub(super) enum Found {
 impl Sent {
     /// Reads where all records are.
     pub(crate) fn of(home: &Home) -> Result<Self, SdkError> {
-        let folder = home.path(SENT);
-        let mut sent = Self {
+        let lost = Epochs::load(home)?.map(|epochs| epochs.lost).unwrap_or_default();
+        let mut sent = Self { lost, ..Self::empty(home) };
+        for name in names(&sent.folder)? {
+            sent.add_if_there(&name)?;
+        }
+        Ok(sent)
+    }
+
+    /// The epoch of the oldest record; `None` if there is none. Files are named by time, and what was recorded first stands first.
+    pub(crate) fn first_epoch(home: &Home) -> Result<Option<u64>, SdkError> {
+        let mut sent = Self::empty(home);
+        for name in names(&sent.folder)? {
+            sent.add_if_there(&name)?;
+            let oldest = sent.records.values().min_by_key(|place| place.at);
+            if let Some(place) = oldest {
+                return Ok(Some(sent.read(*place)?.evidence.epoch));
+            }
+        }
+        Ok(None)
+    }
+
+    fn empty(home: &Home) -> Self {
+        Self {
+            folder: home.path(SENT),
             files: Vec::new(),
             records: HashMap::new(),
             newest: HashMap::new(),
-            lost: Epochs::load(home)?.map(|epochs| epochs.lost).unwrap_or_default(),
-            folder,
-        };
-        let mut names = files::list(&sent.folder)?;
-        names.retain(|name| name.ends_with(SUFFIX));
-        names.sort_unstable();
-        for name in names {
-            match sent.add(sent.folder.join(name)) {
-                // It was merged long ago, and another process has just removed it.
-                Err(SdkError::Io { kind: std::io::ErrorKind::NotFound, .. }) => {}
-                added => added?,
-            }
+            lost: Vec::new(),
         }
-        Ok(sent)
+    }
+
+    fn add_if_there(&mut self, name: &str) -> Result<(), SdkError> {
+        match self.add(self.folder.join(name)) {
+            // It was merged long ago, and another process has just removed it.
+            Err(SdkError::Io { kind: std::io::ErrorKind::NotFound, .. }) => Ok(()),
+            added => added,
+        }
     }
 
     fn add(&mut self, path: PathBuf) -> Result<(), SdkError> {
@@ -180,12 +198,6 @@ impl Sent {
         records.filter(|record| record.as_ref().map_or(true, |r| self.is_lost(r))).collect()
     }
 
-    /// The epoch of the oldest record; `None` if there is none. Files are named by time, and what was recorded first stands first.
-    pub(crate) fn first_epoch(&self) -> Result<Option<u64>, SdkError> {
-        let oldest = self.records.values().min_by_key(|place| (place.file, place.at));
-        oldest.map(|place| Ok(self.read(*place)?.evidence.epoch)).transpose()
-    }
-
     /// The batch of each recorded parcel.
     pub(crate) fn batches(&self) -> impl Iterator<Item = BatchId> {
         self.records.values().map(|place| place.batch)
@@ -205,6 +217,14 @@ impl Sent {
         read.map_err(|e| SdkError::io(path, &e))?;
         SentRecord::parse(&line).ok_or_else(|| malformed(path))
     }
+}
+
+/// The files with records, the oldest first.
+fn names(folder: &Path) -> Result<Vec<String>, SdkError> {
+    let mut names = files::list(folder)?;
+    names.retain(|name| name.ends_with(SUFFIX));
+    names.sort_unstable();
+    Ok(names)
 }
 
 /// Reads a first line.

@@ -43,7 +43,7 @@ pub(super) fn check(
     }
     let papers = parcel.papers();
     let mut vouched = false;
-    let right = match known(caller, signer, header.sender, &papers, now_us) {
+    let right = match known(caller, signer, header.sender, &papers, now_us, look) {
         Some(known) => Ok(known),
         None => mandate::check(signer, header.sender, Scope::Send, &papers, verifier, (now_us, now_us)),
     };
@@ -86,27 +86,30 @@ pub(super) fn check(
     Ok(Right { mandates, proxy: signing.or(caller.proxy()), vouched, confirm })
 }
 
-/// The right of a proxy that signs under the very delegation that its call rests on: that was judged a moment ago, signature and all, and
-/// need not be judged again for each parcel.
+/// The right of a proxy that signs under the very delegation that its call rests on, where the directory has that as one that can be used
+/// now: it was judged there, signature and all, with the trust of this moment, and need not be judged again for each parcel.
 fn known(
     caller: &Caller,
     signer: &VerifiedCertificate,
     sender: OfficeNumber,
     papers: &Papers<'_>,
     now_us: i64,
+    (directory, runtime): (&Directory, &Handle),
 ) -> Option<Mandated> {
-    let mandate = caller.mandate.as_ref()?;
-    let (Holder::Proxy(holder), Identity::Proxy { number }) = (&mandate.row.holder, &signer.identity) else {
+    let digest = caller.mandate_digest()?;
+    // The parcel may have waited since its call was judged. What can't be read is judged the long way.
+    let member = runtime.block_on(directory.member(sender)).ok()??;
+    let mandate = member.mandate(&digest)?;
+    let row = &mandate.row;
+    let (Holder::Proxy(holder), Identity::Proxy { number }) = (&row.holder, &signer.identity) else {
         return None;
     };
-    let row = &mandate.row;
     let is_it = holder.as_str() == number
-        && row.office == sender
         && !row.by_operator()
         && papers.delegation == Some(&row.cms)
         && (row.from_us..row.until_us).contains(&now_us)
         && mandate.may(Scope::Send);
-    is_it.then_some(Mandated { role: Role::Proxy { number: *holder }, mandate: Some(row.digest) })
+    is_it.then_some(Mandated { role: Role::Proxy { number: *holder }, mandate: Some(digest) })
 }
 
 fn by_registration(caller: &Caller, signer: &str) -> bool {
